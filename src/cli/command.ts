@@ -1,0 +1,104 @@
+/**
+ * The frame of a program: its help, its version, its one line of failure and its exit status.
+ *
+ * Owns how a command begins and ends. Promises status 0 for success, 2 for a call that must be changed, 1 for every
+ * other failure, and 141 without a word when the reader of its output has gone. Never knows what a command does.
+ */
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { CommandError, failureText } from './errors.ts';
+import { addSettings, type SettingValues, settings } from './settings.ts';
+import { choice, toggle } from './values.ts';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+/** What a shell reports for a program that a broken pipe ended: 128 + SIGPIPE. */
+const BROKEN_PIPE_STATUS = 141;
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** Settings that every command of every program has. */
+export const programSettings = settings({
+  logLevel: ['--log-level <level>', 'least important log line to write to stderr', choice(...LOG_LEVELS).optional()],
+  verbose: ['--verbose', 'log at level debug, and show the stack of a failure', toggle().prefault(false)],
+});
+export type ProgramValues = SettingValues<typeof programSettings>;
+
+/** The parts of a process that a command ends through. */
+export interface Host {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  exit(status: number): void;
+}
+
+/** A program to hang subcommands on with `.command()`. It has `--version`, `--help`, `--config` and `programSettings`. */
+export function createProgram(name: string, description: string): Command {
+  const program = new Command(name)
+    .description(description)
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .configureHelp({
+      showGlobalOptions: true,
+      styleTitle: (title) => `\x1b[1m${title}\x1b[22m`,
+      styleCommandText: (text) => `\x1b[36m${text}\x1b[39m`,
+      styleOptionTerm: (term) => `\x1b[36m${term}\x1b[39m`,
+      styleSubcommandTerm: (term) => `\x1b[36m${term}\x1b[39m`,
+    })
+    .exitOverride()
+    .option('--config <file>', 'JSON file of settings, which flags and environment override (TIDEGATE_CONFIG)');
+  addSettings(program, programSettings);
+  return program;
+}
+
+/**
+ * Runs the program with the arguments after its name. Resolves when the command has ended well; a failure is written to
+ * `stderr` as `error: <message> (<code>)` and ends the process, and so does an error that nobody caught.
+ */
+export async function runCommand(
+  program: Command,
+  { argv, host = process }: { readonly argv: readonly string[]; readonly host?: Host },
+): Promise<void> {
+  const verbose = argv.includes('--verbose');
+  const fail = (error: unknown) => {
+    const status = exitStatusOf(error);
+    const text = error instanceof CommanderError ? usageText(error) : failureText(error, verbose);
+    if (text !== undefined) host.stderr.write(`${text}\n`);
+    host.exit(status);
+  };
+  host.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') host.exit(BROKEN_PIPE_STATUS);
+    else fail(error);
+  });
+  process.on('uncaughtException', fail);
+  for (const command of familyOf(program)) {
+    command.configureOutput({
+      writeOut: (text) => host.stdout.write(text),
+      writeErr: (text) => host.stderr.write(text),
+      outputError: () => {}, // `fail` writes the one line
+    });
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    fail(error);
+  } finally {
+    process.off('uncaughtException', fail);
+  }
+}
+
+function familyOf(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(familyOf)];
+}
+
+function exitStatusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  return error instanceof CommandError ? 2 : 1;
+}
+
+/** The line for a call that the parser refused; nothing where the parser has printed help or the version. */
+function usageText(error: CommanderError): string | undefined {
+  if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
+  const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  return failureText(new CommandError('usage', message), false);
+}

@@ -1,0 +1,42 @@
+/**
+ * What a program says about its work, on stderr.
+ *
+ * Owns the form of a log line: JSON for machines, one coloured line for a person at a terminal. Promises that secrets,
+ * keys and signatures are blotted out, and that a line is written before the call returns. Never writes to stdout.
+ */
+import { createRequire } from 'node:module';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import type { ProgramValues } from './command.ts';
+
+export type { Logger };
+
+/** Wherever a request or an options object is logged, these are not. */
+const SECRET_FIELDS = ['secret', 'adminToken', 'authorization', '["x-signature"]'];
+const SECRET_PATHS = SECRET_FIELDS.flatMap((field) => {
+  const inner = field.startsWith('[') ? field : `.${field}`;
+  return [field, `*${inner}`, `headers${inner}`, `req.headers${inner}`, `res.headers${inner}`];
+});
+
+export type LogTarget = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
+/** A logger at the level that `--log-level` names; without it `debug` where `--verbose`, else `info`. */
+export function createLogger(
+  name: string,
+  { logLevel, verbose }: ProgramValues,
+  target: LogTarget = process.stderr,
+): Logger {
+  const options: LoggerOptions = {
+    name,
+    level: logLevel ?? (verbose ? 'debug' : 'info'),
+    redact: { paths: [...new Set(SECRET_PATHS)], censor: '[secret]' },
+  };
+  return pino(options, target.isTTY ? forPerson(target) : target);
+}
+
+/** Formats in this thread and at once: a worker or a pipe would lose the last lines of a process that ends. */
+function forPerson(target: LogTarget): DestinationStream {
+  // Loaded only for a terminal, since it adds to every start.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  const pretty = prettyFactory({ colorize: true, ignore: 'pid,hostname,name', translateTime: 'SYS:HH:MM:ss' });
+  return { write: (line) => void target.write(pretty(line)) };
+}

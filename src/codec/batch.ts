@@ -1,0 +1,158 @@
+/**
+ * Batch: what one request carries, before compression (proto-spec/batch.md).
+ *
+ * Owns the envelope around the columns: stream, sequence range, the device's own account, declared gaps. Promises that
+ * a device can wrap a block from its disk without decoding it. Never compresses, signs or reads a clock.
+ */
+import assert from 'node:assert';
+import { encode } from '@msgpack/msgpack';
+import { columnsFrom, decodeMsgpack } from './columns.ts';
+import { parseDecimal } from './decimal.ts';
+import { CodecError } from './errors.ts';
+import { isName } from './event.ts';
+import { BATCH_EVENTS_MAX, COLUMNS_MAX, GAPS_MAX, INTEGER_MAX, SEQUENCE_MAX } from './limits.ts';
+import type { EventTable } from './table.ts';
+
+/** The version that this codec writes and reads. */
+export const BATCH_VERSION = 1;
+
+export const STREAM_BYTES = 16;
+
+export type GapReason = 'quota' | 'damage';
+
+const GAP_REASONS: readonly GapReason[] = ['quota', 'damage'];
+
+/** A sequence range that the device gave up. */
+export interface DeclaredGap {
+  readonly first: number;
+  readonly last: number;
+  readonly reason: GapReason;
+  /** Decimal text of each measure's sum over the range; null where it could not be read any more. */
+  readonly sums: Readonly<Record<string, string>> | null;
+}
+
+/** The device's own account, in events, as of `sentAt`: what lets the gateway show backlog and balance. */
+export interface QueueState {
+  readonly recorded: number;
+  readonly queued: number;
+  readonly quarantined: number;
+  readonly gaps: number;
+}
+
+export interface BatchHeader {
+  /** 16 bytes. */
+  readonly stream: Uint8Array;
+  /** Sequence of the first event; with none, the sequence that the next one will have. */
+  readonly first: number;
+  readonly count: number;
+  /** The device's clock, epoch milliseconds, as corrected by the gateway's. */
+  readonly sentAt: number;
+  readonly queue: QueueState;
+  readonly gaps: readonly DeclaredGap[];
+}
+
+export interface Batch extends BatchHeader {
+  readonly table: EventTable;
+}
+
+/** The envelope with the columns element (from `encodeColumns`) put in as it is. */
+export function encodeBatch(header: BatchHeader, columns: Uint8Array): Uint8Array {
+  assert(header.stream.length === STREAM_BYTES, 'a stream id is 16 bytes');
+  assert(header.gaps.length <= GAPS_MAX, 'gaps go over several batches');
+  const { recorded, queued, quarantined, gaps } = header.queue;
+  const envelope = encode({
+    v: BATCH_VERSION,
+    stream: header.stream,
+    first: header.first,
+    count: header.count,
+    sent: header.sentAt,
+    queue: [recorded, queued, quarantined, gaps],
+    gaps: header.gaps.map(({ first, last, reason, sums }) => [first, last, reason, sums]),
+  });
+  const key = encode('columns');
+  const bytes = new Uint8Array(envelope.length + key.length + columns.length);
+  bytes.set(envelope);
+  // One entry more than the envelope had: a fixmap's size is in its first byte.
+  bytes[0] = envelope[0]! + 1;
+  bytes.set(key, envelope.length);
+  bytes.set(columns, envelope.length + key.length);
+  return bytes;
+}
+
+/**
+ * @throws CodecError `batch-malformed`, `batch-version`, `batch-limit` or `batch-column`
+ */
+export function decodeBatch(bytes: Uint8Array): Batch {
+  const map = decodeMsgpack(bytes);
+  if (map === null || typeof map !== 'object' || Array.isArray(map) || map instanceof Uint8Array) {
+    throw malformed('a batch is a map');
+  }
+  const batch = map as Record<string, unknown>;
+  if (batch['v'] !== BATCH_VERSION) {
+    throw new CodecError('batch-version', `version ${String(batch['v'])}; this decoder reads ${BATCH_VERSION}`);
+  }
+  const { stream } = batch;
+  if (!(stream instanceof Uint8Array) || stream.length !== STREAM_BYTES) throw malformed('stream');
+  const first = sequence(batch['first'], 'first');
+  const count = natural(batch['count'], 'count');
+  if (count > BATCH_EVENTS_MAX)
+    throw new CodecError('batch-limit', `${count} events; ${BATCH_EVENTS_MAX} are the most`);
+  if (first + count - 1 > SEQUENCE_MAX) throw malformed('sequence range');
+  const sentAt = batch['sent'];
+  if (typeof sentAt !== 'number' || !Number.isInteger(sentAt) || Math.abs(sentAt) > INTEGER_MAX)
+    throw malformed('sent');
+  const table = columnsFrom(batch['columns']);
+  if (table.count !== count) throw malformed(`${count} events announced, ${table.count} in the columns`);
+  return { stream, first, count, sentAt, queue: queueFrom(batch['queue']), gaps: gapsFrom(batch['gaps']), table };
+}
+
+function queueFrom(element: unknown): QueueState {
+  if (!Array.isArray(element) || element.length !== 4) throw malformed('queue');
+  const [recorded, queued, quarantined, gaps] = element.map((part) => natural(part, 'queue')) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { recorded, queued, quarantined, gaps };
+}
+
+function gapsFrom(element: unknown): DeclaredGap[] {
+  if (!Array.isArray(element)) throw malformed('gaps');
+  if (element.length > GAPS_MAX) throw new CodecError('batch-limit', `more than ${GAPS_MAX} gaps`);
+  return element.map((gap) => {
+    if (!Array.isArray(gap) || gap.length !== 4) throw malformed('gap');
+    const first = sequence(gap[0], 'gap');
+    const last = sequence(gap[1], 'gap');
+    const reason = GAP_REASONS.find((known) => known === gap[2]);
+    if (last < first || reason === undefined) throw malformed('gap');
+    return { first, last, reason, sums: sumsFrom(gap[3]) };
+  });
+}
+
+function sumsFrom(element: unknown): Record<string, string> | null {
+  if (element === null) return null;
+  if (typeof element !== 'object' || Array.isArray(element) || element instanceof Uint8Array)
+    throw malformed('gap sums');
+  const sums = Object.entries(element);
+  if (sums.length > COLUMNS_MAX) throw new CodecError('batch-limit', `more than ${COLUMNS_MAX} sums in a gap`);
+  for (const [name, sum] of sums) {
+    if (!isName(name) || typeof sum !== 'string' || !parseDecimal(sum)) throw malformed('gap sums');
+  }
+  return Object.fromEntries(sums) as Record<string, string>;
+}
+
+function sequence(value: unknown, what: string): number {
+  const number = natural(value, what);
+  if (number === 0) throw malformed(`${what}: sequences start at 1`);
+  return number;
+}
+
+function natural(value: unknown, what: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw malformed(what);
+}
+
+function malformed(what: string): CodecError {
+  return new CodecError('batch-malformed', `batch: ${what}`);
+}

@@ -1,0 +1,116 @@
+/**
+ * Digest: what binds an event id to its content (proto-spec/delivery.md, "Collisions").
+ *
+ * Owns a 64-bit digest of an event's meaning, independent of how columns were packed, ordered or cut into batches, and
+ * additive: the digest of a range is the sum of its events', modulo 2^64. Promises the same value on every machine.
+ * Never a defence against forgery, which is the signature's work: it tells accidents apart.
+ */
+import { type Column, type EventTable, rowsInSequence } from './table.ts';
+
+/** Digests of parts of one table's events, 0-based in sequence order. */
+export type RangeDigest = (from: number, to: number) => bigint;
+
+/** Two 32-bit lanes side by side, since JavaScript multiplies no wider integers at speed. */
+interface Lanes {
+  readonly low: Uint32Array;
+  readonly high: Uint32Array;
+}
+
+/** Digests over the table's events, of which the first has sequence `first`. */
+export function digestOf(table: EventTable, first: number): RangeDigest {
+  const lanes = eventLanes(table, first);
+  return (from, to) => {
+    let low = 0;
+    let high = 0;
+    for (let event = from; event < to; event++) {
+      low += lanes.low[event]!;
+      high += lanes.high[event]!;
+    }
+    return BigInt.asUintN(64, BigInt(low) + (BigInt(high) << 32n));
+  };
+}
+
+function eventLanes(table: EventTable, first: number): Lanes {
+  const rows = rowLanes(table);
+  const rowOf = rowsInSequence(table);
+  const low = new Uint32Array(table.count);
+  const high = new Uint32Array(table.count);
+  for (let event = 0; event < table.count; event++) {
+    const row = rowOf[event]!;
+    const sequence = first + event;
+    low[event] = mix(rows.low[row]! ^ mix(sequence >>> 0));
+    high[event] = mix(rows.high[row]! ^ mix(Math.floor(sequence / 2 ** 32) ^ low[event]!));
+  }
+  return { low, high };
+}
+
+/** Fields are added up, so that the order of columns makes no difference. */
+function rowLanes(table: EventTable): Lanes {
+  const low = new Uint32Array(table.count);
+  const high = new Uint32Array(table.count);
+  const bits = wordsOf(table.times);
+  table.sensors.forEach((sensor, s) => {
+    const seed = hashText(sensor);
+    for (let row = table.starts[s]!; row < table.starts[s + 1]!; row++) {
+      low[row] = mix(bits[2 * row]! ^ seed.low);
+      high[row] = mix(bits[2 * row + 1]! ^ low[row]! ^ seed.high);
+    }
+  });
+  for (const column of table.columns) addColumn(column, low, high);
+  return { low, high };
+}
+
+function addColumn(column: Column, low: Uint32Array, high: Uint32Array): void {
+  const seed = hashText(`${column.kind} ${column.name}`);
+  const values = valueWords(column);
+  const { rows } = column;
+  for (let position = 0; position < values.length / 2; position++) {
+    const row = rows === null ? position : rows[position]!;
+    const lane = mix(values[2 * position]! ^ seed.low);
+    low[row]! += lane;
+    high[row]! += mix(values[2 * position + 1]! ^ lane ^ seed.high);
+  }
+}
+
+/** Two words for each value: a double's bits, a text's hash, a flag. */
+function valueWords(column: Column): Uint32Array {
+  if (column.kind === 'measure') return wordsOf(column.measures.values);
+  if (column.kind === 'flag') {
+    const words = new Uint32Array(2 * column.flags.length);
+    column.flags.forEach((flag, position) => {
+      words[2 * position] = flag;
+    });
+    return words;
+  }
+  const hashes = column.dictionary.map(hashText);
+  const words = new Uint32Array(2 * column.indices.length);
+  column.indices.forEach((place, position) => {
+    words[2 * position] = hashes[place]!.low;
+    words[2 * position + 1] = hashes[place]!.high;
+  });
+  return words;
+}
+
+/** The words of doubles, low word first on the little-endian machines that Node runs on. */
+function wordsOf(values: Float64Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
+}
+
+function hashText(text: string): { low: number; high: number } {
+  let low = 0x811c9dc5;
+  let high = 0x9e3779b9;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    low = Math.imul(low ^ unit, 0x01000193);
+    high = Math.imul(high ^ (unit + i), 0x85ebca6b);
+  }
+  return { low: mix(low), high: mix(high ^ text.length) };
+}
+
+/** The finaliser of MurmurHash3: every input bit reaches every output bit. */
+function mix(word: number): number {
+  let h = word;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

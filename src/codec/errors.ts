@@ -1,0 +1,48 @@
+/**
+ * CodecError: why an event, a batch or a body was refused.
+ *
+ * Owns the closed set of codes that stand in `proto-spec/README.md`. Promises that nothing of the input was used when
+ * one is thrown. Never reports a bug of ours (those assert) nor a disk or network fault.
+ */
+
+/**
+ * - `event-time`: `ts` is no integer number of milliseconds in range.
+ * - `event-sensor`: the sensor is no text, empty, or too long.
+ * - `event-field`: a field name is empty or too long, there are none or too many fields, or a value is of a type that
+ *   no column can hold.
+ * - `event-number`: a measure is NaN or infinite.
+ * - `event-text`: a text is too long or is not well-formed Unicode.
+ * - `encoding-unsupported`: this runtime cannot inflate that content encoding.
+ * - `body-corrupt`: the compressed bytes do not inflate.
+ * - `body-too-large`: the inflated body would pass its limit.
+ * - `batch-malformed`: not the msgpack structure that `proto-spec/batch.md` describes.
+ * - `batch-version`: a version of the format that this decoder does not know.
+ * - `batch-limit`: well formed, but some count passes its limit.
+ * - `batch-column`: a column's bytes do not decode to as many values as it needs.
+ */
+export type CodecErrorCode =
+  | 'event-time'
+  | 'event-sensor'
+  | 'event-field'
+  | 'event-number'
+  | 'event-text'
+  | 'encoding-unsupported'
+  | 'body-corrupt'
+  | 'body-too-large'
+  | 'batch-malformed'
+  | 'batch-version'
+  | 'batch-limit'
+  | 'batch-column';
+
+export class CodecError extends Error {
+  override readonly name = 'CodecError';
+  readonly code: CodecErrorCode;
+  /** Byte offset into the uncompressed batch, where the fault has one place. */
+  readonly offset: number | undefined;
+
+  constructor(code: CodecErrorCode, message: string, options: { offset?: number; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.offset = options.offset;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Signature: HMAC-SHA-256 over requests and answers (proto-spec/signing.md).
+ *
+ * Owns the canonical bytes and the `X-Signature` header. Promises constant-time comparison and that no two different
+ * messages have the same canonical bytes: every part before the body is free of newlines. Never sees a clock: whether
+ * a timestamp is acceptable is the caller's to say.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+/** Header names, in the lower case that Node gives them. */
+export const HEADER = {
+  device: 'x-device-id',
+  key: 'x-key-id',
+  timestamp: 'x-timestamp',
+  signature: 'x-signature',
+} as const;
+
+export const BATCH_MEDIA_TYPE = 'application/vnd.tidegate.batch+msgpack';
+
+/** What a request's signature covers besides its body. */
+export interface RequestHead {
+  readonly deviceId: string;
+  readonly keyId: string;
+  /** Epoch milliseconds. */
+  readonly timestamp: number;
+  readonly contentEncoding: string;
+}
+
+/** What an answer's signature covers besides its body. */
+export interface AnswerHead {
+  readonly status: number;
+  /** Lower-case hex of the request's signature: ties the answer to that very request. */
+  readonly requestSignature: string;
+  /** The gateway's clock, epoch milliseconds. */
+  readonly timestamp: number;
+}
+
+/** Values of `v1=` that one header may hold: two keys at each end of a rotation. */
+const SIGNATURES_MAX = 4;
+
+const VALUE_PATTERN = /^v1=([0-9a-f]{64})$/;
+
+/** Lower-case hex. */
+export function signRequest(secret: Uint8Array, head: RequestHead, body: Uint8Array): string {
+  return mac(secret, requestPrefix(head), body).toString('hex');
+}
+
+/** The first of the offered signatures that is right for this secret; undefined where none is. */
+export function verifyRequest(
+  secret: Uint8Array,
+  head: RequestHead,
+  body: Uint8Array,
+  offered: readonly string[],
+): string | undefined {
+  const expected = mac(secret, requestPrefix(head), body);
+  return offered.find((signature) => equals(expected, signature));
+}
+
+export function signAnswer(secret: Uint8Array, head: AnswerHead, body: Uint8Array): string {
+  return mac(secret, answerPrefix(head), body).toString('hex');
+}
+
+export function verifyAnswer(
+  secret: Uint8Array,
+  head: AnswerHead,
+  body: Uint8Array,
+  offered: readonly string[],
+): boolean {
+  const expected = mac(secret, answerPrefix(head), body);
+  return offered.some((signature) => equals(expected, signature));
+}
+
+export function formatSignatures(signatures: readonly string[]): string {
+  return signatures.map((signature) => `v1=${signature}`).join(', ');
+}
+
+/** The hex values of a header; undefined where it is missing or not of the form. Unknown schemes are passed over. */
+export function parseSignatures(header: string | undefined): string[] | undefined {
+  if (header === undefined || header.length > 1024) return undefined;
+  const values = header.split(',').map((part) => part.trim());
+  const known = values.filter((value) => value.startsWith('v1='));
+  if (known.length === 0 || known.length > SIGNATURES_MAX) return undefined;
+  const signatures = known.map((value) => VALUE_PATTERN.exec(value)?.[1]);
+  return signatures.every((signature) => signature !== undefined) ? signatures : undefined;
+}
+
+function requestPrefix({ deviceId, keyId, timestamp, contentEncoding }: RequestHead): string {
+  return `tidegate-request-v1\n${deviceId}\n${keyId}\n${timestamp}\n${contentEncoding}\n`;
+}
+
+function answerPrefix({ status, requestSignature, timestamp }: AnswerHead): string {
+  return `tidegate-answer-v1\n${status}\n${requestSignature}\n${timestamp}\n`;
+}
+
+function mac(secret: Uint8Array, prefix: string, body: Uint8Array): Buffer {
+  return createHmac('sha256', secret).update(prefix).update(body).digest();
+}
+
+function equals(expected: Buffer, signature: string): boolean {
+  const offered = Buffer.from(signature, 'hex');
+  return offered.length === expected.length && timingSafeEqual(expected, offered);
+}

@@ -1,0 +1,112 @@
+/**
+ * Table: the events of one block or batch, column by column, in memory.
+ *
+ * Owns the arrangement that both the packing and the counting rely on: rows stand *grouped by sensor* (in the order in
+ * which sensors first appear; within a sensor in sequence order), so that like values lie together and a sensor's sums
+ * are one loop. `order` leads back to the sequence. Promises that a table never changes once made. Never holds an
+ * object per event.
+ */
+import type { FieldValue, TelemetryEvent } from './event.ts';
+import type { Measures } from './measures.ts';
+
+/** Rows (ascending) that have a value, or null where every row has one. */
+export type Rows = Uint32Array | null;
+
+export interface MeasureColumn {
+  readonly kind: 'measure';
+  readonly name: string;
+  readonly rows: Rows;
+  readonly measures: Measures;
+}
+
+export interface TextColumn {
+  readonly kind: 'text';
+  readonly name: string;
+  readonly rows: Rows;
+  /** Distinct texts, and for each value the place of its text among them. */
+  readonly dictionary: readonly string[];
+  readonly indices: Float64Array;
+}
+
+export interface FlagColumn {
+  readonly kind: 'flag';
+  readonly name: string;
+  readonly rows: Rows;
+  /** 0 or 1. */
+  readonly flags: Uint8Array;
+}
+
+/** One field of one kind. A field that is a number here and a text there has two columns. */
+export type Column = MeasureColumn | TextColumn | FlagColumn;
+
+export interface EventTable {
+  readonly count: number;
+  readonly sensors: readonly string[];
+  /** Sensor index of each event in sequence order. */
+  readonly order: Float64Array;
+  /** Rows `starts[s]` … `starts[s + 1] - 1` are sensor `s`'s. */
+  readonly starts: Uint32Array;
+  /** Epoch milliseconds of each row. */
+  readonly times: Float64Array;
+  readonly columns: readonly Column[];
+}
+
+/** How many values the column holds. */
+export function valueCount(column: Column): number {
+  if (column.kind === 'measure') return column.measures.values.length;
+  return column.kind === 'text' ? column.indices.length : column.flags.length;
+}
+
+/** The value at a position within the column (not a row). */
+export function valueAt(column: Column, position: number): FieldValue {
+  if (column.kind === 'measure') return column.measures.values[position]!;
+  if (column.kind === 'text') return column.dictionary[column.indices[position]!]!;
+  return column.flags[position] === 1;
+}
+
+/** Where each sensor's rows start, from the sensor index of each event. */
+export function startsOf(order: Float64Array, sensorCount: number): Uint32Array {
+  const starts = new Uint32Array(sensorCount + 1);
+  for (let i = 0; i < order.length; i++) starts[order[i]! + 1]!++;
+  for (let sensor = 0; sensor < sensorCount; sensor++) starts[sensor + 1]! += starts[sensor]!;
+  return starts;
+}
+
+/** The row of each event, in sequence order. */
+export function rowsInSequence(table: Pick<EventTable, 'order' | 'starts'>): Uint32Array {
+  const next = table.starts.slice();
+  return Uint32Array.from(table.order, (sensor) => next[sensor]!++);
+}
+
+/** The event (0-based, in sequence order) of each row. */
+export function eventsInRows(table: Pick<EventTable, 'order' | 'starts'>): Uint32Array {
+  const events = new Uint32Array(table.order.length);
+  rowsInSequence(table).forEach((row, event) => {
+    events[row] = event;
+  });
+  return events;
+}
+
+/** The events `from` … `to - 1` (0-based, in sequence order) as objects, for people and exports. */
+export function* eventsOf(table: EventTable, from = 0, to = table.count): Generator<TelemetryEvent, void, void> {
+  const rows = rowsInSequence(table);
+  const positions = table.columns.map((column) => positionsByRow(column, table.count));
+  for (let event = from; event < to; event++) {
+    const row = rows[event]!;
+    const fields: Record<string, FieldValue> = {};
+    table.columns.forEach((column, c) => {
+      const position = positions[c]![row]!;
+      if (position >= 0) fields[column.name] = valueAt(column, position);
+    });
+    yield { ts: table.times[row]!, sensor: table.sensors[table.order[event]!]!, fields };
+  }
+}
+
+function positionsByRow(column: Column, count: number): Int32Array {
+  if (column.rows === null) return Int32Array.from({ length: count }, (_, row) => row);
+  const positions = new Int32Array(count).fill(-1);
+  column.rows.forEach((row, position) => {
+    positions[row] = position;
+  });
+  return positions;
+}

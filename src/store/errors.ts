@@ -1,0 +1,49 @@
+/**
+ * StoreError: what can go wrong between this folder and the disk.
+ *
+ * Owns the closed set of codes that callers and tests branch on. Promises that `cause` holds the error as RocksDB or
+ * the file system gave it. Never describes a bug (those assert) nor hostile input (values are opaque bytes here).
+ */
+
+/**
+ * - `disk-full`: no space for the write; nothing of it is stored as far as the caller is concerned.
+ * - `locked`: another process (or another handle in this one) has the database open.
+ * - `corrupt`: the database as a whole cannot be read; a single damaged block is set aside instead.
+ * - `other-device`: the queue belongs to another device id.
+ * - `not-found`: there is no database and none was to be made.
+ * - `closed`: the call came after `close()`.
+ * - `io`: anything else that the disk answered; see `cause`.
+ */
+export type StoreErrorCode = 'disk-full' | 'locked' | 'corrupt' | 'other-device' | 'not-found' | 'closed' | 'io';
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+/** Gives the disk's own error one of our codes; RocksDB has only its text to go by. */
+export function toStoreError(error: unknown, doing: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const root = rootOf(error);
+  return new StoreError(codeOf(root), `${doing}: ${root.message}`, error);
+}
+
+function rootOf(error: unknown): Error {
+  let root = error instanceof Error ? error : new Error(String(error));
+  while (root.cause instanceof Error) root = root.cause;
+  return root;
+}
+
+function codeOf(error: Error): StoreErrorCode {
+  const text = error.message;
+  if (/No space left|ENOSPC|quota exceeded/i.test(text)) return 'disk-full';
+  if (/\bLOCK\b|lock hold/i.test(text)) return 'locked';
+  if (/does not exist|ENOENT|No such file/i.test(text)) return 'not-found';
+  if (/Corruption|checksum mismatch|bad magic/i.test(text)) return 'corrupt';
+  return 'io';
+}

@@ -1,0 +1,163 @@
+/**
+ * The port of a gateway's storage: what a driver must do, whatever database is under it.
+ *
+ * Owns the words and the promises that the conformance suite (`test/store/gateway-store-conformance.ts`) checks. Pages
+ * are opaque: the store decides where a page lies, when it is written and with what it is atomic; the gateway, through a
+ * `PageOperator`, decides what is in it and how two of them become one. Promises that ledger, pages and accepted batch
+ * of one admission are on disk together or not at all.
+ */
+import type { Range } from './intervals.ts';
+import type { LedgerView, Segment } from './ledger.ts';
+
+/** What a page is about. `device` and `total` have one page each per device and sensor, the others one per start. */
+export type PageKind = 'device' | 'total' | 'minute' | 'hour' | 'day';
+
+export const PAGE_KINDS: readonly PageKind[] = ['device', 'total', 'minute', 'hour', 'day'];
+
+/** At most this many bytes of UTF-8 name a sensor. */
+export const SENSOR_BYTES_MAX = 256;
+
+export interface PageKey {
+  /** Matches `[A-Za-z0-9][A-Za-z0-9._:-]{0,63}`. */
+  readonly deviceId: string;
+  readonly kind: PageKind;
+  /** Any well-formed text; empty where the page is about the whole device. */
+  readonly sensor: string;
+  /** Where the page's time begins, whole epoch milliseconds, also negative; 0 where a page has no time. */
+  readonly start: number;
+}
+
+/** How opaque pages are read, written and added up. Its functions are synchronous and must not throw on valid pages. */
+export interface PageOperator<Page> {
+  /** A page that nothing was merged into. */
+  empty(kind: PageKind): Page;
+  /** Adds `delta` to `into`, in place. `delta` is left as it is. */
+  merge(kind: PageKind, into: Page, delta: Page): void;
+  encode(kind: PageKind, page: Page): Uint8Array;
+  /** Reads what `encode` wrote; throws on anything else. */
+  decode(kind: PageKind, bytes: Uint8Array): Page;
+}
+
+export interface StreamKey {
+  readonly deviceId: string;
+  /** 32 lower-case hexadecimal digits. */
+  readonly stream: string;
+}
+
+/** A batch as it was accepted. */
+export interface AcceptedBatch {
+  readonly first: number;
+  readonly last: number;
+  /** Earliest and latest `ts` of its events, epoch milliseconds. */
+  readonly tsMin: number;
+  readonly tsMax: number;
+  /** The gateway's clock when it came, epoch milliseconds. */
+  readonly receivedAt: number;
+  /** The content encoding of `body`, at most 255 bytes. */
+  readonly encoding: string;
+  readonly body: Uint8Array;
+}
+
+/** An accepted batch that is still kept. */
+export interface RetainedBatch extends AcceptedBatch, StreamKey {}
+
+/** Everything that one call of `ingest` adds, in one piece. */
+export interface Admission<Page> {
+  /** Newly processed events: ascending, disjoint, and nothing of it in the ledger yet. */
+  readonly segments: readonly Segment[];
+  /** Newly declared gaps. */
+  readonly gaps: readonly Range[];
+  /** What to merge into which page; every key is of the stream's device. The store keeps no delta. */
+  readonly pages: readonly { readonly key: PageKey; readonly delta: Page }[];
+  /** The batch to retain. */
+  readonly batch?: AcceptedBatch;
+}
+
+export interface TimeRange {
+  /** From this millisecond on. */
+  readonly from?: number;
+  /** Up to but without this one. */
+  readonly to?: number;
+}
+
+export interface PageRange extends TimeRange {
+  /** Pages of this sensor only. */
+  readonly sensor?: string;
+}
+
+export interface StoredPage<Page> {
+  readonly key: PageKey;
+  readonly page: Page;
+}
+
+export interface StoredLedger {
+  readonly stream: string;
+  readonly ledger: LedgerView;
+}
+
+export interface RetentionLimits {
+  /** Keep at most this many bytes of bodies. */
+  readonly bytesMax?: number;
+  /** Keep a batch this long after it was received. */
+  readonly ageMaxMs?: number;
+}
+
+export interface BatchTally {
+  readonly batches: number;
+  /** Bytes of bodies. */
+  readonly bytes: number;
+}
+
+export interface GatewayStoreStats {
+  readonly retained: BatchTally;
+  /** Admissions stored since the store was opened. */
+  readonly admissions: number;
+  /** Commits that it took to store them. */
+  readonly commits: number;
+}
+
+/**
+ * Every method rejects with a `StoreError`; after `close()` it is `closed`. Reads see committed state only, never what
+ * may still be lost. Iterables may run while the store is written to: they see every record that was there before and is
+ * still there, and may or may not see later ones.
+ */
+export interface GatewayStore<Page> {
+  /**
+   * Lets `decide` say what to store for one stream. It is called once, synchronously, with the ledger as of every
+   * admission before it, also those not committed yet; calls for one stream are decided in the order in which they were
+   * made. The view is good only until `decide` returns; null stores nothing.
+   *
+   * Resolves once the admission *and everything that `decide` saw* is fsynced. Calls made meanwhile share a commit.
+   * Where `decide` throws, or the admission breaks the rules of `Admission`, this call alone rejects with that error
+   * and nothing is stored. Where the commit fails, every call in it and behind it rejects with the commit's error,
+   * and each may or may not be stored: the next `decide` sees which.
+   */
+  ingest(key: StreamKey, decide: (ledger: LedgerView) => Admission<Page> | null): Promise<void>;
+
+  /** The stream's ledger; an empty one where nothing was ever stored. */
+  ledger(key: StreamKey): Promise<LedgerView>;
+  /** Every ledger of a device, ascending by stream. */
+  ledgers(deviceId: string): AsyncIterable<StoredLedger>;
+
+  page(key: PageKey): Promise<Page | undefined>;
+  /** Pages of one kind whose start lies in the range, ascending by sensor (in UTF-8 byte order), then start. */
+  pages(deviceId: string, kind: PageKind, range?: PageRange): AsyncIterable<StoredPage<Page>>;
+  /** Ids of the devices with a `device` page, ascending, behind `after`; at most `limit`. Costs O(ids given). */
+  devices(options?: { readonly after?: string; readonly limit?: number }): AsyncIterable<string>;
+
+  /** The retained batches of a stream that overlap a sequence range, ascending by first sequence, then acceptance. */
+  retained(key: StreamKey, first: number, last: number): Promise<RetainedBatch[]>;
+  /** A device's retained batches with events in a time range, ascending by stream, first sequence, acceptance. */
+  batches(deviceId: string, range?: TimeRange): AsyncIterable<RetainedBatch>;
+  /**
+   * Deletes the batches that were accepted first until the limits hold; ledgers and pages stay as they are. `now` is
+   * epoch milliseconds. Resolves with what was deleted once that is fsynced. Calls run one after another.
+   */
+  retain(limits: RetentionLimits, now: number): Promise<BatchTally>;
+
+  stats(): Promise<GatewayStoreStats>;
+  /** Resolves where the store can take an admission, after trying to recover if need be; rejects with what is wrong. */
+  ready(): Promise<void>;
+  /** Commits what was decided, then lets go of the database. Calling it again is harmless. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,95 @@
+/**
+ * Intervals: a set of sequences, held as closed ranges.
+ *
+ * Owns the order and the merging: ranges are ascending, disjoint and never adjacent. Promises O(log n) look-ups, O(1)
+ * growth at the end, and memory by the range, never by the sequence. Never knows what is at a sequence.
+ */
+import assert from 'node:assert';
+
+/** Closed on both sides: `{first: 3, last: 3}` is one sequence. Sequences are safe integers from 1. */
+export interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+
+export function assertRange({ first, last }: Range): void {
+  assert(Number.isSafeInteger(first) && Number.isSafeInteger(last), 'a sequence is a safe integer');
+  assert(first >= 1 && first <= last, 'a range goes from 1 or above to its first or above');
+}
+
+export const lengthOf = ({ first, last }: Range): number => last - first + 1;
+
+/** Where the first range that ends at or after `sequence` is, given the ends of ascending, disjoint ranges. */
+export function indexFrom(lasts: readonly number[], sequence: number): number {
+  let low = 0;
+  let high = lasts.length;
+  // Streams grow at their end: most look-ups are past everything.
+  if (high > 0 && lasts[high - 1]! < sequence) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (lasts[middle]! < sequence) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** What `within` has that none of the ascending, disjoint ranges has; ascending. */
+export function uncovered(firsts: readonly number[], lasts: readonly number[], within: Range): Range[] {
+  const found: Range[] = [];
+  let next = within.first;
+  for (let i = indexFrom(lasts, within.first); i < firsts.length && firsts[i]! <= within.last; i += 1) {
+    if (firsts[i]! > next) found.push({ first: next, last: firsts[i]! - 1 });
+    next = lasts[i]! + 1;
+  }
+  if (next <= within.last) found.push({ first: next, last: within.last });
+  return found;
+}
+
+export interface Intervals {
+  /** Adds a range; what is in it already stays in it once. */
+  add(range: Range): void;
+  /** The parts of a range that are not in the set, ascending. */
+  missing(range: Range): Range[];
+  /** Every range of the set, ascending; adjacent ones are one. */
+  ranges(): Range[];
+  /** How many sequences are in the set. */
+  readonly count: number;
+}
+
+export function createIntervals(): Intervals {
+  return new SortedIntervals();
+}
+
+class SortedIntervals implements Intervals {
+  readonly #firsts: number[] = [];
+  readonly #lasts: number[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(range: Range): void {
+    assertRange(range);
+    // Everything that overlaps the range or touches it becomes one with it.
+    const from = indexFrom(this.#lasts, range.first - 1);
+    let to = from;
+    let { first, last } = range;
+    for (; to < this.#firsts.length && this.#firsts[to]! <= range.last + 1; to += 1) {
+      first = Math.min(first, this.#firsts[to]!);
+      last = Math.max(last, this.#lasts[to]!);
+      this.#count -= this.#lasts[to]! - this.#firsts[to]! + 1;
+    }
+    this.#firsts.splice(from, to - from, first);
+    this.#lasts.splice(from, to - from, last);
+    this.#count += last - first + 1;
+  }
+
+  missing(range: Range): Range[] {
+    return uncovered(this.#firsts, this.#lasts, range);
+  }
+
+  ranges(): Range[] {
+    return this.#firsts.map((first, i) => ({ first, last: this.#lasts[i]! }));
+  }
+}
