@@ -42,7 +42,8 @@ export function settings<const S extends Settings>(table: S): S {
 export function addSettings(command: Command, table: Settings): void {
   for (const [flags, description, schema] of Object.values(table)) {
     const fallback = defaultOf(schema);
-    const shown = fallback === undefined || fallback === false ? '' : `, default ${String(fallback)}`;
+    // The flag of a switch tells its default: it is there to change it.
+    const shown = fallback === undefined || typeof fallback === 'boolean' ? '' : `, default ${String(fallback)}`;
     command.addOption(new Option(flags, `${description} (${namesOf(flags).environment}${shown})`));
   }
   settingsOfCommand.set(command, [...(settingsOfCommand.get(command) ?? []), table]);

@@ -6,6 +6,7 @@
  * limit before allocating for it. Never knows sequence numbers, streams or devices.
  */
 import { Decoder, Encoder } from '@msgpack/msgpack';
+import { flagsAt, packBits, placesOf, unpackBits } from './bits.ts';
 import { CodecError, type CodecErrorCode } from './errors.ts';
 import { isName, isText } from './event.ts';
 import { decodeIntegers, encodeIntegers } from './integers.ts';
@@ -13,7 +14,10 @@ import {
   BATCH_BYTES_MAX,
   BATCH_CELLS_MAX,
   BATCH_EVENTS_MAX,
+  BATCH_TEXT_BYTES_MAX,
+  BATCH_TEXTS_MAX,
   COLUMNS_MAX,
+  FIELDS_MAX,
   NAME_BYTES_MAX,
   NODES_MAX,
   SENSORS_MAX,
@@ -21,7 +25,7 @@ import {
 } from './limits.ts';
 import { packMeasures, unpackMeasures } from './measures.ts';
 import { checkOutline } from './outline.ts';
-import { type Column, type EventTable, type Rows, startsOf, valueCount } from './table.ts';
+import { type Column, type EventTable, type Rows, startsOf } from './table.ts';
 
 const MEASURE = 0;
 const TEXT = 1;
@@ -36,6 +40,10 @@ const decoder = new Decoder({
   maxArrayLength: NODES_MAX,
   maxMapLength: COLUMNS_MAX,
   maxExtLength: 0,
+  mapKeyConverter: (key) => {
+    if (typeof key === 'string') return key;
+    throw new TypeError('a map key is text');
+  },
 });
 
 /** `[count, sensors, order | nil, times, fields]` as msgpack. */
@@ -74,56 +82,59 @@ export function columnsFrom(element: unknown): EventTable {
   if (count > BATCH_EVENTS_MAX) throw fault('batch-limit', `${count} events; ${BATCH_EVENTS_MAX} are the most`);
   const names = sensorsFrom(sensors, count);
   const places = orderFrom(order, count, names.length);
+  const instants = decodeIntegers(binary(times, 'times'), count).values;
   const list = array(fields, 'fields');
   if (list.length > COLUMNS_MAX) throw fault('batch-limit', `${list.length} columns; ${COLUMNS_MAX} are the most`);
-  let cells = 0;
-  const seen = new Set<string>();
-  const columns = list.map((field) => {
-    const column = columnFrom(field, count, BATCH_CELLS_MAX - cells);
-    cells += valueCount(column);
-    const identity = `${column.kind} ${column.name}`;
-    if (seen.has(identity)) throw fault('batch-malformed', `two ${column.kind} columns named ${column.name}`);
-    seen.add(identity);
-    return column;
-  });
-  return {
-    count,
-    sensors: names,
-    order: places,
-    starts: startsOf(places, names.length),
-    times: decodeIntegers(binary(times, 'times'), count).values,
-    columns,
-  };
+  const left = { cells: BATCH_CELLS_MAX, texts: BATCH_TEXTS_MAX, textBytes: BATCH_TEXT_BYTES_MAX };
+  const columns = list.map((field) => columnFrom(field, count, left));
+  if (new Set(columns.map((column) => `${column.kind} ${column.name}`)).size !== columns.length) {
+    throw fault('batch-malformed', 'two columns of one name and kind');
+  }
+  checkFields(columns, count);
+  const starts = startsOf(places, names.length);
+  for (let sensor = 0; sensor < names.length; sensor++) {
+    if (starts[sensor] === starts[sensor + 1]) throw fault('batch-malformed', 'a sensor without an event');
+  }
+  return { count, sensors: names, order: places, starts, times: instants, columns };
 }
 
 function fieldOf(column: Column, count: number): unknown[] {
-  const present = column.rows === null ? null : bitmapOf(column.rows, count);
+  const present = column.rows === null ? null : packBits(flagsAt(column.rows, count));
   switch (column.kind) {
     case 'measure':
       return [column.name, MEASURE, present, ...packMeasures(column.measures)];
     case 'text':
       return [column.name, TEXT, present, column.dictionary, encodeIntegers(column.indices)];
     case 'flag':
-      return [column.name, FLAG, present, bitsOf(column.flags)];
+      return [column.name, FLAG, present, packBits(column.flags)];
   }
 }
 
-function columnFrom(field: unknown, count: number, cellsLeft: number): Column {
+/** What of the batch's limits the columns so far have left. */
+interface Left {
+  cells: number;
+  texts: number;
+  textBytes: number;
+}
+
+function columnFrom(field: unknown, count: number, left: Left): Column {
   const [name, kind, present, ...parts] = array(field, 'field');
   if (!isName(name) || name === '__proto__') throw fault('batch-malformed', 'field name');
   const rows = rowsFrom(present, count);
   const values = rows === null ? count : rows.length;
-  if (values > cellsLeft) throw fault('batch-limit', `more than ${BATCH_CELLS_MAX} values`);
+  if (values === 0) throw fault('batch-malformed', 'a column without a value');
+  left.cells -= values;
+  if (left.cells < 0) throw fault('batch-limit', `more than ${BATCH_CELLS_MAX} values`);
   switch (kind) {
     case MEASURE:
       return { kind: 'measure', name, rows, measures: unpackMeasures(parts, values) };
     case TEXT: {
       const [dictionary, indices] = tuple(parts, 2, 'text column');
-      return { kind: 'text', name, rows, ...textsFrom(dictionary, indices, values) };
+      return { kind: 'text', name, rows, ...textsFrom(dictionary, indices, values, left) };
     }
     case FLAG: {
       const [bits] = tuple(parts, 1, 'flag column');
-      return { kind: 'flag', name, rows, flags: flagsFrom(binary(bits, 'flags'), values) };
+      return { kind: 'flag', name, rows, flags: unpackBits(binary(bits, 'flags'), values) };
     }
     default:
       throw fault('batch-malformed', 'kind of column');
@@ -144,50 +155,52 @@ function orderFrom(element: unknown, count: number, sensorCount: number): Float6
     if (sensorCount > 1) throw fault('batch-malformed', 'several sensors without an order');
     return new Float64Array(count);
   }
-  const order = decodeIntegers(binary(element, 'order'), count).values;
-  if (!order.every((place) => place >= 0 && place < sensorCount)) throw fault('batch-column', 'order out of range');
-  return order;
+  return placesFrom(element, count, sensorCount, 'order');
 }
 
-function textsFrom(dictionary: unknown, indices: unknown, values: number) {
+function textsFrom(dictionary: unknown, indices: unknown, values: number, left: Left) {
   const texts = array(dictionary, 'dictionary');
   if (!texts.every((text): text is string => typeof text === 'string' && isText(text, TEXT_BYTES_MAX))) {
     throw fault('batch-malformed', 'dictionary');
   }
-  const places = decodeIntegers(binary(indices, 'text indices'), values).values;
-  if (!places.every((place) => place >= 0 && place < texts.length)) throw fault('batch-column', 'text out of range');
-  return { dictionary: texts, indices: places };
+  left.texts -= texts.length;
+  for (const text of texts) left.textBytes -= Buffer.byteLength(text);
+  if (left.texts < 0 || left.textBytes < 0) throw fault('batch-limit', 'too many texts');
+  return { dictionary: texts, indices: placesFrom(indices, values, texts.length, 'text indices') };
 }
 
-/** Bit `row % 8` of byte `row / 8`, least significant first, says that the row has a value. */
-function bitmapOf(rows: Uint32Array, count: number): Uint8Array {
-  const bitmap = new Uint8Array(Math.ceil(count / 8));
-  for (const row of rows) bitmap[row >> 3]! |= 1 << (row & 7);
-  return bitmap;
+/** Integers that each point at one of so many things. */
+function placesFrom(element: unknown, count: number, things: number, what: string): Float64Array {
+  const { values, low, high } = decodeIntegers(binary(element, what), count);
+  if (count > 0 && (low < 0 || high >= things)) throw fault('batch-column', `${what} out of range`);
+  return values;
 }
 
+/** The rows that have a value, from their bits; nil stands for every row. */
 function rowsFrom(element: unknown, count: number): Rows {
-  if (element === null) return null;
-  const bitmap = binary(element, 'presence');
-  const flags = flagsFrom(bitmap, count);
-  const rows = new Uint32Array(flags.reduce((sum, flag) => sum + flag, 0));
-  let position = 0;
-  for (let row = 0; row < count; row++) if (flags[row] === 1) rows[position++] = row;
-  return rows;
+  return element === null ? null : placesOf(unpackBits(binary(element, 'presence'), count));
 }
 
-function bitsOf(flags: Uint8Array): Uint8Array {
-  const bits = new Uint8Array(Math.ceil(flags.length / 8));
-  for (let i = 0; i < flags.length; i++) bits[i >> 3]! |= flags[i]! << (i & 7);
-  return bits;
-}
-
-function flagsFrom(bits: Uint8Array, count: number): Uint8Array {
-  if (bits.length !== Math.ceil(count / 8)) throw fault('batch-column', 'bits cut short or overlong');
-  const flags = new Uint8Array(count);
-  for (let i = 0; i < count; i++) flags[i] = (bits[i >> 3]! >> (i & 7)) & 1;
-  if (count % 8 !== 0 && bits[bits.length - 1]! >> (count % 8) !== 0) throw fault('batch-column', 'bits past the end');
-  return flags;
+/** Every event has at least one field, not too many, and none twice: columns may share a name, but not a row. */
+function checkFields(columns: readonly Column[], count: number): void {
+  const names = new Set(columns.map((column) => column.name));
+  const everywhere = columns.some((column) => column.rows === null);
+  if (names.size === columns.length && columns.length <= FIELDS_MAX && (everywhere || count === 0)) return;
+  const fields = new Uint16Array(count);
+  for (const name of names) {
+    const taken = new Uint8Array(count);
+    for (const { rows } of columns.filter((column) => column.name === name)) {
+      const values = rows === null ? count : rows.length;
+      for (let position = 0; position < values; position++) {
+        const row = rows === null ? position : rows[position]!;
+        if (taken[row]!++ > 0) throw fault('batch-malformed', `an event has ${name} twice`);
+        fields[row]!++;
+      }
+    }
+  }
+  if (fields.includes(0)) throw fault('batch-malformed', 'an event without a field');
+  if (fields.some((many) => many > FIELDS_MAX))
+    throw fault('batch-malformed', `an event of more than ${FIELDS_MAX} fields`);
 }
 
 function isCount(value: unknown): value is number {

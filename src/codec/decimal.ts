@@ -57,7 +57,7 @@ export function formatDecimal(value: Decimal): string {
 
 const DECIMAL_PATTERN = /^(-?)(\d{1,400})(?:\.(\d{1,400}))?$/;
 
-/** Reads what `formatDecimal` writes; `undefined` for anything else. */
+/** Reads plain notation, also with zeros at either end; `undefined` for anything else. */
 export function parseDecimal(text: string): Decimal | undefined {
   const match = DECIMAL_PATTERN.exec(text);
   if (!match) return undefined;

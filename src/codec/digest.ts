@@ -5,6 +5,7 @@
  * additive: the digest of a range is the sum of its events', modulo 2^64. Promises the same value on every machine.
  * Never a defence against forgery, which is the signature's work: it tells accidents apart.
  */
+import { wordsOf } from './doubles.ts';
 import { type Column, type EventTable, rowsInSequence } from './table.ts';
 
 /** Digests of parts of one table's events, 0-based in sequence order. */
@@ -12,63 +13,65 @@ export type RangeDigest = (from: number, to: number) => bigint;
 
 /** Two 32-bit lanes side by side, since JavaScript multiplies no wider integers at speed. */
 interface Lanes {
-  readonly low: Uint32Array;
-  readonly high: Uint32Array;
+  readonly low: Int32Array;
+  readonly high: Int32Array;
 }
 
 /** Digests over the table's events, of which the first has sequence `first`. */
 export function digestOf(table: EventTable, first: number): RangeDigest {
-  const lanes = eventLanes(table, first);
+  const { low, high } = eventLanes(table, first);
   return (from, to) => {
-    let low = 0;
-    let high = 0;
+    let lowSum = 0;
+    let highSum = 0;
     for (let event = from; event < to; event++) {
-      low += lanes.low[event]!;
-      high += lanes.high[event]!;
+      lowSum += low[event]! >>> 0;
+      highSum += high[event]! >>> 0;
     }
-    return BigInt.asUintN(64, BigInt(low) + (BigInt(high) << 32n));
+    return BigInt.asUintN(64, BigInt(lowSum) + (BigInt(highSum) << 32n));
   };
 }
 
 function eventLanes(table: EventTable, first: number): Lanes {
   const rows = rowLanes(table);
   const rowOf = rowsInSequence(table);
-  const low = new Uint32Array(table.count);
-  const high = new Uint32Array(table.count);
+  const low = new Int32Array(table.count);
+  const high = new Int32Array(table.count);
   for (let event = 0; event < table.count; event++) {
     const row = rowOf[event]!;
     const sequence = first + event;
-    low[event] = mix(rows.low[row]! ^ mix(sequence >>> 0));
-    high[event] = mix(rows.high[row]! ^ mix(Math.floor(sequence / 2 ** 32) ^ low[event]!));
+    const lane = mix(rows.low[row]! ^ mix(sequence | 0));
+    low[event] = lane;
+    high[event] = mix(rows.high[row]! ^ mix(Math.floor(sequence / 2 ** 32) ^ lane));
   }
   return { low, high };
 }
 
 /** Fields are added up, so that the order of columns makes no difference. */
 function rowLanes(table: EventTable): Lanes {
-  const low = new Uint32Array(table.count);
-  const high = new Uint32Array(table.count);
-  const bits = wordsOf(table.times);
-  table.sensors.forEach((sensor, s) => {
-    const seed = hashText(sensor);
+  const low = new Int32Array(table.count);
+  const high = new Int32Array(table.count);
+  const times = wordsOf(table.times);
+  for (let s = 0; s < table.sensors.length; s++) {
+    const seed = hashText(table.sensors[s]!);
     for (let row = table.starts[s]!; row < table.starts[s + 1]!; row++) {
-      low[row] = mix(bits[2 * row]! ^ seed.low);
-      high[row] = mix(bits[2 * row + 1]! ^ low[row]! ^ seed.high);
+      const lane = mix(times[2 * row]! ^ seed.low);
+      low[row] = lane;
+      high[row] = mix(times[2 * row + 1]! ^ lane ^ seed.high);
     }
-  });
+  }
   for (const column of table.columns) addColumn(column, low, high);
   return { low, high };
 }
 
-function addColumn(column: Column, low: Uint32Array, high: Uint32Array): void {
+function addColumn(column: Column, low: Int32Array, high: Int32Array): void {
   const seed = hashText(`${column.kind} ${column.name}`);
   const values = valueWords(column);
   const { rows } = column;
-  for (let position = 0; position < values.length / 2; position++) {
+  for (let position = 0; 2 * position < values.length; position++) {
     const row = rows === null ? position : rows[position]!;
     const lane = mix(values[2 * position]! ^ seed.low);
-    low[row]! += lane;
-    high[row]! += mix(values[2 * position + 1]! ^ lane ^ seed.high);
+    low[row] = low[row]! + lane;
+    high[row] = high[row]! + mix(values[2 * position + 1]! ^ lane ^ seed.high);
   }
 }
 
@@ -77,23 +80,17 @@ function valueWords(column: Column): Uint32Array {
   if (column.kind === 'measure') return wordsOf(column.measures.values);
   if (column.kind === 'flag') {
     const words = new Uint32Array(2 * column.flags.length);
-    column.flags.forEach((flag, position) => {
-      words[2 * position] = flag;
-    });
+    for (let position = 0; position < column.flags.length; position++) words[2 * position] = column.flags[position]!;
     return words;
   }
   const hashes = column.dictionary.map(hashText);
   const words = new Uint32Array(2 * column.indices.length);
-  column.indices.forEach((place, position) => {
-    words[2 * position] = hashes[place]!.low;
-    words[2 * position + 1] = hashes[place]!.high;
-  });
+  for (let position = 0; position < column.indices.length; position++) {
+    const hash = hashes[column.indices[position]!]!;
+    words[2 * position] = hash.low;
+    words[2 * position + 1] = hash.high;
+  }
   return words;
-}
-
-/** The words of doubles, low word first on the little-endian machines that Node runs on. */
-function wordsOf(values: Float64Array): Uint32Array {
-  return new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
 }
 
 function hashText(text: string): { low: number; high: number } {
@@ -107,10 +104,10 @@ function hashText(text: string): { low: number; high: number } {
   return { low: mix(low), high: mix(high ^ text.length) };
 }
 
-/** The finaliser of MurmurHash3: every input bit reaches every output bit. */
+/** The finaliser of MurmurHash3: every input bit reaches every output bit. Signed, which engines add without doubles. */
 function mix(word: number): number {
   let h = word;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16);
 }

@@ -7,17 +7,17 @@
 
 /**
  * - `event-time`: `ts` is no integer number of milliseconds in range.
- * - `event-sensor`: the sensor is no text, empty, or too long.
- * - `event-field`: a field name is empty or too long, there are none or too many fields, or a value is of a type that
- *   no column can hold.
+ * - `event-sensor`: the sensor is not a name (see `isName`).
+ * - `event-field`: a field name is not a name, there are none or too many fields, or a value is of a type that no
+ *   column can hold.
  * - `event-number`: a measure is NaN or infinite.
- * - `event-text`: a text is too long or is not well-formed Unicode.
+ * - `event-text`: a text is too long, is not well-formed Unicode, or begins with a byte order mark.
  * - `encoding-unsupported`: this runtime cannot inflate that content encoding.
  * - `body-corrupt`: the compressed bytes do not inflate.
  * - `body-too-large`: the inflated body would pass its limit.
  * - `batch-malformed`: not the msgpack structure that `proto-spec/batch.md` describes.
  * - `batch-version`: a version of the format that this decoder does not know.
- * - `batch-limit`: well formed, but some count passes its limit.
+ * - `batch-limit`: some count passes its limit; the same events in smaller batches may pass.
  * - `batch-column`: a column's bytes do not decode to as many values as it needs.
  */
 export type CodecErrorCode =

@@ -24,6 +24,8 @@ export const HEADLINE = 'volume';
 
 export type FieldKind = 'measure' | 'text' | 'flag';
 
+const BYTE_ORDER_MARK = 0xfeff;
+
 /** @throws CodecError `event-time` */
 export function checkTime(ts: number): void {
   if (!Number.isInteger(ts) || Math.abs(ts) > INTEGER_MAX) {
@@ -62,26 +64,32 @@ export function kindOf(name: string, value: unknown): FieldKind {
     throw refused('event-field', `${name} is of type ${typeof value}; a field is a number, a text or a flag`);
   }
   if (!isText(value, TEXT_BYTES_MAX)) {
-    throw refused('event-text', `${name} must be well-formed text of at most ${TEXT_BYTES_MAX} UTF-8 bytes`);
+    throw refused(
+      'event-text',
+      `${name} must be well-formed text of at most ${TEXT_BYTES_MAX} UTF-8 bytes, without a byte order mark`,
+    );
   }
   return 'text';
 }
 
-/** A name: 1 to NAME_BYTES_MAX bytes of well-formed text without control characters. */
+/** A name: 1 to NAME_BYTES_MAX bytes of text without control characters. */
 export function isName(name: unknown): name is string {
   if (typeof name !== 'string' || name.length === 0 || !isText(name, NAME_BYTES_MAX)) return false;
   for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) < 0x20 || name.charCodeAt(i) === 0x7f) return false;
   return true;
 }
 
-/** Well-formed Unicode (no lone surrogates, which UTF-8 cannot carry) of at most `bytesMax` UTF-8 bytes. */
+/**
+ * Well-formed Unicode (no lone surrogates, which UTF-8 cannot carry) of at most `bytesMax` UTF-8 bytes, and no byte
+ * order mark in front, which decoders of UTF-8 are apt to drop.
+ */
 export function isText(text: string, bytesMax: number): boolean {
-  if (text.length > bytesMax || !text.isWellFormed()) return false;
+  if (text.length > bytesMax || !text.isWellFormed() || text.charCodeAt(0) === BYTE_ORDER_MARK) return false;
   return text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax;
 }
 
 function nameRule(what: string): string {
-  return `${what} must be 1 to ${NAME_BYTES_MAX} UTF-8 bytes of text without control characters`;
+  return `${what} must be 1 to ${NAME_BYTES_MAX} UTF-8 bytes of text without control characters or byte order mark`;
 }
 
 function refused(code: CodecErrorCode, message: string): CodecError {

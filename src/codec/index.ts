@@ -10,6 +10,7 @@ export { decodeColumns, encodeColumns } from './columns.ts';
 export * from './compression.ts';
 export * from './credential.ts';
 export * from './decimal.ts';
+export * from './description.ts';
 export * from './digest.ts';
 export * from './errors.ts';
 export * from './event.ts';

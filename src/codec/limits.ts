@@ -14,14 +14,21 @@ export const BLOCK_EVENTS_MAX = 4_096;
 /** Bytes of one request body as sent. A minute of a slow cellular link. */
 export const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Bytes of one batch after inflating. Bounds what a hostile body can make a gateway allocate. */
+/**
+ * Bytes of one batch after inflating. Bounds what a hostile body can make a gateway allocate; whatever keeps to the
+ * other limits stays below it.
+ */
 export const BATCH_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * Values over all columns of one batch. A constant column takes ten bytes on the wire whatever its length, so the
- * inflated size alone does not bound the memory that decoding takes; this does, at 8 bytes a value.
+ * inflated size alone does not bound the memory that decoding takes; this does, at twenty bytes a value.
  */
-export const BATCH_CELLS_MAX = 4 * 1024 * 1024;
+export const BATCH_CELLS_MAX = 2 * 1024 * 1024;
+
+/** Distinct texts over all columns of one batch, and their UTF-8 bytes: with the values, what a batch may weigh. */
+export const BATCH_TEXTS_MAX = 65_536;
+export const BATCH_TEXT_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Columns of one batch. Enough for devices with hundreds of channels, few enough to set up in a millisecond. */
 export const COLUMNS_MAX = 512;
@@ -38,14 +45,14 @@ export const NAME_BYTES_MAX = 128;
 /** UTF-8 bytes of one text value. Telemetry carries states and codes, not documents. */
 export const TEXT_BYTES_MAX = 4_096;
 
-/** Gaps declared by one batch; a device with more sends them over several batches. */
-export const GAPS_MAX = 64;
+/** Gaps declared by one batch, with a sum for each measure; a device with more sends them over several batches. */
+export const GAPS_MAX = 16;
 
-/** msgpack containers inside one another: batch → columns → fields → field → dictionary is five. */
-export const DEPTH_MAX = 6;
+/** msgpack containers inside one another: batch → columns → fields → field → dictionary. */
+export const DEPTH_MAX = 5;
 
-/** msgpack values in one batch: the dictionaries are the only part that grows. */
-export const NODES_MAX = 3 * BATCH_EVENTS_MAX;
+/** msgpack values in one batch: all that the other limits allow, with a third to spare. */
+export const NODES_MAX = 2 * BATCH_EVENTS_MAX;
 
 /** Integers in columns, and epoch milliseconds: below 2^52, so that zigzag stays exact in a double. */
 export const INTEGER_MAX = 2 ** 52 - 1;

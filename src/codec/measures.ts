@@ -5,7 +5,9 @@
  * every double comes back bit for bit, minus zero included, and that a sum is the sum of the shortest decimals. Never
  * holds more than one power of ten for a column: what does not fit it is an *odd* value and stands beside.
  */
-import { addDecimals, type Decimal, decimalOf } from './decimal.ts';
+import { placesOf } from './bits.ts';
+import { addDecimals, type Decimal, decimalOf, ZERO } from './decimal.ts';
+import { nudge, nudgeBetween, packDoubles, unpackDoubles } from './doubles.ts';
 import { CodecError } from './errors.ts';
 import { decodeIntegers, encodeIntegers } from './integers.ts';
 import { SCALE_MAX } from './limits.ts';
@@ -43,16 +45,10 @@ const POWERS = Float64Array.from({ length: SCALE_MAX + 1 }, (_, exponent) => Num
 /** Decimals of up to 15 digits and doubles pair off one to one, so a quotient that matches is the shortest decimal. */
 const MANTISSA_LIMIT = 1e15;
 
-/** Nudges reach this far; every double lies within it of some 15-digit decimal. */
-const NUDGE_MAX = 15;
-
-/** A sampled scale is taken where it fits all but this share of the sample. */
+/** A smaller scale is taken where it fits the sample as well as any but for this share. */
 const ODD_SHARE = 1 / 50;
 
 const SAMPLE = 64;
-
-const double = new Float64Array(1);
-const pattern = new BigInt64Array(double.buffer);
 
 /** Finds the scale and mantissas of finite doubles. */
 export function measuresOf(values: Float64Array): Measures {
@@ -78,32 +74,29 @@ export function measuresOf(values: Float64Array): Measures {
   return { values, scale, mantissas, magnitude, odd: Uint32Array.from(odd) };
 }
 
-/** The smallest power of ten that makes integers of all but a few of the values. */
+/** The smallest power of ten that makes integers of nearly as many values as any does. */
 function scaleFor(values: Float64Array): number {
   const step = Math.max(1, Math.floor(values.length / SAMPLE));
-  const wanted = new Uint32Array(SCALE_MAX + 1);
+  const fits = new Uint32Array(SCALE_MAX + 1);
   let sampled = 0;
-  for (let i = 0; i < values.length; i += step) {
-    const scale = scaleOf(values[i]!);
-    if (scale < 0) continue;
-    wanted[scale]!++;
-    sampled++;
+  for (let i = 0; i < values.length; i += step, sampled++) {
+    const value = Math.abs(values[i]!);
+    for (let scale = scaleOf(value); scale <= SCALE_MAX && value * POWERS[scale]! < MANTISSA_LIMIT; scale++)
+      fits[scale]!++;
   }
-  let left = Math.floor(sampled * ODD_SHARE);
-  let scale = SCALE_MAX;
-  while (scale > 0 && wanted[scale]! <= left) left -= wanted[scale--]!;
-  return sampled === 0 ? 0 : scale;
+  const enough = Math.max(...fits) - sampled * ODD_SHARE;
+  return fits.findIndex((count) => count >= enough);
 }
 
-/** The smallest scale at which one value is an integer, give or take a nudge; −1 where there is none. */
+/** The smallest scale at which a value of 0 or above is an integer, give or take a nudge; Infinity where there is none. */
 function scaleOf(value: number): number {
-  const tolerance = Math.abs(value) * 2 ** -50;
+  const tolerance = value * 2 ** -50;
   for (let scale = 0; scale <= SCALE_MAX; scale++) {
     const mantissa = Math.round(value * POWERS[scale]!);
-    if (!(Math.abs(mantissa) < MANTISSA_LIMIT)) return -1;
+    if (!(mantissa < MANTISSA_LIMIT)) break;
     if (Math.abs(mantissa / POWERS[scale]! - value) <= tolerance) return scale;
   }
-  return -1;
+  return Number.POSITIVE_INFINITY;
 }
 
 /** Packs the values in the smaller of the two forms. */
@@ -114,10 +107,10 @@ export function packMeasures(measures: Measures): PackedMeasures {
   const farPositions: number[] = [];
   let nudged = false;
   for (const at of odd) {
-    const nudge = nudgeTo(values[at]!, mantissas[at]! / POWERS[scale]!);
-    if (nudge === 0) farPositions.push(at);
+    const distance = nudgeBetween(mantissas[at]! / POWERS[scale]!, values[at]!);
+    if (distance === 0) farPositions.push(at);
     else {
-      nudges[at] = nudge;
+      nudges[at] = distance;
       nudged = true;
     }
   }
@@ -136,29 +129,32 @@ export function packMeasures(measures: Measures): PackedMeasures {
 
 /**
  * Unpacks `count` values.
- * @throws CodecError `batch-column` where the parts do not decode to that many finite doubles.
+ * @throws CodecError `batch-malformed` where the parts are not those of a column, `batch-column` where their bytes do not
+ *   unpack to that many finite doubles.
  */
 export function unpackMeasures(packed: readonly unknown[], count: number): Measures {
   if (packed.length === 1) return unscaled(unpackDoubles(binary(packed[0]), count));
-  if (packed.length !== 5) throw bad('a measure column has one or five parts');
+  if (packed.length !== 5) throw malformed('a measure column has one or five parts');
   const [scale, ...parts] = packed;
-  if (typeof scale !== 'number' || !Number.isInteger(scale) || scale < 0 || scale > SCALE_MAX) throw bad('scale');
-  const { values: mantissas, magnitude } = decodeIntegers(binary(parts[0]), count);
+  if (typeof scale !== 'number' || !Number.isInteger(scale) || scale < 0 || scale > SCALE_MAX) throw malformed('scale');
+  const { values: mantissas, low, high } = decodeIntegers(binary(parts[0]), count);
+  const magnitude = Math.max(-low, high);
   const unit = POWERS[scale]!;
   const values = new Float64Array(count);
   for (let i = 0; i < count; i++) values[i] = mantissas[i]! / unit;
-  const odd = new Set<number>();
+  const plain = parts[1] === null && parts[2] === null && magnitude < MANTISSA_LIMIT;
+  const odd = new Uint8Array(plain ? 0 : count);
   if (parts[1] !== null) {
     const nudges = decodeIntegers(binary(parts[1]), count).values;
     for (let i = 0; i < count; i++) {
       if (nudges[i] === 0) continue;
-      values[i] = nudged(values[i]!, nudges[i]!);
-      odd.add(i);
+      values[i] = nudge(values[i]!, nudges[i]!);
+      odd[i] = 1;
     }
   }
   if (parts[2] !== null) {
     const doubles = binary(parts[3]);
-    const far = doubles.length / 8;
+    const far = Math.floor(doubles.length / 8);
     if (far > count) throw bad('more odd values than values');
     const positions = decodeIntegers(binary(parts[2]), far).values;
     const exact = unpackDoubles(doubles, far);
@@ -166,32 +162,40 @@ export function unpackMeasures(packed: readonly unknown[], count: number): Measu
       const at = positions[i]!;
       if (at < 0 || at >= count || (i > 0 && at <= positions[i - 1]!)) throw bad('odd positions must ascend');
       values[at] = exact[i]!;
-      odd.add(at);
+      odd[at] = 1;
     }
-  } else if (parts[3] !== null) throw bad('odd values without positions');
+  } else if (parts[3] !== null) throw malformed('odd values without positions');
   // Longer mantissas may not be the shortest decimal of their quotient: their values decide.
   if (magnitude >= MANTISSA_LIMIT) {
-    for (let i = 0; i < count; i++) if (Math.abs(mantissas[i]!) >= MANTISSA_LIMIT) odd.add(i);
+    for (let i = 0; i < count; i++) if (Math.abs(mantissas[i]!) >= MANTISSA_LIMIT) odd[i] = 1;
   }
-  return { values, scale, mantissas, magnitude, odd: Uint32Array.from(odd).sort() };
+  return { values, scale, mantissas, magnitude, odd: placesOf(odd) };
 }
 
 /** The exact sum of the shortest decimals of `values[from]` … `values[to - 1]`. */
 export function sumMeasures(measures: Measures, from = 0, to = measures.values.length): Decimal {
-  const { mantissas, odd, scale } = measures;
-  let oddAt = lowerBound(odd, from);
-  if (oddAt === odd.length || odd[oddAt]! >= to) {
-    return { digits: sumIntegers(mantissas, measures.magnitude, from, to), scale };
+  const { values, mantissas, magnitude, scale } = measures;
+  const sum = { digits: sumIntegers(mantissas, magnitude, from, to), scale };
+  const odd = measures.odd.subarray(lowerBound(measures.odd, from), lowerBound(measures.odd, to));
+  if (odd.length === 0) return sum;
+  // What the mantissas of odd values have put into the sum goes out again, and the values go in.
+  const wrong = sumIntegers(
+    Float64Array.from(odd, (at) => mantissas[at]!),
+    magnitude,
+    0,
+    odd.length,
+  );
+  return addDecimals({ digits: sum.digits - wrong, scale }, sumOdd(values, odd));
+}
+
+/** One running sum for each scale: numbers of one scale add up without powers of ten. */
+function sumOdd(values: Float64Array, odd: Uint32Array): Decimal {
+  const sums: bigint[] = [];
+  for (let i = 0; i < odd.length; i++) {
+    const { digits, scale } = decimalOf(values[odd[i]!]!);
+    sums[scale] = (sums[scale] ?? 0n) + digits;
   }
-  let sum: Decimal = { digits: 0n, scale };
-  let at = from;
-  for (; oddAt < odd.length && odd[oddAt]! < to; oddAt++) {
-    const next = odd[oddAt]!;
-    if (next > at) sum = addDecimals(sum, { digits: sumIntegers(mantissas, measures.magnitude, at, next), scale });
-    sum = addDecimals(sum, decimalOf(measures.values[next]!));
-    at = next + 1;
-  }
-  return addDecimals(sum, { digits: sumIntegers(mantissas, measures.magnitude, at, to), scale });
+  return sums.reduce<Decimal>((sum, digits, scale) => addDecimals(sum, { digits, scale }), ZERO);
 }
 
 /** Plain additions while they stay below 2^53; beyond that in two halves, each of which does. */
@@ -212,50 +216,8 @@ function sumIntegers(integers: Float64Array, magnitude: number, from: number, to
 }
 
 function unscaled(values: Float64Array): Measures {
-  const odd = Uint32Array.from(values, (_, at) => at);
+  const odd = placesOf(new Uint8Array(values.length).fill(1));
   return { values, scale: 0, mantissas: new Float64Array(values.length), magnitude: 0, odd };
-}
-
-/** How many bit patterns lie from `quotient` to `value`; 0 for too many, or for none that a nudge can express. */
-function nudgeTo(value: number, quotient: number): number {
-  if (quotient === 0) return 0;
-  double[0] = value;
-  const target = pattern[0]!;
-  double[0] = quotient;
-  const distance = target - pattern[0]!;
-  return distance >= -NUDGE_MAX && distance <= NUDGE_MAX ? Number(distance) : 0;
-}
-
-function nudged(quotient: number, nudge: number): number {
-  if (Math.abs(nudge) > NUDGE_MAX) throw bad('nudge out of range');
-  double[0] = quotient;
-  pattern[0] = pattern[0]! + BigInt(nudge);
-  if (!Number.isFinite(double[0])) throw bad('nudged out of the finite numbers');
-  return double[0];
-}
-
-/** Little-endian doubles, all first bytes, then all second bytes …: signs and exponents come to lie together. */
-function packDoubles(values: Float64Array): Uint8Array {
-  const bytes = new Uint8Array(8 * values.length);
-  const view = new DataView(new ArrayBuffer(8));
-  for (let i = 0; i < values.length; i++) {
-    view.setFloat64(0, values[i]!, true);
-    for (let plane = 0; plane < 8; plane++) bytes[plane * values.length + i] = view.getUint8(plane);
-  }
-  return bytes;
-}
-
-function unpackDoubles(bytes: Uint8Array, count: number): Float64Array {
-  if (bytes.length !== 8 * count) throw bad('doubles cut short or overlong');
-  const values = new Float64Array(count);
-  const view = new DataView(new ArrayBuffer(8));
-  for (let i = 0; i < count; i++) {
-    for (let plane = 0; plane < 8; plane++) view.setUint8(plane, bytes[plane * count + i]!);
-    const value = view.getFloat64(0, true);
-    if (!Number.isFinite(value)) throw bad('a measure is finite');
-    values[i] = value;
-  }
-  return values;
 }
 
 function lowerBound(sorted: Uint32Array, value: number): number {
@@ -271,7 +233,11 @@ function lowerBound(sorted: Uint32Array, value: number): number {
 
 function binary(part: unknown): Uint8Array {
   if (part instanceof Uint8Array) return part;
-  throw bad('a packed column is binary');
+  throw malformed('a packed column is binary');
+}
+
+function malformed(message: string): CodecError {
+  return new CodecError('batch-malformed', message);
 }
 
 function bad(message: string): CodecError {

@@ -1,15 +1,17 @@
 /**
  * Outline: a walk over msgpack headers before anything is decoded (proto-spec/batch.md, "Structure").
  *
- * Owns the bounds that the msgpack library leaves open: nesting, the number of values, and where in the bytes a fault
- * lies. Promises to allocate nothing in proportion to the input and to visit each header once. Never looks at values.
+ * Owns the bounds that the msgpack library leaves open: nesting, the number of values, text that is not what its reader
+ * would make of it, and where in the bytes a fault lies. Promises to allocate nothing in proportion to the input and to
+ * visit each header once. Never looks at a value's meaning.
  */
+import { isUtf8 } from 'node:buffer';
 import { CodecError, type CodecErrorCode } from './errors.ts';
 import { DEPTH_MAX, NODES_MAX } from './limits.ts';
 
 /**
- * @throws CodecError `batch-malformed` (cut short, extension types, bytes after the end) or `batch-limit` (nested too
- *   deep, too many values), with the byte offset
+ * @throws CodecError `batch-malformed` (cut short, nested too deep, text that is not UTF-8, extension types, bytes after
+ *   the end) or `batch-limit` (too many values), with the byte offset
  */
 export function checkOutline(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -26,13 +28,14 @@ export function checkOutline(bytes: Uint8Array): void {
     if (++nodes > NODES_MAX) throw fault('batch-limit', `more than ${NODES_MAX} values`, at);
     const header = headerAt(view, at);
     if (header.children > 0) {
-      if (open.length >= DEPTH_MAX) throw fault('batch-limit', `nested deeper than ${DEPTH_MAX}`, at);
+      if (open.length > DEPTH_MAX) throw fault('batch-malformed', `nested deeper than ${DEPTH_MAX}`, at);
       // Every child takes a byte at least, so a count that the rest cannot hold is refused before it is walked.
       if (header.children > bytes.length - at) throw fault('batch-malformed', 'more children than bytes', at);
       open.push(header.children);
     }
     const next = at + header.bytes;
     if (next > bytes.length) throw fault('batch-malformed', 'cut short', at);
+    if (header.textBytes > 0) checkText(bytes.subarray(next - header.textBytes, next), at);
     at = next;
   }
   if (at !== bytes.length) throw fault('batch-malformed', 'bytes after the end', at);
@@ -42,6 +45,8 @@ interface Header {
   /** Bytes of the header with its own payload, not counting children. */
   readonly bytes: number;
   readonly children: number;
+  /** Bytes of text, which end what this header stands for. */
+  readonly textBytes: number;
 }
 
 function headerAt(view: DataView, at: number): Header {
@@ -52,9 +57,9 @@ function headerAt(view: DataView, at: number): Header {
   need(1);
   const type = view.getUint8(at);
   if (type <= 0x7f || type >= 0xe0) return leaf(1);
-  if (type <= 0x8f) return { bytes: 1, children: 2 * (type & 0x0f) };
-  if (type <= 0x9f) return { bytes: 1, children: type & 0x0f };
-  if (type <= 0xbf) return leaf(1 + (type & 0x1f));
+  if (type <= 0x8f) return container(1, 2 * (type & 0x0f));
+  if (type <= 0x9f) return container(1, type & 0x0f);
+  if (type <= 0xbf) return text(1, type & 0x1f);
   const length = (bytes: number): number => {
     need(1 + bytes);
     if (bytes === 1) return view.getUint8(at + 1);
@@ -66,13 +71,10 @@ function headerAt(view: DataView, at: number): Header {
     case 0xc3:
       return leaf(1);
     case 0xc4:
-    case 0xd9:
       return leaf(2 + length(1));
     case 0xc5:
-    case 0xda:
       return leaf(3 + length(2));
     case 0xc6:
-    case 0xdb:
       return leaf(5 + length(4));
     case 0xcc:
     case 0xd0:
@@ -88,21 +90,43 @@ function headerAt(view: DataView, at: number): Header {
     case 0xcf:
     case 0xd3:
       return leaf(9);
+    case 0xd9:
+      return text(2, length(1));
+    case 0xda:
+      return text(3, length(2));
+    case 0xdb:
+      return text(5, length(4));
     case 0xdc:
-      return { bytes: 3, children: length(2) };
+      return container(3, length(2));
     case 0xdd:
-      return { bytes: 5, children: length(4) };
+      return container(5, length(4));
     case 0xde:
-      return { bytes: 3, children: 2 * length(2) };
+      return container(3, 2 * length(2));
     case 0xdf:
-      return { bytes: 5, children: 2 * length(4) };
+      return container(5, 2 * length(4));
     default:
       throw fault('batch-malformed', `type 0x${type.toString(16)} has no place in a batch`, at);
   }
 }
 
 function leaf(bytes: number): Header {
-  return { bytes, children: 0 };
+  return { bytes, children: 0, textBytes: 0 };
+}
+
+function text(headerBytes: number, textBytes: number): Header {
+  return { bytes: headerBytes + textBytes, children: 0, textBytes };
+}
+
+function container(bytes: number, children: number): Header {
+  return { bytes, children, textBytes: 0 };
+}
+
+/** The library reads malformed UTF-8 as something else, and drops a byte order mark from long texts. */
+function checkText(bytes: Uint8Array, at: number): void {
+  if (!isUtf8(bytes)) throw fault('batch-malformed', 'text that is not UTF-8', at);
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+    throw fault('batch-malformed', 'text with a byte order mark', at);
+  }
 }
 
 function fault(code: CodecErrorCode, message: string, offset: number): CodecError {

@@ -1,11 +1,12 @@
 /**
  * Signature: HMAC-SHA-256 over requests and answers (proto-spec/signing.md).
  *
- * Owns the canonical bytes and the `X-Signature` header. Promises constant-time comparison and that no two different
- * messages have the same canonical bytes: every part before the body is free of newlines. Never sees a clock: whether
- * a timestamp is acceptable is the caller's to say.
+ * Owns the canonical bytes and the form of the `X-Key-Id` and `X-Signature` headers. Promises constant-time comparison,
+ * and that no two different messages have the same canonical bytes: every part before the body is free of newlines.
+ * Never sees a clock: whether a timestamp is acceptable is the caller's to say.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { ID_PATTERN } from './limits.ts';
 
 /** Header names, in the lower case that Node gives them. */
 export const HEADER = {
@@ -37,6 +38,9 @@ export interface AnswerHead {
 
 /** Values of `v1=` that one header may hold: two keys at each end of a rotation. */
 const SIGNATURES_MAX = 4;
+
+/** Key ids that one header may list: the old and the new of a rotation. */
+const KEY_IDS_MAX = 2;
 
 const VALUE_PATTERN = /^v1=([0-9a-f]{64})$/;
 
@@ -82,6 +86,12 @@ export function parseSignatures(header: string | undefined): string[] | undefine
   if (known.length === 0 || known.length > SIGNATURES_MAX) return undefined;
   const signatures = known.map((value) => VALUE_PATTERN.exec(value)?.[1]);
   return signatures.every((signature) => signature !== undefined) ? signatures : undefined;
+}
+
+/** The ids of an `X-Key-Id` header; undefined where it is missing or not of the form. */
+export function parseKeyIds(header: string | undefined): string[] | undefined {
+  const ids = header?.split(',').map((part) => part.trim());
+  return ids && ids.length <= KEY_IDS_MAX && ids.every((id) => ID_PATTERN.test(id)) ? ids : undefined;
 }
 
 function requestPrefix({ deviceId, keyId, timestamp, contentEncoding }: RequestHead): string {

@@ -1,10 +1,11 @@
 /**
  * TableBuilder: events in, table out.
  *
- * Owns the append side of a table: typed buffers that grow by doubling and are grouped by sensor once, at the end.
+ * Owns the append side of a table, up to the limits of a batch: what it builds, every decoder takes.
  * Promises that an event which is refused leaves no trace. Never keeps a reference to what it was given.
  */
 import assert from 'node:assert';
+import { type ColumnCells, columnOf, createCells, createDictionary } from './cells.ts';
 import {
   checkFieldCount,
   checkFieldName,
@@ -14,17 +15,23 @@ import {
   kindOf,
   type TelemetryEvent,
 } from './event.ts';
-import { BATCH_CELLS_MAX, BATCH_EVENTS_MAX, COLUMNS_MAX, SENSORS_MAX } from './limits.ts';
-import { measuresOf } from './measures.ts';
-import { type Column, type EventTable, eventsInRows, rowsInSequence, startsOf, valueCount } from './table.ts';
+import {
+  BATCH_CELLS_MAX,
+  BATCH_EVENTS_MAX,
+  BATCH_TEXT_BYTES_MAX,
+  BATCH_TEXTS_MAX,
+  COLUMNS_MAX,
+  SENSORS_MAX,
+} from './limits.ts';
+import { type EventTable, eventsInRows, rowsInSequence, startsOf, valueAt, valueCount } from './table.ts';
 
 export interface TableBuilder {
   readonly count: number;
   /** Values held so far: with `count`, what bounds the size of the block. */
   readonly cells: number;
   /**
-   * Appends one event, unless the table has no room for another sensor or column: then false, and the caller builds
-   * this table and starts the next.
+   * Appends one event, unless it would take the table past a limit of the batch: then false, and the caller builds this
+   * table and starts the next. An empty builder takes any event.
    * @throws CodecError with an `event-…` code
    */
   add(event: TelemetryEvent): boolean;
@@ -46,57 +53,23 @@ export function sliceTable(table: EventTable, from: number, to: number): EventTa
   return builder.build();
 }
 
-/** A growing run of numbers, each beside the event that it belongs to. */
-class Cells {
-  events = new Uint32Array(64);
-  numbers = new Float64Array(64);
-  count = 0;
-
-  push(event: number, number: number): void {
-    if (this.count === this.numbers.length) {
-      this.events = grown(this.events, new Uint32Array(2 * this.count));
-      this.numbers = grown(this.numbers, new Float64Array(2 * this.count));
-    }
-    this.events[this.count] = event;
-    this.numbers[this.count++] = number;
-  }
-}
-
-function grown<T extends Uint32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
-}
-
-class Dictionary {
-  readonly texts: string[] = [];
-  readonly #places = new Map<string, number>();
-
-  place(text: string): number {
-    let place = this.#places.get(text);
-    if (place === undefined) {
-      place = this.texts.push(text) - 1;
-      this.#places.set(text, place);
-    }
-    return place;
-  }
-
-  has(text: string): boolean {
-    return this.#places.has(text);
-  }
-}
-
-interface ColumnCells {
-  readonly kind: FieldKind;
-  readonly name: string;
-  readonly cells: Cells;
-  readonly texts: Dictionary;
+/** What counts against the limits of a batch. */
+interface Size {
+  events: number;
+  cells: number;
+  sensors: number;
+  columns: number;
+  texts: number;
+  textBytes: number;
 }
 
 class Builder implements TableBuilder {
-  #sensors = new Dictionary();
-  #events = new Cells();
+  #sensors = createDictionary();
+  #events = createCells();
   #columns: ColumnCells[] = [];
   #places: Record<FieldKind, Map<string, ColumnCells>> = emptyPlaces();
+  #texts = 0;
+  #textBytes = 0;
   cells = 0;
 
   get count(): number {
@@ -108,21 +81,23 @@ class Builder implements TableBuilder {
     checkTime(ts);
     const newSensor = !this.#sensors.has(sensor);
     if (newSensor) checkSensor(sensor);
-    let present = 0;
-    let newColumns = 0;
+    const more: Size = { events: 1, cells: 0, sensors: newSensor ? 1 : 0, columns: 0, texts: 0, textBytes: 0 };
     for (const name in fields) {
       const value = fields[name];
       if (value === null || value === undefined) continue;
-      present++;
-      if (!this.#places[kindOf(name, value)].has(name)) {
+      more.cells++;
+      const column = this.#places[kindOf(name, value)].get(name);
+      if (column === undefined) {
         checkFieldName(name);
-        newColumns++;
+        more.columns++;
       }
+      if (typeof value === 'string' && !column?.texts.has(value)) measureText(value, more);
     }
-    checkFieldCount(present);
-    if (!this.#hasRoom(newSensor ? 1 : 0, newColumns, 1, present)) return false;
+    checkFieldCount(more.cells);
+    if (!this.#hasRoom(more)) return false;
     const at = this.count;
-    this.#events.push(this.#sensors.place(sensor), ts);
+    // Minus zero is a time like zero, and no integer on the wire.
+    this.#events.push(this.#sensors.place(sensor), ts + 0);
     for (const name in fields) {
       const value = fields[name];
       if (value === null || value === undefined) continue;
@@ -130,18 +105,15 @@ class Builder implements TableBuilder {
       else if (typeof value === 'boolean') this.#column('flag', name).cells.push(at, value ? 1 : 0);
       else {
         const column = this.#column('text', name);
-        column.cells.push(at, column.texts.place(value));
+        column.cells.push(at, this.#text(column, value));
       }
     }
-    this.cells += present;
+    this.cells += more.cells;
     return true;
   }
 
   addTable(table: EventTable, from = 0, to = table.count): boolean {
-    const newSensors = table.sensors.filter((sensor) => !this.#sensors.has(sensor)).length;
-    const newColumns = table.columns.filter((column) => !this.#places[column.kind].has(column.name)).length;
-    const cells = table.columns.reduce((sum, column) => sum + valueCount(column), 0);
-    if (!this.#hasRoom(newSensors, newColumns, to - from, cells)) return false;
+    if (!this.#hasRoom(this.#sizeOf(table, to - from))) return false;
     const base = this.count - from;
     const rows = rowsInSequence(table);
     const events = eventsInRows(table);
@@ -154,7 +126,8 @@ class Builder implements TableBuilder {
         const event = events[column.rows === null ? position : column.rows[position]!]!;
         if (event < from || event >= to) continue;
         const target = this.#column(column.kind, column.name);
-        target.cells.push(base + event, numberAt(column, position, target.texts));
+        const value = valueAt(column, position);
+        target.cells.push(base + event, typeof value === 'string' ? this.#text(target, value) : Number(value));
         this.cells++;
       }
     }
@@ -170,68 +143,65 @@ class Builder implements TableBuilder {
     for (let event = 0; event < count; event++) times[rows[event]!] = this.#events.numbers[event]!;
     const columns = this.#columns.map((column) => columnOf(column, rows));
     const table = { count, sensors: this.#sensors.texts, order, starts, times, columns };
-    this.#sensors = new Dictionary();
-    this.#events = new Cells();
+    this.#sensors = createDictionary();
+    this.#events = createCells();
     this.#columns = [];
     this.#places = emptyPlaces();
     this.cells = 0;
+    this.#texts = 0;
+    this.#textBytes = 0;
     return table;
   }
 
   #column(kind: FieldKind, name: string): ColumnCells {
     let column = this.#places[kind].get(name);
     if (column === undefined) {
-      column = { kind, name, cells: new Cells(), texts: new Dictionary() };
+      column = { kind, name, cells: createCells(), texts: createDictionary() };
       this.#columns.push(column);
       this.#places[kind].set(name, column);
     }
     return column;
   }
 
-  #hasRoom(sensors: number, columns: number, events: number, cells: number): boolean {
+  #text(column: ColumnCells, text: string): number {
+    if (!column.texts.has(text)) {
+      this.#texts++;
+      this.#textBytes += Buffer.byteLength(text);
+    }
+    return column.texts.place(text);
+  }
+
+  /** What so many of a table's events would add at most. */
+  #sizeOf(table: EventTable, events: number): Size {
+    const size: Size = { events, cells: 0, sensors: 0, columns: 0, texts: 0, textBytes: 0 };
+    for (const sensor of table.sensors) if (!this.#sensors.has(sensor)) size.sensors++;
+    for (const column of table.columns) {
+      const known = this.#places[column.kind].get(column.name);
+      if (known === undefined) size.columns++;
+      size.cells += valueCount(column);
+      if (column.kind !== 'text') continue;
+      for (const text of column.dictionary) if (!known?.texts.has(text)) measureText(text, size);
+    }
+    return size;
+  }
+
+  #hasRoom(more: Size): boolean {
     return (
-      this.#sensors.texts.length + sensors <= SENSORS_MAX &&
-      this.#columns.length + columns <= COLUMNS_MAX &&
-      this.count + events <= BATCH_EVENTS_MAX &&
-      this.cells + cells <= BATCH_CELLS_MAX
+      this.count + more.events <= BATCH_EVENTS_MAX &&
+      this.cells + more.cells <= BATCH_CELLS_MAX &&
+      this.#sensors.texts.length + more.sensors <= SENSORS_MAX &&
+      this.#columns.length + more.columns <= COLUMNS_MAX &&
+      this.#texts + more.texts <= BATCH_TEXTS_MAX &&
+      this.#textBytes + more.textBytes <= BATCH_TEXT_BYTES_MAX
     );
   }
 }
 
+function measureText(text: string, size: Size): void {
+  size.texts++;
+  size.textBytes += Buffer.byteLength(text);
+}
+
 function emptyPlaces(): Record<FieldKind, Map<string, ColumnCells>> {
   return { measure: new Map(), text: new Map(), flag: new Map() };
-}
-
-function numberAt(column: Column, position: number, texts: Dictionary): number {
-  if (column.kind === 'measure') return column.measures.values[position]!;
-  if (column.kind === 'flag') return column.flags[position]!;
-  return texts.place(column.dictionary[column.indices[position]!]!);
-}
-
-/** Moves a column's cells from sequence order to row order. */
-function columnOf(column: ColumnCells, rowOf: Uint32Array): Column {
-  const { kind, name, cells, texts } = column;
-  const total = rowOf.length;
-  const byRow = new Float64Array(total);
-  const present = new Uint8Array(total);
-  for (let i = 0; i < cells.count; i++) {
-    const row = rowOf[cells.events[i]!]!;
-    byRow[row] = cells.numbers[i]!;
-    present[row] = 1;
-  }
-  let rows: Uint32Array | null = null;
-  let numbers = byRow;
-  if (cells.count < total) {
-    rows = new Uint32Array(cells.count);
-    numbers = new Float64Array(cells.count);
-    let position = 0;
-    for (let row = 0; row < total; row++) {
-      if (present[row] === 0) continue;
-      rows[position] = row;
-      numbers[position++] = byRow[row]!;
-    }
-  }
-  if (kind === 'measure') return { kind, name, rows, measures: measuresOf(numbers) };
-  if (kind === 'text') return { kind, name, rows, dictionary: texts.texts, indices: numbers };
-  return { kind, name, rows, flags: Uint8Array.from(numbers) };
 }

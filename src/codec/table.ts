@@ -75,15 +75,16 @@ export function startsOf(order: Float64Array, sensorCount: number): Uint32Array 
 /** The row of each event, in sequence order. */
 export function rowsInSequence(table: Pick<EventTable, 'order' | 'starts'>): Uint32Array {
   const next = table.starts.slice();
-  return Uint32Array.from(table.order, (sensor) => next[sensor]!++);
+  const rows = new Uint32Array(table.order.length);
+  for (let event = 0; event < rows.length; event++) rows[event] = next[table.order[event]!]!++;
+  return rows;
 }
 
 /** The event (0-based, in sequence order) of each row. */
 export function eventsInRows(table: Pick<EventTable, 'order' | 'starts'>): Uint32Array {
-  const events = new Uint32Array(table.order.length);
-  rowsInSequence(table).forEach((row, event) => {
-    events[row] = event;
-  });
+  const rows = rowsInSequence(table);
+  const events = new Uint32Array(rows.length);
+  for (let event = 0; event < rows.length; event++) events[rows[event]!] = event;
   return events;
 }
 

@@ -42,8 +42,9 @@ function rootOf(error: unknown): Error {
 function codeOf(error: Error): StoreErrorCode {
   const text = error.message;
   if (/No space left|ENOSPC|quota exceeded/i.test(text)) return 'disk-full';
-  if (/\bLOCK\b|lock hold/i.test(text)) return 'locked';
-  if (/does not exist|ENOENT|No such file/i.test(text)) return 'not-found';
-  if (/Corruption|checksum mismatch|bad magic/i.test(text)) return 'corrupt';
+  if (/lock hold by|While lock file/.test(text)) return 'locked';
+  if (/create_if_missing is false|ENOENT/.test(text)) return 'not-found';
+  // A file that RocksDB misses is one of its own.
+  if (/Corruption|No such file/.test(text)) return 'corrupt';
   return 'io';
 }

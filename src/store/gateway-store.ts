@@ -9,10 +9,8 @@
 import type { Range } from './intervals.ts';
 import type { LedgerView, Segment } from './ledger.ts';
 
-/** What a page is about. `device` and `total` have one page each per device and sensor, the others one per start. */
+/** What a page is about: `device` is one per device, `total` one per sensor, the others one per sensor and start. */
 export type PageKind = 'device' | 'total' | 'minute' | 'hour' | 'day';
-
-export const PAGE_KINDS: readonly PageKind[] = ['device', 'total', 'minute', 'hour', 'day'];
 
 /** At most this many bytes of UTF-8 name a sensor. */
 export const SENSOR_BYTES_MAX = 256;
@@ -21,9 +19,9 @@ export interface PageKey {
   /** Matches `[A-Za-z0-9][A-Za-z0-9._:-]{0,63}`. */
   readonly deviceId: string;
   readonly kind: PageKind;
-  /** Any well-formed text; empty where the page is about the whole device. */
+  /** Any well-formed text of at most `SENSOR_BYTES_MAX` bytes; empty for `device`. */
   readonly sensor: string;
-  /** Where the page's time begins, whole epoch milliseconds, also negative; 0 where a page has no time. */
+  /** Where the page's time begins, whole epoch milliseconds, also negative; 0 for `device` and `total`. */
   readonly start: number;
 }
 
@@ -31,7 +29,7 @@ export interface PageKey {
 export interface PageOperator<Page> {
   /** A page that nothing was merged into. */
   empty(kind: PageKind): Page;
-  /** Adds `delta` to `into`, in place. `delta` is left as it is. */
+  /** Adds `delta` to `into`, in place; `delta` is left as it is. */
   merge(kind: PageKind, into: Page, delta: Page): void;
   encode(kind: PageKind, page: Page): Uint8Array;
   /** Reads what `encode` wrote; throws on anything else. */
@@ -67,14 +65,15 @@ export interface Admission<Page> {
   readonly segments: readonly Segment[];
   /** Newly declared gaps. */
   readonly gaps: readonly Range[];
-  /** What to merge into which page; every key is of the stream's device. The store keeps no delta. */
+  /** What to merge into which page; every key is of the stream's device. Deltas stay as they are until `ingest` settles. */
   readonly pages: readonly { readonly key: PageKey; readonly delta: Page }[];
   /** The batch to retain. */
   readonly batch?: AcceptedBatch;
 }
 
+/** Whole epoch milliseconds. */
 export interface TimeRange {
-  /** From this millisecond on. */
+  /** From this one on. */
   readonly from?: number;
   /** Up to but without this one. */
   readonly to?: number;
@@ -117,7 +116,8 @@ export interface GatewayStoreStats {
 }
 
 /**
- * Every method rejects with a `StoreError`; after `close()` it is `closed`. Reads see committed state only, never what
+ * What goes wrong on the disk is a `StoreError`; after `close()` it is `closed`. Keys that are none are a bug and assert.
+ * Reads see committed state only, never what
  * may still be lost. Iterables may run while the store is written to: they see every record that was there before and is
  * still there, and may or may not see later ones.
  */

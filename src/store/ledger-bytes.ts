@@ -18,7 +18,7 @@ const VERSION = 1;
 const VARINT_BYTES_MAX = 8;
 const DIGEST_BYTES = 8;
 
-export function encodeLedger(ledger: LedgerView): Uint8Array {
+export function encodeLedger(ledger: LedgerView): Buffer {
   const { segments, recent, gaps } = partsOf(ledger);
   const writer = new LedgerWriter(segments.length, gaps.length);
   const intervals = ledger.intervals();
@@ -108,7 +108,7 @@ class LedgerWriter {
     this.#at = this.#bytes.writeBigUInt64LE(value, this.#at);
   }
 
-  bytes(): Uint8Array {
+  bytes(): Buffer {
     return this.#bytes.subarray(0, this.#at);
   }
 }

@@ -6,7 +6,15 @@
  * them exactly. Never computes a digest: the caller has the events.
  */
 import assert from 'node:assert';
-import { assertRange, createIntervals, indexFrom, type Intervals, lengthOf, type Range, uncovered } from './intervals.ts';
+import {
+  assertRange,
+  createIntervals,
+  type Intervals,
+  indexFrom,
+  lengthOf,
+  type Range,
+  uncovered,
+} from './intervals.ts';
 
 /** Segments accepted last stay apart, so that what is sent again finds the segment that it made. */
 export const RECENT_MAX = 6;
@@ -18,6 +26,11 @@ const DIGEST_BITS = 64;
 export interface Segment extends Range {
   /** Sum of the 64-bit content digests of its events, modulo 2^64. */
   readonly digest: bigint;
+}
+
+export function assertSegment(segment: Segment): void {
+  assertRange(segment);
+  assert(BigInt.asUintN(DIGEST_BITS, segment.digest) === segment.digest, 'a digest has 64 bits');
 }
 
 export interface Comparison {
@@ -131,8 +144,7 @@ class SegmentLedger implements Ledger {
   }
 
   add(segment: Segment): void {
-    assertRange(segment);
-    assert(BigInt.asUintN(DIGEST_BITS, segment.digest) === segment.digest, 'a digest has 64 bits');
+    assertSegment(segment);
     const at = indexFrom(this.#lasts, segment.first);
     assert(at === this.#firsts.length || this.#firsts[at]! > segment.last, 'a segment is processed once');
     this.#insert(at, segment);

@@ -31,8 +31,16 @@ declare module 'level-rocksdb' {
     close(callback: (error?: Error | null) => void): void;
     get(key: Buffer, callback: Callback<Buffer>): void;
     getMany(keys: readonly Buffer[], callback: Callback<(Buffer | undefined)[]>): void;
-    batch(operations: readonly LevelOperation[], options: { sync: boolean }, callback: (error?: Error | null) => void): void;
+    approximateSize(start: Buffer, end: Buffer, callback: Callback<number>): void;
+    compactRange(start: Buffer, end: Buffer, callback: (error?: Error | null) => void): void;
+    batch(
+      operations: readonly LevelOperation[],
+      options: { sync: boolean },
+      callback: (error?: Error | null) => void,
+    ): void;
     iterator(range: LevelRange): LevelIterator;
+    /** The encoding layer, and under it the binding: the only way to RocksDB's properties. */
+    readonly _db: { readonly db: { getProperty(name: string): string } };
   }
 
   interface LevelRocksOptions {

@@ -4,9 +4,12 @@
  * Owns the only import of `level-rocksdb`. Promises that every write is fsynced before it resolves, that a write is all
  * or nothing, and that every failure is a `StoreError`. Never looks into a key or a value.
  */
-import { mkdir } from 'node:fs/promises';
-import levelRocks, { type LevelIterator, type LevelOperation, type LevelRange, type LevelUp } from 'level-rocksdb';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LevelIterator, LevelOperation, LevelRange, LevelUp } from 'level-rocksdb';
+import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
+import { levelRocks } from './rocksdb-addon.ts';
 
 export interface RocksOptions {
   /** Make the database where there is none; otherwise a missing one is `not-found`. Default true. */
@@ -24,14 +27,27 @@ export type Operation = LevelOperation;
 /** Keys from `gte` (or above `gt`) to below `lt` (or to `lte`), ascending unless `reverse`. */
 export type KeyRange = Pick<LevelRange, 'gte' | 'gt' | 'lt' | 'lte' | 'reverse' | 'limit'>;
 
+/** Keys from `gte` to below `lt`. */
+export type KeySpan = Required<Pick<LevelRange, 'gte' | 'lt'>>;
+
 export interface Rocks {
   /** One atomic, fsynced write. */
   write(operations: readonly Operation[]): Promise<void>;
   get(key: Buffer): Promise<Buffer | undefined>;
   /** In the order of the keys; `undefined` where there is none. */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
-  /** A snapshot of the range as of this call; writes made meanwhile are not seen. */
+  /**
+   * A snapshot of the range as of the first entry asked for; writes made meanwhile are not seen. Unlike `get` and
+   * `getMany` it does not verify RocksDB's checksums, so a value needs one of its own, and sequential reading of bulk
+   * data that may have rotted is better done by key: this RocksDB may abort the process over a broken entry.
+   */
   entries(range: KeyRange): AsyncGenerator<readonly [key: Buffer, value: Buffer], void, void>;
+  /** About how many bytes of sorted files a range takes; what is in memory only is not counted. */
+  bytesIn(range: KeySpan): Promise<number>;
+  /** Rewrites the sorted files of a range without what is deleted, which is what gives the space back. */
+  compact(range: KeySpan): Promise<void>;
+  /** How often RocksDB failed at its work behind the scenes since it was opened: no space, or a file that has rotted. */
+  readonly failures: number;
   /** Waits for what is under way. Further calls are `closed`. Calling it again is harmless. */
   close(): Promise<void>;
 }
@@ -42,7 +58,9 @@ const READ_AHEAD_BYTES = 256 * 1024;
 export async function openRocks(path: string, options: RocksOptions = {}): Promise<Rocks> {
   const create = options.create ?? true;
   try {
-    if (create) await mkdir(path, { recursive: true, mode: 0o700 });
+    if (create) await makeDirectory(path);
+    // RocksDB would leave a directory behind where there was none.
+    else await access(join(path, 'CURRENT'));
     return new RocksDatabase(await openLevel(path, create, options));
   } catch (error) {
     throw toStoreError(error, `cannot open the database in ${path}`);
@@ -72,7 +90,9 @@ class RocksDatabase implements Rocks {
   }
 
   write(operations: readonly Operation[]): Promise<void> {
-    return this.#call('write', (done) => this.#level.batch(operations, { sync: true }, (error) => done(error, undefined)));
+    return this.#call('write', (done) =>
+      this.#level.batch(operations, { sync: true }, (error) => done(error, undefined)),
+    );
   }
 
   async get(key: Buffer): Promise<Buffer | undefined> {
@@ -86,12 +106,29 @@ class RocksDatabase implements Rocks {
     return this.#call('read', (done) => this.#level.getMany(keys, done));
   }
 
+  bytesIn({ gte, lt }: KeySpan): Promise<number> {
+    return this.#call('measure', (done) => this.#level.approximateSize(gte, lt, done));
+  }
+
+  compact({ gte, lt }: KeySpan): Promise<void> {
+    return this.#call('compact', (done) => this.#level.compactRange(gte, lt, (error) => done(error, undefined)));
+  }
+
+  get failures(): number {
+    this.#assertOpen();
+    return Number(this.#level._db.db.getProperty('rocksdb.background-errors'));
+  }
+
   async *entries(range: KeyRange): AsyncGenerator<readonly [Buffer, Buffer], void, void> {
     this.#assertOpen();
     const iterator = this.#level.iterator({ ...range, fillCache: false, highWaterMark: READ_AHEAD_BYTES });
     try {
       for (;;) {
-        const entry = await nextOf(iterator);
+        const entry = await nextOf(iterator).catch((error) => {
+          // Closing ends every iterator.
+          this.#assertOpen();
+          throw error;
+        });
         if (entry === undefined) return;
         yield entry;
       }

@@ -1,0 +1,85 @@
+/**
+ * Account: where every recorded event is, in counts and exact sums.
+ *
+ * Owns the balance `recorded = delivered + queued + quarantined + gaps` (promise 7). What has left the disk is stored
+ * with the release that removed it; what is still there is counted again after every start. Promises that each change
+ * moves events from one place to another, so that the balance holds by construction. Never touches the disk itself.
+ */
+import { minus, NOTHING, plus, reportOf, type Tally, type TallyReport, tallyFrom } from './tally.ts';
+
+export type Place = 'delivered' | 'queued' | 'quarantined' | 'gaps';
+
+export interface AccountReport {
+  readonly recorded: TallyReport;
+  readonly delivered: TallyReport;
+  readonly queued: TallyReport;
+  readonly quarantined: TallyReport;
+  readonly gaps: TallyReport;
+}
+
+export interface Account {
+  /** Adds to a place: events that were recorded, or found on disk after a start. */
+  add(place: Place, tally: Tally): void;
+  /** Takes back what `add` gave. */
+  remove(place: Place, tally: Tally): void;
+  move(from: Place, to: Place, tally: Tally): void;
+  /** Forgets what is queued; what is added and removed from now on is kept apart until the new count is added. */
+  recount(): void;
+  /** Gaps that the gateway has acknowledged: their records are about to leave the disk. */
+  settleGaps(tally: Tally): void;
+  /** What the release that follows must store: everything whose events are no longer on disk. */
+  settled(): Uint8Array;
+  events(place: Place): number;
+  report(): AccountReport;
+}
+
+/** @param stored what `settled` gave last, or undefined for a new queue */
+export function createAccount(stored: Uint8Array | undefined): Account {
+  const settled = settledFrom(stored);
+  const tallies: Record<Place, Tally> = {
+    delivered: settled.delivered,
+    queued: NOTHING,
+    quarantined: NOTHING,
+    gaps: settled.gaps,
+  };
+  let gapsSettled = settled.gaps;
+  const account: Account = {
+    add(place, tally) {
+      tallies[place] = plus(tallies[place], tally);
+    },
+    remove(place, tally) {
+      tallies[place] = minus(tallies[place], tally);
+    },
+    move(from, to, tally) {
+      account.remove(from, tally);
+      account.add(to, tally);
+    },
+    recount() {
+      tallies.queued = NOTHING;
+    },
+    settleGaps(tally) {
+      gapsSettled = plus(gapsSettled, tally);
+    },
+    settled: () => Buffer.from(JSON.stringify({ delivered: reportOf(tallies.delivered), gaps: reportOf(gapsSettled) })),
+    events: (place) => tallies[place].events,
+    report() {
+      const recorded = Object.values(tallies).reduce(plus, NOTHING);
+      return {
+        recorded: reportOf(recorded),
+        delivered: reportOf(tallies.delivered),
+        queued: reportOf(tallies.queued),
+        quarantined: reportOf(tallies.quarantined),
+        gaps: reportOf(tallies.gaps),
+      };
+    },
+  };
+  return account;
+}
+
+function settledFrom(stored: Uint8Array | undefined): { delivered: Tally; gaps: Tally } {
+  if (stored === undefined) return { delivered: NOTHING, gaps: NOTHING };
+  const { delivered, gaps } = JSON.parse(Buffer.from(stored).toString()) as { delivered: unknown; gaps: unknown };
+  const tallies = { delivered: tallyFrom(delivered), gaps: tallyFrom(gaps) };
+  if (!tallies.delivered || !tallies.gaps) throw new Error('the stored totals are not readable');
+  return { delivered: tallies.delivered, gaps: tallies.gaps };
+}

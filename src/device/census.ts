@@ -1,0 +1,94 @@
+/**
+ * Census: the count of what an earlier run left in the queue.
+ *
+ * Owns the walk over those blocks and the line between what it has counted and what it has not. Promises that every
+ * block is counted once or, where it leaves the queue before its turn, not at all. Never trusts a stored counter.
+ */
+import { decodeColumns, sliceTable } from '../codec/index.ts';
+import type { Queue, Range } from '../store/index.ts';
+import type { Account } from './account.ts';
+import type { Cut } from './cutter.ts';
+import { NOTHING, plus, type Tally, tallyOf } from './tally.ts';
+
+export interface CensusOptions {
+  readonly queue: Queue;
+  readonly account: Account;
+  /** Runs work while nothing leaves the queue (`Sync.standing`). */
+  readonly standing: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly signal: AbortSignal;
+}
+
+export interface Census {
+  readonly counting: boolean;
+  /** Bytes of the blocks counted so far or appended since. */
+  readonly bytes: number;
+  /** Blocks were appended, and the account has them. False where others came to disk before them: count anew. */
+  joined(range: Range, bytes: number): boolean;
+  /** A cut is about to leave: the part of its tally that the account holds as queued. */
+  leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'blocks' | 'tally'>): Tally;
+  /** Counts everything from the head on, anew. */
+  run(): Promise<void>;
+}
+
+/** Blocks counted between two turns of others. */
+const STEP = { bytesMax: 1 << 20, blocksMax: 64 };
+
+export function createCensus({ queue, account, standing, signal }: CensusOptions): Census {
+  /** Sequences from `from` to below `to` are queued but not counted. */
+  let from = queue.head;
+  let to = queue.next;
+  /** Where what the account knows ends: later sequences are being appended, or came to disk by a write that failed. */
+  let known = queue.next;
+  let bytes = 0;
+  let round = 0;
+
+  const uncounted = (first: number): boolean => (first >= from && first < to) || first >= known;
+
+  async function step(): Promise<void> {
+    const blocks = await queue.read(from, STEP);
+    let tally = NOTHING;
+    for (const block of blocks) {
+      if (block.first >= to) break;
+      tally = plus(tally, tallyOf(decodeColumns(block.bytes)));
+      bytes += block.bytes.length;
+      from = block.first + block.count;
+    }
+    if (blocks.length === 0 || blocks[0]!.first >= to) from = to;
+    account.add('queued', tally);
+  }
+
+  return {
+    get counting() {
+      return from < to;
+    },
+    get bytes() {
+      return bytes;
+    },
+    joined({ first, last }, blockBytes) {
+      const follows = first === known;
+      known = last + 1;
+      bytes += blockBytes;
+      return follows;
+    },
+    leaving({ first, last, table, blocks, tally }) {
+      for (const block of blocks) if (!uncounted(block.first)) bytes -= block.bytes.length;
+      if (first >= known) return NOTHING;
+      if (last < from || first >= to) return tally;
+      // The line runs between blocks, and may run through a cut of several.
+      const before = Math.min(table.count, Math.max(0, from - first));
+      const behind = Math.min(table.count, Math.max(0, to - first));
+      return plus(tallyOf(sliceTable(table, 0, before)), tallyOf(sliceTable(table, behind, table.count)));
+    },
+    async run() {
+      const mine = ++round;
+      await standing(async () => {
+        account.recount();
+        from = queue.head;
+        to = known;
+        bytes = 0;
+      });
+      // A later round has its own line; this one ends without a trace.
+      while (from < to && mine === round && !signal.aborted) await standing(step);
+    },
+  };
+}

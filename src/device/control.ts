@@ -1,0 +1,84 @@
+/**
+ * Control: how a second command talks to a device that is running.
+ *
+ * Owns the local socket in the data directory. Promises that only who may read the queue can reach it, and that a dead
+ * socket of a crashed run is replaced. Never listens on a network.
+ */
+
+import { createHash } from 'node:crypto';
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Device } from './device.ts';
+
+/** What `sun_path` holds on the least generous system. */
+const SOCKET_PATH_MAX = 100;
+
+/** The socket's place: in the data directory, or, where that path is too long for a socket, a name made from it. */
+export function controlPath(data: string): string {
+  const path = resolve(data, 'control.sock');
+  if (process.platform !== 'win32' && Buffer.byteLength(path) <= SOCKET_PATH_MAX) return path;
+  const digest = createHash('sha256').update(path).digest('hex').slice(0, 32);
+  return process.platform === 'win32' ? `\\\\.\\pipe\\tidegate-${digest}` : join(tmpdir(), `tidegate-${digest}.sock`);
+}
+
+/** Serves until the returned function is called. The caller holds the queue's lock, so no other run can be listening. */
+export async function serveControl(device: Device, data: string): Promise<() => Promise<void>> {
+  const path = controlPath(data);
+  await rm(path, { force: true });
+  const server = createServer((incoming, answer) => {
+    answerTo(device, incoming, answer).catch((error: unknown) => answer.destroy(error as Error));
+  });
+  await new Promise<void>((listening, failed) => {
+    server.once('error', failed);
+    server.listen(path, listening);
+  });
+  if (process.platform !== 'win32') await chmod(path, 0o600);
+  return () =>
+    new Promise((closed) => {
+      server.close(() => closed());
+      server.closeAllConnections();
+    });
+}
+
+async function answerTo(device: Device, incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+  switch (`${incoming.method} ${incoming.url}`) {
+    case 'GET /status':
+      return answerJson(answer, device.status());
+    case 'GET /quarantine': {
+      const lines = async function* () {
+        for await (const event of device.quarantine()) yield `${JSON.stringify(event)}\n`;
+      };
+      answer.setHeader('content-type', 'application/x-ndjson');
+      return pipeline(Readable.from(lines()), answer);
+    }
+    case 'POST /quarantine/retry':
+      return answerJson(answer, { events: await device.retryQuarantine() });
+    case 'POST /probe':
+      device.probe();
+      return answerJson(answer, {});
+    default:
+      answer.statusCode = 404;
+      return answerJson(answer, { error: 'not found' });
+  }
+}
+
+function answerJson(answer: ServerResponse, value: unknown): void {
+  answer.setHeader('content-type', 'application/json');
+  answer.end(JSON.stringify(value));
+}
+
+/** Asks a running device; undefined where none is running. */
+export function askControl(data: string, method: 'GET' | 'POST', path: string): Promise<IncomingMessage | undefined> {
+  return new Promise((answered, failed) => {
+    const asked = request({ socketPath: controlPath(data), method, path }, answered);
+    asked.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') answered(undefined);
+      else failed(error);
+    });
+    asked.end();
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * Exchange: one request and its answer.
+ *
+ * Owns the outgoing half of the way of an event: batch → compress → sign → post, and hands the answer to `outcomeOf`.
+ * Promises a fresh timestamp and signature at every attempt, and that the network can only ever yield an `Outcome`.
+ * Never retries.
+ */
+import {
+  BATCH_MEDIA_TYPE,
+  type ContentEncoding,
+  type Credential,
+  compressBody,
+  type DeclaredGap,
+  encodeBatch,
+  formatSignatures,
+  HEADER,
+  type QueueState,
+  signRequest,
+} from '../codec/index.ts';
+import type { GatewayClock } from './clock.ts';
+import { type Outcome, outcomeOf } from './outcome.ts';
+import type { Transport } from './transport.ts';
+
+/** One batch as it is to be sent. */
+export interface Message {
+  readonly stream: Uint8Array;
+  readonly first: number;
+  readonly count: number;
+  readonly gaps: readonly DeclaredGap[];
+  readonly columns: Uint8Array;
+}
+
+export interface ExchangeOptions {
+  readonly deviceId: string;
+  readonly credential: Credential;
+  readonly transport: Transport;
+  readonly clock: GatewayClock;
+  /** The device's account as of now. */
+  readonly queueState: () => QueueState;
+  readonly onSent: (bodyBytes: number) => void;
+}
+
+export interface Exchange {
+  attempt(message: Message, encoding: ContentEncoding, signal: AbortSignal): Promise<Outcome>;
+}
+
+export function createExchange(options: ExchangeOptions): Exchange {
+  const { deviceId, credential, clock } = options;
+  const { keyId, secret } = credential;
+  return {
+    async attempt(message, encoding, signal) {
+      const { columns, ...range } = message;
+      const batch = encodeBatch({ ...range, sentAt: clock.timestamp(), queue: options.queueState() }, columns);
+      const body = await compressBody(encoding, batch);
+      const timestamp = clock.timestamp();
+      const signature = signRequest(secret, { deviceId, keyId, timestamp, contentEncoding: encoding }, body);
+      const headers = {
+        'content-type': BATCH_MEDIA_TYPE,
+        'content-encoding': encoding,
+        [HEADER.device]: deviceId,
+        [HEADER.key]: keyId,
+        [HEADER.timestamp]: String(timestamp),
+        [HEADER.signature]: formatSignatures([signature]),
+      };
+      const stream = Buffer.from(message.stream).toString('hex');
+      const sent = { secret, signature, stream, first: message.first, count: message.count };
+      options.onSent(body.length);
+      try {
+        return outcomeOf(sent, await options.transport.post({ headers, body, signal }));
+      } catch (error) {
+        return { kind: 'failed', reason: reasonOf(error) };
+      }
+    },
+  };
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  return code ?? error.message;
+}

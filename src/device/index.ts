@@ -1,0 +1,22 @@
+/**
+ * device: a durable queue on disk, and the loop that drains it to a gateway.
+ *
+ * Read in this order: device → recorder → sync → cutter → delivery → exchange → outcome.
+ */
+export { openDevice } from './assembly.ts';
+export type {
+  Device,
+  DeviceEvents,
+  DeviceStatus,
+  Fields,
+  RecordOptions,
+  SessionCounters,
+} from './device.ts';
+export { DeviceError, type DeviceErrorCode } from './errors.ts';
+export type { LinkState, LinkStatus } from './link.ts';
+export type { DeviceOptions } from './options.ts';
+export type { QuarantinedEvent } from './quarantine.ts';
+export type { Mark, Receipt } from './recorder.ts';
+export type { TallyReport } from './tally.ts';
+export type { Timer } from './timer.ts';
+export type { Transport, TransportAnswer, TransportRequest } from './transport.ts';

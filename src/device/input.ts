@@ -1,0 +1,199 @@
+/**
+ * Input: where `tidegate-device run` gets its events from.
+ *
+ * Owns reading files and pipes row by row, and the mark that says how far a file has been recorded. Promises that a row
+ * is recorded once: a file that was interrupted goes on behind its last recorded row. Never holds more than one chunk.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, realpath, stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { parse } from 'csv-parse';
+import { CodecError, createTableBuilder, type TelemetryEvent } from '../codec/index.ts';
+import type { Mark } from './recorder.ts';
+import { eventOfJson, eventOfRecord, type RowOptions } from './row.ts';
+
+export const INPUT_FORMATS = ['ndjson', 'csv'] as const;
+export type InputFormat = (typeof INPUT_FORMATS)[number];
+
+export interface RefusedRow {
+  /** 1-based, the heading included. */
+  readonly line: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Rows that are recorded together. */
+export interface Chunk {
+  readonly events: readonly TelemetryEvent[];
+  readonly refused: readonly RefusedRow[];
+  /** Rows read so far, these included. */
+  readonly rows: number;
+  /** Bytes read so far. */
+  readonly bytes: number;
+}
+
+/** Read from a file at a time: a few thousand rows, which take a few milliseconds to record. */
+const READ_BYTES = 256 * 1024;
+
+/** No row is longer: it would not fit an event. */
+const LINE_CHARS_MAX = 4 * 1024 * 1024;
+
+/** The part of a file that tells whether it is still the one that the mark is about. */
+const HEAD_BYTES = 4_096;
+
+/** Chunks of rows behind the first `skipRows`: one for what each read of the stream has completed. */
+export async function* readRows(
+  stream: Readable,
+  format: InputFormat,
+  options: RowOptions,
+  skipRows = 0,
+): AsyncGenerator<Chunk, void, void> {
+  let bytes = 0;
+  let rows = 0;
+  stream.setEncoding('utf8');
+  const counted = async function* () {
+    for await (const text of stream as AsyncIterable<string>) {
+      bytes += Buffer.byteLength(text);
+      yield text;
+    }
+  };
+  for await (const batch of format === 'csv' ? csvRows(counted(), options) : jsonRows(counted(), options)) {
+    const fresh = batch.slice(Math.max(0, skipRows - rows));
+    rows += batch.length;
+    if (fresh.length > 0) yield { ...sorted(fresh), rows, bytes };
+  }
+}
+
+interface Row {
+  readonly line: number;
+  readonly read: () => TelemetryEvent;
+}
+
+/** Reads each row, and takes the check of `record()` before it, so that one bad row does not refuse a whole chunk. */
+function sorted(rows: readonly Row[]): Pick<Chunk, 'events' | 'refused'> {
+  const events: TelemetryEvent[] = [];
+  const refused: RefusedRow[] = [];
+  let check = createTableBuilder();
+  for (const { line, read } of rows) {
+    try {
+      const event = read();
+      if (!check.add(event)) {
+        check = createTableBuilder();
+        check.add(event);
+      }
+      events.push(event);
+    } catch (error) {
+      if (!(error instanceof CodecError)) throw error;
+      refused.push({ line, code: error.code, message: error.message });
+    }
+  }
+  return { events, refused };
+}
+
+async function* jsonRows(texts: AsyncIterable<string>, options: RowOptions): AsyncGenerator<Row[], void, void> {
+  let line = 0;
+  let rest = '';
+  const rowsOf = (lines: readonly string[]): Row[] =>
+    lines.flatMap((text) => {
+      const at = ++line;
+      return text.trim() === '' ? [] : [{ line: at, read: () => eventOfJson(text, options) }];
+    });
+  for await (const text of texts) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop()!;
+    if (rest.length > LINE_CHARS_MAX) throw new CodecError('event-field', `line ${line + 1} does not end`);
+    yield rowsOf(lines);
+  }
+  yield rowsOf([rest]);
+}
+
+async function* csvRows(texts: AsyncIterable<string>, options: RowOptions): AsyncGenerator<Row[], void, void> {
+  const parser = parse({
+    bom: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    info: true,
+    max_record_size: LINE_CHARS_MAX,
+  });
+  let columns: readonly string[] | undefined;
+  let rows: Row[] = [];
+  parser.on('data', ({ record, info }: { record: string[]; info: { lines: number } }) => {
+    const heading = columns;
+    if (heading === undefined) columns = record.map((name) => name.trim());
+    else rows.push({ line: info.lines, read: () => eventOfRecord(heading, record, options) });
+  });
+  const ended = finished(parser);
+  ended.catch(() => {});
+  for await (const text of texts) {
+    parser.write(text);
+    // The parser emits what it has completed within this turn of the loop.
+    await nextTurn();
+    if (parser.errored) break;
+    yield rows;
+    rows = [];
+  }
+  parser.end();
+  await ended;
+  yield rows;
+}
+
+/** A file, what is left to read of it, and the mark to store with each chunk. */
+export interface InputFile {
+  readonly bytes: number;
+  readonly skipRows: number;
+  read(options: RowOptions): AsyncGenerator<Chunk, void, void>;
+  mark(rows: number): Mark;
+}
+
+export interface InputFileOptions {
+  readonly path: string;
+  readonly format: InputFormat;
+  /** How far the file was recorded before; rows are skipped only where the file still begins as it did then. */
+  readonly stored: (name: string) => Promise<Uint8Array | undefined>;
+  readonly fromStart: boolean;
+}
+
+interface Progress {
+  readonly rows: number;
+  readonly headBytes: number;
+  readonly headDigest: string;
+}
+
+/** @throws any error of the file system, such as ENOENT */
+export async function openInputFile({ path, format, stored, fromStart }: InputFileOptions): Promise<InputFile> {
+  const name = `input ${await realpath(path)}`;
+  const { size } = await stat(path);
+  const before = fromStart ? undefined : progressFrom(await stored(name));
+  const same = before !== undefined && (await headDigest(path, before.headBytes)) === before.headDigest;
+  const skipRows = same ? before.rows : 0;
+  const headBytes = Math.min(HEAD_BYTES, size);
+  const head = { headBytes, headDigest: await headDigest(path, headBytes) };
+  return {
+    bytes: size,
+    skipRows,
+    read: (options) => readRows(createReadStream(path, { highWaterMark: READ_BYTES }), format, options, skipRows),
+    mark: (rows) => ({ name, value: Buffer.from(JSON.stringify({ rows, ...head } satisfies Progress)) }),
+  };
+}
+
+/** By its name; NDJSON unless it says CSV. */
+export function formatOf(path: string): InputFormat {
+  return /\.(csv|tsv)$/i.test(path) ? 'csv' : 'ndjson';
+}
+
+function progressFrom(bytes: Uint8Array | undefined): Progress | undefined {
+  return bytes && (JSON.parse(Buffer.from(bytes).toString()) as Progress);
+}
+
+async function headDigest(path: string, bytes: number): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return createHash('sha256').update(buffer.subarray(0, bytesRead)).digest('hex');
+  } finally {
+    await file.close();
+  }
+}

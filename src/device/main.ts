@@ -1,0 +1,56 @@
+/**
+ * `tidegate-device`: the program.
+ *
+ * Owns its commands and their help. Never does their work: that is in `run.ts` and `inspection.ts`.
+ */
+import type { Command } from 'commander';
+import {
+  addSettings,
+  createProgram,
+  programSettings,
+  readSettings,
+  runCommand,
+  type Settings,
+  type SettingValues,
+  settings,
+  text,
+  toggle,
+} from '../cli/index.ts';
+import { exportQuarantine, listQuarantine, printStatus, retryQuarantine } from './inspection.ts';
+import { run } from './run.ts';
+import { dataSettings, runSettings } from './settings.ts';
+
+const showSettings = settings({ ...dataSettings, json: ['--json', 'as JSON', toggle().prefault(false)] });
+
+const exportSettings = settings({
+  ...dataSettings,
+  output: ['--output <file>', 'default: standard output', text().optional()],
+});
+
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = createProgram(
+    'tidegate-device',
+    'Records events on disk and delivers each exactly once to a gateway.',
+  );
+  add(program, 'run', 'record events from an input, and deliver what is queued', runSettings, (values, command) =>
+    run(values, readSettings(command, programSettings)),
+  );
+  add(program, 'status', 'where the events are: delivered, queued, quarantined, gaps', showSettings, printStatus);
+  const quarantine = program.command('quarantine').description('events that the gateway has refused for good');
+  add(quarantine, 'list', 'what is there, and why', showSettings, listQuarantine);
+  add(quarantine, 'retry', 'queue all of it again', dataSettings, retryQuarantine);
+  add(quarantine, 'export', 'all of it as NDJSON; it stays in quarantine', exportSettings, exportQuarantine);
+  await runCommand(program, { argv });
+}
+
+function add<S extends Settings>(
+  parent: Command,
+  name: string,
+  description: string,
+  table: S,
+  work: (values: SettingValues<S>, command: Command) => Promise<void>,
+): void {
+  const command = parent.command(name).description(description);
+  command.action((_options, self: Command) => work(readSettings(self, table), self));
+  addSettings(command, table);
+}

@@ -1,0 +1,60 @@
+/**
+ * Offline: a device's queue while no device runs on it.
+ *
+ * Owns what `status` and `quarantine` show then. Promises the same figures as a running device, counted from the disk.
+ * Never sends anything.
+ */
+import { join } from 'node:path';
+import { decodeColumns } from '../codec/index.ts';
+import { openQueue } from '../store/index.ts';
+import { type AccountReport, createAccount } from './account.ts';
+import { createGaps } from './gaps.ts';
+import { blockOf, type QuarantinedEvent, quarantinedEvents, tableOf } from './quarantine.ts';
+import { tallyOf } from './tally.ts';
+
+export interface OfflineStatus extends AccountReport {
+  readonly id: string;
+  /** No device runs on the queue. */
+  readonly link: null;
+  readonly queueBytes: number;
+}
+
+export interface OfflineQueue {
+  status(): Promise<OfflineStatus>;
+  quarantine(): AsyncIterable<QuarantinedEvent>;
+  /** Queues refused events again, under new ids; resolves with how many. */
+  retryQuarantine(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** @throws StoreError `not-found`, `locked` and others */
+export async function openOffline(data: string): Promise<OfflineQueue> {
+  const queue = await openQueue({ path: join(data, 'queue'), create: false });
+  return {
+    async status() {
+      const account = createAccount(queue.totals);
+      let queueBytes = 0;
+      for await (const block of queue.blocks()) {
+        account.add('queued', tallyOf(decodeColumns(block.bytes)));
+        queueBytes += block.bytes.length;
+      }
+      for await (const entry of queue.quarantine()) account.add('quarantined', tallyOf(tableOf(entry)));
+      const gaps = createGaps();
+      for (const gap of await queue.gaps()) account.add('gaps', gaps.add(gap).tally);
+      return { id: queue.deviceId, link: null, queueBytes, ...account.report() };
+    },
+    async *quarantine() {
+      for await (const entry of queue.quarantine()) yield* quarantinedEvents(entry);
+    },
+    async retryQuarantine() {
+      let events = 0;
+      for await (const entry of queue.quarantine()) {
+        const block = blockOf(entry);
+        await queue.append([block], { removeQuarantine: [entry.first] });
+        events += block.count;
+      }
+      return events;
+    },
+    close: () => queue.close(),
+  };
+}

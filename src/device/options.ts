@@ -1,0 +1,121 @@
+/**
+ * Options: what a program may set about a device, with the reason for each default.
+ *
+ * Owns validation: `settle` gives complete, checked settings or throws `options-invalid`. Never reads the environment.
+ */
+import { randomBytes } from 'node:crypto';
+import { BATCH_EVENTS_MAX, BLOCK_EVENTS_MAX, type Credential, ID_PATTERN, parseCredential } from '../codec/index.ts';
+import { DeviceError } from './errors.ts';
+import { systemTimer, type Timer } from './timer.ts';
+import type { Transport } from './transport.ts';
+
+export interface DeviceOptions {
+  /** The gateway's base URL, `http:` or `https:`; batches go to `v1/batches` under it. */
+  readonly gateway: string | URL;
+  /** This device's id: 1 to 64 of `A-Z a-z 0-9 . _ : -`, beginning with a letter or digit. */
+  readonly id: string;
+  /** `<key id>.<secret>`, as `tidegate-gateway keys add` prints it. */
+  readonly credential: string;
+  /** Directory for the queue; made where it does not exist, and bound to this device's id. */
+  readonly data: string;
+  /** PEM certificates to trust instead of the system's. */
+  readonly ca?: string | Buffer;
+
+  /** Events in one batch at most. Default 4,096: beyond it the bytes per event hardly fall. */
+  readonly batchEventsMax?: number;
+  /** Bytes of packed columns in one batch at most, before compression. Default 1 MiB. */
+  readonly batchBytesMax?: number;
+  /** How long an event may wait for company before it is sent, milliseconds. Default 1,000; 0 sends at once. */
+  readonly lingerMs?: number;
+  /** Batches under way at a time. Default 4: hides the round trip; the protocol allows 6. */
+  readonly inFlightMax?: number;
+  /** How long one request may take in all, milliseconds. Default 60,000: a full batch over a slow cellular link. */
+  readonly requestTimeoutMs?: number;
+
+  /** The first wait after a failure is random up to this, milliseconds; each further one up to twice as long. Default 500. */
+  readonly retryBaseMs?: number;
+  /** No wait after a failure is longer, milliseconds. Default 60,000: a link that is back is used within a minute. */
+  readonly retryMaxMs?: number;
+  /** How often a paused device (revoked or unknown key) asks again, milliseconds at most. Default 300,000. */
+  readonly pauseMaxMs?: number;
+
+  /** Bytes of queued blocks to keep at most. Default: no limit but the disk. */
+  readonly queueBytesMax?: number;
+  /** At that limit: refuse new events (`queue-full`), or give up the oldest as a declared gap. Default `refuse`. */
+  readonly whenFull?: 'refuse' | 'drop-oldest';
+  /** Bytes held back so that the queue can be drained on a full disk. Default 16 MiB; 0 for none. */
+  readonly reserveBytes?: number;
+  /** Events that may wait in memory for their commit. Default 1,048,576. */
+  readonly pendingEventsMax?: number;
+
+  /** Carries requests; default: undici with keep-alive. */
+  readonly transport?: Transport;
+  /** Epoch milliseconds. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** Monotonic time and waiting. Default: the system's. */
+  readonly timer?: Timer;
+  /** Uniform in [0, 1), for jitter. Default `Math.random`. */
+  readonly random?: () => number;
+  /** Random bytes for stream ids. Default: Node's. */
+  readonly randomBytes?: (count: number) => Uint8Array;
+}
+
+/** Options with nothing left out. */
+export type DeviceSettings = Required<Omit<DeviceOptions, 'gateway' | 'credential' | 'ca' | 'transport'>> & {
+  readonly gateway: URL;
+  readonly credential: Credential;
+  readonly ca: string | Buffer | undefined;
+  readonly transport: Transport | undefined;
+};
+
+/** More than this a gateway need not be able to tell duplicates from collisions (proto-spec/delivery.md). */
+const IN_FLIGHT_MAX = 6;
+
+/** @throws DeviceError `options-invalid`, naming the option */
+export function settle(options: DeviceOptions): DeviceSettings {
+  if (!ID_PATTERN.test(options.id)) throw invalid('id', `must match ${ID_PATTERN.source}`);
+  if (options.data === '') throw invalid('data', 'must name a directory');
+  const credential = parseCredential(options.credential);
+  if (!credential) throw invalid('credential', 'must be of the form <key id>.<secret>');
+  return {
+    id: options.id,
+    data: options.data,
+    gateway: gatewayUrl(options.gateway),
+    credential,
+    ca: options.ca,
+    transport: options.transport,
+    batchEventsMax: whole('batchEventsMax', options.batchEventsMax ?? BLOCK_EVENTS_MAX, 1, BATCH_EVENTS_MAX),
+    batchBytesMax: whole('batchBytesMax', options.batchBytesMax ?? 1 << 20, 1, 16 << 20),
+    lingerMs: whole('lingerMs', options.lingerMs ?? 1_000, 0, 86_400_000),
+    inFlightMax: whole('inFlightMax', options.inFlightMax ?? 4, 1, IN_FLIGHT_MAX),
+    requestTimeoutMs: whole('requestTimeoutMs', options.requestTimeoutMs ?? 60_000, 1, 3_600_000),
+    retryBaseMs: whole('retryBaseMs', options.retryBaseMs ?? 500, 1, 3_600_000),
+    retryMaxMs: whole('retryMaxMs', options.retryMaxMs ?? 60_000, 1, 86_400_000),
+    pauseMaxMs: whole('pauseMaxMs', options.pauseMaxMs ?? 300_000, 1, 86_400_000),
+    queueBytesMax: options.queueBytesMax ?? Number.POSITIVE_INFINITY,
+    whenFull: options.whenFull ?? 'refuse',
+    reserveBytes: whole('reserveBytes', options.reserveBytes ?? 16 << 20, 0, 2 ** 40),
+    pendingEventsMax: whole('pendingEventsMax', options.pendingEventsMax ?? 1 << 20, 1, 1 << 30),
+    clock: options.clock ?? Date.now,
+    timer: options.timer ?? systemTimer,
+    random: options.random ?? Math.random,
+    randomBytes: options.randomBytes ?? randomBytes,
+  };
+}
+
+function gatewayUrl(gateway: string | URL): URL {
+  const url = URL.canParse(String(gateway)) ? new URL(gateway) : undefined;
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw invalid('gateway', 'must be an http(s) URL');
+  if (url.username || url.password) throw invalid('gateway', 'must not hold a user or password');
+  return url;
+}
+
+function whole(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw invalid(name, `must be a whole number from ${min} to ${max}`);
+}
+
+function invalid(name: string, rule: string): DeviceError {
+  return new DeviceError('options-invalid', `option ${name} ${rule}`);
+}

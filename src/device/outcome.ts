@@ -1,0 +1,131 @@
+/**
+ * Outcome: what one answer means for the batch that it answers (proto-spec/delivery.md, "What a device does").
+ *
+ * Owns the table from answers to outcomes. Promises that only an answer signed by the gateway for that very request can
+ * release, split for good, quarantine or bar anything. Never acts: it only reads.
+ */
+import {
+  HEADER,
+  type Problem,
+  parseAcknowledgement,
+  parseProblem,
+  parseSignatures,
+  verifyAnswer,
+} from '../codec/index.ts';
+import type { TransportAnswer } from './transport.ts';
+
+export type Outcome =
+  /** Counted, now or before. */
+  | { readonly kind: 'delivered'; readonly inserted: number; readonly duplicates: number }
+  /** Too large as it is. Without a problem, the word of some proxy. */
+  | { readonly kind: 'split'; readonly problem?: Problem }
+  /** Will never be accepted as it is. */
+  | { readonly kind: 'refused'; readonly problem: Problem }
+  /** Some of its ids stand for other events at the gateway. */
+  | { readonly kind: 'collision'; readonly ranges: readonly (readonly [first: number, last: number])[] }
+  /** Our clock is off; this is the gateway's, epoch milliseconds. */
+  | { readonly kind: 'skew'; readonly clock: number }
+  /** The gateway cannot inflate this encoding; it can do these. */
+  | { readonly kind: 'encoding'; readonly accept: readonly string[] }
+  /** The gateway knows us and says no until someone changes something. */
+  | { readonly kind: 'barred'; readonly problem: Problem }
+  /** Not now. */
+  | { readonly kind: 'wait'; readonly waitMs: number; readonly reason: string }
+  /** No answer that means anything: the link, a proxy, a captive portal, a gateway in trouble. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** What was sent, as far as reading the answer needs it. */
+export interface Sent {
+  readonly secret: Uint8Array;
+  readonly signature: string;
+  /** 32 hex digits. */
+  readonly stream: string;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** An unsigned `Retry-After` may come from anyone: it is a courtesy, within bounds. */
+const UNSIGNED_WAIT_MAX_MS = 300_000;
+
+const WAIT_DEFAULT_MS = 1_000;
+
+export function outcomeOf(sent: Sent, answer: TransportAnswer): Outcome {
+  if (!isSigned(sent, answer)) return unsignedOutcome(answer);
+  if (answer.status === 200) return acknowledgedOutcome(sent, answer);
+  const problem = parseProblem(answer.body);
+  if (!problem || problem.status !== answer.status) return failed(`signed ${answer.status} with an unknown problem`);
+  return problemOutcome(problem);
+}
+
+function isSigned(sent: Sent, answer: TransportAnswer): boolean {
+  const signatures = parseSignatures(single(answer, HEADER.signature));
+  const timestamp = Number(single(answer, HEADER.timestamp));
+  if (!signatures || !Number.isSafeInteger(timestamp)) return false;
+  const head = { status: answer.status, requestSignature: sent.signature, timestamp };
+  return verifyAnswer(sent.secret, head, answer.body, signatures);
+}
+
+function acknowledgedOutcome(sent: Sent, answer: TransportAnswer): Outcome {
+  const said = parseAcknowledgement(answer.body);
+  if (!said || said.stream !== sent.stream || said.first !== sent.first || said.count !== sent.count) {
+    return failed('a signed acknowledgement of something else');
+  }
+  return { kind: 'delivered', inserted: said.inserted, duplicates: said.duplicates };
+}
+
+function problemOutcome(problem: Problem): Outcome {
+  switch (problem.code) {
+    case 'body-too-large':
+    case 'batch-limit':
+      return { kind: 'split', problem };
+    case 'sequence-collision':
+      if (!problem.collisions || problem.collisions.length === 0) return failed('a collision without ranges');
+      return { kind: 'collision', ranges: problem.collisions };
+    case 'clock-skew':
+      return problem.clock === undefined
+        ? failed('clock skew without a clock')
+        : { kind: 'skew', clock: problem.clock };
+    case 'encoding-unsupported':
+      return { kind: 'encoding', accept: problem.acceptEncoding ?? [] };
+    case 'key-unknown':
+    case 'key-revoked':
+    case 'batch-version':
+    case 'headers-invalid':
+      return { kind: 'barred', problem };
+    case 'signature-mismatch':
+      // The gateway has our secret, or this answer would not verify: the request was damaged on its way.
+      return failed('the request arrived damaged');
+    case 'rate-limited':
+    case 'overloaded':
+    case 'store-unavailable':
+      return { kind: 'wait', waitMs: problem.retryAfterMs ?? WAIT_DEFAULT_MS, reason: problem.code };
+    default:
+      return problem.status === 400 || problem.status === 422
+        ? { kind: 'refused', problem }
+        : failed(`${problem.status} ${problem.code}`);
+  }
+}
+
+function unsignedOutcome(answer: TransportAnswer): Outcome {
+  const { status } = answer;
+  const reason = `unsigned ${status}`;
+  // A proxy with a smaller limit than the gateway's: a smaller batch may pass, and trying one costs nothing.
+  if (status === 413) return { kind: 'split' };
+  const waitMs = status === 429 || status === 503 ? retryAfterMs(answer) : undefined;
+  return waitMs === undefined ? failed(reason) : { kind: 'wait', waitMs, reason };
+}
+
+function retryAfterMs(answer: TransportAnswer): number | undefined {
+  const seconds = single(answer, 'retry-after');
+  if (seconds === undefined || !/^\d{1,9}$/.test(seconds)) return undefined;
+  return Math.min(Number(seconds) * 1_000, UNSIGNED_WAIT_MAX_MS);
+}
+
+function single(answer: TransportAnswer, name: string): string | undefined {
+  const value = answer.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function failed(reason: string): Outcome {
+  return { kind: 'failed', reason };
+}

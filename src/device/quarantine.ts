@@ -1,0 +1,79 @@
+/**
+ * Quarantine: events that the gateway has refused for good, with its reason.
+ *
+ * Owns the form in which they are kept. Promises that nothing of the event is lost: it can be looked at, exported, and
+ * queued again. Never dropped silently.
+ */
+import {
+  decodeColumns,
+  type EventTable,
+  encodeColumns,
+  eventsOf,
+  type Problem,
+  type TelemetryEvent,
+} from '../codec/index.ts';
+import type { QuarantineEntry } from '../store/index.ts';
+import type { Parcel } from './cutter.ts';
+
+export interface QuarantinedEvent {
+  /** 32 hex digits. */
+  readonly stream: string;
+  readonly sequence: number;
+  readonly event: TelemetryEvent;
+  readonly code: string;
+  readonly detail: string;
+  /** Device clock, epoch milliseconds. */
+  readonly refusedAt: number;
+}
+
+interface Record {
+  readonly code: string;
+  readonly detail: string;
+  readonly refusedAt: number;
+  /** The event as a block of one, base64: JSON would lose the sign of minus zero. */
+  readonly columns: string;
+}
+
+export function quarantineEntry(
+  parcel: Parcel,
+  stream: Uint8Array,
+  problem: Problem,
+  refusedAt: number,
+): QuarantineEntry {
+  const record: Record = {
+    code: problem.code,
+    detail: problem.detail ?? '',
+    refusedAt,
+    columns: Buffer.from(parcel.columns).toString('base64'),
+  };
+  return {
+    first: parcel.first,
+    last: parcel.first + parcel.table.count - 1,
+    stream,
+    bytes: Buffer.from(JSON.stringify(record)),
+  };
+}
+
+/** The refused events of an entry. */
+export function tableOf(entry: QuarantineEntry): EventTable {
+  return decodeColumns(Buffer.from(recordOf(entry).columns, 'base64'));
+}
+
+/** The entry's events as a block, to be queued again. */
+export function blockOf(entry: QuarantineEntry): { count: number; bytes: Uint8Array } {
+  const table = tableOf(entry);
+  return { count: table.count, bytes: encodeColumns(table) };
+}
+
+export function* quarantinedEvents(entry: QuarantineEntry): Generator<QuarantinedEvent, void, void> {
+  const { code, detail, refusedAt } = recordOf(entry);
+  const stream = Buffer.from(entry.stream).toString('hex');
+  let sequence = entry.first;
+  for (const event of eventsOf(tableOf(entry))) {
+    yield { stream, sequence: sequence++, event, code, detail, refusedAt };
+  }
+}
+
+function recordOf(entry: QuarantineEntry): Record {
+  return JSON.parse(Buffer.from(entry.bytes).toString()) as Record;
+}

@@ -1,0 +1,181 @@
+/**
+ * Recorder: from `record()` to disk (promises 1 and 8).
+ *
+ * Owns the events that wait for their commit. Promises that a receipt is given only after the fsync that holds the event,
+ * that everything recorded while one commit is under way shares the next, and that no call waits for the network. Never
+ * holds the event loop for longer than one block takes to pack.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  BLOCK_EVENTS_MAX,
+  createTableBuilder,
+  encodeColumns,
+  type TableBuilder,
+  type TelemetryEvent,
+} from '../codec/index.ts';
+import { DeviceError } from './errors.ts';
+import { NOTHING, plus, type Tally, tallyOf } from './tally.ts';
+
+/** Where an event is: `device/stream/sequence` is its id. */
+export interface Receipt {
+  /** 32 hex digits. */
+  readonly stream: string;
+  readonly sequence: number;
+}
+
+/** A note that is stored in the same commit as the events beside it: how far an input has been read. */
+export interface Mark {
+  readonly name: string;
+  readonly value: Uint8Array;
+}
+
+export interface Commit {
+  readonly blocks: readonly { readonly count: number; readonly bytes: Uint8Array }[];
+  readonly marks: readonly Mark[];
+  readonly tally: Tally;
+}
+
+export interface RecorderOptions {
+  readonly pendingEventsMax: number;
+  /** Stores the commit in one fsynced write and says where it begins. */
+  readonly append: (commit: Commit) => Promise<{ readonly stream: string; readonly first: number }>;
+}
+
+export interface Recorder {
+  /** Resolves once the event is fsynced; rejects where it is not and never will be. */
+  record(event: TelemetryEvent): Promise<Receipt>;
+  /** The same for several events in one commit: all of them or none. Resolves with the first one's receipt. */
+  recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt>;
+  /** Resolves once everything recorded before is on disk or was refused. */
+  flush(): Promise<void>;
+  /** Commits what is pending; further events are refused. */
+  close(): Promise<void>;
+}
+
+export function createRecorder(options: RecorderOptions): Recorder {
+  return new GroupRecorder(options);
+}
+
+/** The events that will share a commit, and the promise that they share. */
+class Group {
+  readonly tables: TableBuilder[] = [];
+  readonly marks: Mark[] = [];
+  readonly done: Promise<Receipt>;
+  resolve!: (first: Receipt) => void;
+  reject!: (error: unknown) => void;
+  count = 0;
+
+  constructor() {
+    this.done = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Receipts carry the failure to whoever asked; a program that records without awaiting must not be ended by it.
+    this.done.catch(() => {});
+  }
+
+  add(event: TelemetryEvent): void {
+    const table = this.tables.at(-1);
+    if (table === undefined || table.count >= BLOCK_EVENTS_MAX || !table.add(event)) {
+      // Only a table that has taken its first event joins the group: an event that is refused leaves no trace.
+      const fresh = createTableBuilder();
+      fresh.add(event);
+      this.tables.push(fresh);
+    }
+    this.count++;
+  }
+}
+
+class GroupRecorder implements Recorder {
+  readonly #options: RecorderOptions;
+  #group: Group | undefined;
+  #running: Promise<void> | undefined;
+  #pendingEvents = 0;
+  #closed = false;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  record(event: TelemetryEvent): Promise<Receipt> {
+    let receipt: Promise<Receipt>;
+    try {
+      const group = this.#open(1);
+      const place = group.count;
+      group.add(event);
+      this.#pendingEvents++;
+      receipt = group.done.then(({ stream, sequence }) => ({ stream, sequence: sequence + place }));
+    } catch (error) {
+      receipt = Promise.reject(error);
+    }
+    receipt.catch(() => {});
+    return receipt;
+  }
+
+  async recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt> {
+    // Checked on the side first, since a group that has taken half of them could not give them back.
+    const check = createTableBuilder();
+    for (const event of events) {
+      if (!check.add(event)) {
+        check.build();
+        check.add(event);
+      }
+    }
+    const group = this.#open(events.length);
+    const place = group.count;
+    for (const event of events) group.add(event);
+    if (mark) group.marks.push(mark);
+    this.#pendingEvents += events.length;
+    const { stream, sequence } = await group.done;
+    return { stream, sequence: sequence + place };
+  }
+
+  async flush(): Promise<void> {
+    await this.#running;
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.flush();
+  }
+
+  #open(events: number): Group {
+    if (this.#closed) throw new DeviceError('closed', 'the device is closed');
+    if (this.#pendingEvents + events > this.#options.pendingEventsMax) {
+      throw new DeviceError('overloaded', `${this.#pendingEvents} events wait for the disk; the next must wait too`);
+    }
+    this.#group ??= new Group();
+    this.#running ??= this.#run();
+    return this.#group;
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the loop, so that calls made in one go share the commit.
+    await nextTurn();
+    while (this.#group) {
+      const group = this.#group;
+      this.#group = undefined;
+      try {
+        const { stream, first } = await this.#options.append(await pack(group));
+        group.resolve({ stream, sequence: first });
+      } catch (error) {
+        group.reject(error);
+      }
+      this.#pendingEvents -= group.count;
+    }
+    this.#running = undefined;
+  }
+}
+
+/** Packs block by block, giving others a turn after each. */
+async function pack(group: Group): Promise<Commit> {
+  const blocks: { count: number; bytes: Uint8Array }[] = [];
+  let tally = NOTHING;
+  for (const builder of group.tables) {
+    const table = builder.build();
+    blocks.push({ count: table.count, bytes: encodeColumns(table) });
+    tally = plus(tally, tallyOf(table));
+    if (group.tables.length > 1) await nextTurn();
+  }
+  return { blocks, marks: group.marks, tally };
+}

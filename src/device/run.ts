@@ -1,0 +1,181 @@
+/**
+ * Run: the command `tidegate-device run`.
+ *
+ * Owns the life of one run: open, feed, drain, report, close. Promises that a signal loses nothing that was recorded.
+ * Never decides how events are stored or sent.
+ */
+import { readFile } from 'node:fs/promises';
+import { SingleBar } from 'cli-progress';
+import {
+  CommandError,
+  createLogger,
+  type Logger,
+  onShutdown,
+  type ProgramValues,
+  readSecret,
+  type SettingValues,
+} from '../cli/index.ts';
+import { formatDecimal } from '../codec/index.ts';
+import { openDevice } from './assembly.ts';
+import { serveControl } from './control.ts';
+import type { Device } from './device.ts';
+import { feedRows, feedSimulation } from './feed.ts';
+import { type Chunk, formatOf, type InputFile, openInputFile, type RefusedRow, readRows } from './input.ts';
+import type { RowOptions } from './row.ts';
+import type { runSettings } from './settings.ts';
+import { createSimulation } from './simulation.ts';
+
+export type RunValues = SettingValues<typeof runSettings>;
+
+export async function run(values: RunValues, program: ProgramValues): Promise<void> {
+  const log = createLogger('tidegate-device', program);
+  const device = await openDevice({
+    gateway: values.gateway,
+    id: values.id,
+    data: values.data,
+    whenFull: values.whenFull,
+    credential: await readSecret({
+      name: 'device credential',
+      flag: '--secret-file',
+      file: values.secretFile,
+      variable: 'TIDEGATE_SECRET',
+    }),
+    ...(values.ca !== undefined && { ca: await readFile(values.ca) }),
+    ...(values.queueBytes !== undefined && { queueBytesMax: values.queueBytes }),
+    lingerMs: Math.round(values.linger),
+    batchEventsMax: values.batchEvents,
+    batchBytesMax: values.batchBytes,
+    inFlightMax: values.inFlight,
+    requestTimeoutMs: Math.round(values.requestTimeout),
+    retryBaseMs: Math.round(values.retryBase),
+    retryMaxMs: Math.round(values.retryMax),
+    reserveBytes: values.reserve,
+  });
+  logEvents(device, log);
+  const stop = new AbortController();
+  const shutdown = onShutdown(async (signal) => {
+    log.info({ signal }, 'stopping; what is queued stays on disk');
+    stop.abort();
+  });
+  let closeControl = async (): Promise<void> => {};
+  try {
+    closeControl = await serveControl(device, values.data);
+    const input = await feed(device, values, stop.signal, log);
+    if (values.drain) await device.drain({ signal: stop.signal }).catch(unlessAborted(stop.signal));
+    report(device, values, input, log);
+  } finally {
+    await closeControl();
+    await device.close();
+    shutdown.release();
+  }
+}
+
+interface InputReport {
+  readonly recorded: number;
+  readonly refused: number;
+  /** Rows that an earlier run had recorded. */
+  readonly skipped: number;
+}
+
+async function feed(device: Device, values: RunValues, signal: AbortSignal, log: Logger): Promise<InputReport> {
+  const onWait = (error: Error): void => log.warn({ reason: error.message }, 'cannot record now; trying again');
+  if (values.input === 'none') return { recorded: 0, refused: 0, skipped: 0 };
+  if (values.input === 'simulate') {
+    const simulation = createSimulation(values);
+    const eventsMax = values.events ?? Number.POSITIVE_INFINITY;
+    const recorded = await feedSimulation({ device, simulation, rate: values.rate, eventsMax, signal, onWait });
+    return { recorded, refused: 0, skipped: 0 };
+  }
+  const rows: RowOptions = {
+    names: values.map ?? {},
+    skip: new Set(values.skip),
+    timeUnit: values.timeUnit,
+    sensor: values.sensor,
+  };
+  let refused = 0;
+  const onRefused = (list: readonly RefusedRow[]): void => {
+    refused += list.length;
+    const [{ line, code, message }] = list as [RefusedRow];
+    if (values.strict) throw new CommandError('bad-value', `line ${line} of the input: ${message} (${code})`);
+    log.warn({ rows: list.length, line, code, reason: message }, 'rows refused');
+  };
+  const options = { device, signal, onWait, onRefused };
+  if (values.input === '-') {
+    // A pipe may stay silent: a signal ends the wait for its next row.
+    signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
+    const chunks = readRows(process.stdin, values.format ?? 'ndjson', rows);
+    const recorded = await feedRows(chunks, { ...options, onChunk: () => {} }).catch(unlessAborted(signal));
+    return { recorded: recorded ?? 0, refused, skipped: 0 };
+  }
+  const file = await openInputFile({
+    path: values.input,
+    format: values.format ?? formatOf(values.input),
+    fromStart: values.fromStart,
+    stored: (name) => device.mark(name),
+  });
+  if (file.skipRows > 0) log.info({ rows: file.skipRows }, 'recorded by an earlier run; going on behind them');
+  const bar = progressBar(file);
+  try {
+    const recorded = await feedRows(file.read(rows), { ...options, file, onChunk: bar.update });
+    return { recorded, refused, skipped: file.skipRows };
+  } finally {
+    bar.stop();
+  }
+}
+
+/** On a terminal, and only for files: what a pipe will bring is not known. */
+function progressBar(file: InputFile): { update: (chunk: Chunk) => void; stop: () => void } {
+  if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
+  const bar = new SingleBar({
+    format: 'recorded {bar} {percentage} % | {rows} rows | {duration_formatted}',
+    stream: process.stderr,
+    barCompleteChar: '━',
+    barIncompleteChar: '─',
+    hideCursor: true,
+  });
+  bar.start(file.bytes, 0, { rows: 0 });
+  return { update: ({ bytes, rows }) => bar.update(bytes, { rows }), stop: () => bar.stop() };
+}
+
+function logEvents(device: Device, log: Logger): void {
+  device.on('link', ({ state, reason, nextAttemptAt }) => {
+    const waitMs = nextAttemptAt === null ? undefined : Math.max(0, nextAttemptAt - Date.now());
+    if (state === 'paused') log.error({ reason }, 'paused: the gateway refuses this device; everything is kept');
+    else if (state === 'offline') log.warn({ reason, waitMs }, 'offline');
+    else if (state === 'online') log.info({ reason }, 'online');
+  });
+  device.on('quarantined', (events) => {
+    const [{ code, detail }] = events as [(typeof events)[number]];
+    log.error({ events: events.length, code, detail }, 'events refused for good; kept in quarantine');
+  });
+  device.on('gap', ({ first, last, reason }) => log.warn({ first, last, reason }, 'gap'));
+  device.on('fault', (error) => log.error({ reason: error.message }, 'the disk refused something'));
+}
+
+function report(device: Device, values: RunValues, input: InputReport, log: Logger): void {
+  const status = device.status();
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify({ input, ...status })}\n`);
+    return;
+  }
+  const { recorded, delivered, queued, quarantined } = status;
+  log.info(
+    {
+      recorded: input.recorded,
+      refused: input.refused,
+      total: recorded.events,
+      delivered: delivered.events,
+      queued: queued.events,
+      quarantined: quarantined.events,
+      volume: delivered.sums['volume'] ?? formatDecimal({ digits: 0n, scale: 0 }),
+    },
+    queued.events === 0 ? 'done: everything recorded is acknowledged' : 'stopped',
+  );
+}
+
+function unlessAborted(signal: AbortSignal): (error: unknown) => undefined {
+  return (error) => {
+    if (!signal.aborted) throw error;
+    return undefined;
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * Settings: the flags of `tidegate-device`.
+ *
+ * Owns their names, bounds and defaults; each can also come from the environment or the config file. Never reads secrets.
+ */
+import { z } from 'zod';
+import { choice, duration, httpUrl, integer, settings, size, text, toggle } from '../cli/index.ts';
+import { INPUT_FORMATS } from './input.ts';
+import { TIME_UNITS } from './row.ts';
+import { PROFILES } from './simulation.ts';
+
+export const dataSettings = settings({
+  data: ['--data <dir>', 'directory of the queue', text()],
+});
+
+/** `--map volume=flow_m3,ts=time`: our name, then the name in the file. */
+const mapping = z.string().transform((value, context) => {
+  const pairs = value.split(',').map((pair) => pair.split('=').map((part) => part.trim()));
+  if (pairs.every((pair): pair is [string, string] => pair.length === 2 && pair.every((part) => part !== ''))) {
+    return Object.fromEntries(pairs) as Record<string, string>;
+  }
+  context.addIssue('expected pairs such as volume=flow_m3,ts=time');
+  return z.NEVER;
+});
+
+const names = z.string().transform((value) => value.split(',').map((name) => name.trim()));
+
+export const runSettings = settings({
+  ...dataSettings,
+  gateway: ['--gateway <url>', 'base address of the gateway', httpUrl()],
+  id: ['--id <id>', 'this device', text()],
+  secretFile: [
+    '--secret-file <file>',
+    'credential as `keys add` gave it; or TIDEGATE_SECRET holds it',
+    text().optional(),
+  ],
+  ca: ['--ca <file>', 'PEM certificates to trust instead of the system’s', text().optional()],
+  input: [
+    '--input <source>',
+    'simulate, - for NDJSON on standard input, none, or an NDJSON or CSV file',
+    text().prefault('-'),
+  ],
+  drain: ['--no-drain', 'end once everything is recorded, without waiting for the gateway', toggle().prefault(true)],
+  json: ['--json', 'end with one JSON line on standard output', toggle().prefault(false)],
+
+  format: ['--format <format>', 'ndjson or csv; default by the name of the file', choice(...INPUT_FORMATS).optional()],
+  map: ['--map <pairs>', 'names in the input: ts=time,sensor=meter,volume=flow_m3', mapping.optional()],
+  skip: ['--skip <names>', 'names in the input to leave out', names.optional()],
+  sensor: ['--sensor <name>', 'sensor of rows that name none', text().prefault('default')],
+  timeUnit: ['--time-unit <unit>', 'of times that are numbers: s, ms, us or ns', choice(...TIME_UNITS).prefault('ms')],
+  fromStart: ['--from-start', 'record a file again that was recorded before', toggle().prefault(false)],
+  strict: ['--strict', 'end with an error at the first row that is refused', toggle().prefault(false)],
+
+  rate: [
+    '--rate <events>',
+    'simulate: events a second; 0 for as many as the disk takes',
+    integer({ min: 0, max: 10_000_000 }).prefault('10'),
+  ],
+  events: ['--events <count>', 'simulate: end after so many', integer({ min: 0 }).optional()],
+  sensors: ['--sensors <count>', 'simulate: how many take turns', integer({ min: 1, max: 1_000 }).prefault('3')],
+  seed: ['--seed <number>', 'simulate: the same readings again', integer({ min: 0, max: 0xffffffff }).prefault('1')],
+  profile: ['--profile <name>', 'simulate: flow, meter or machine', choice(...PROFILES).prefault('flow')],
+
+  linger: ['--linger <duration>', 'how long an event may wait for company', duration({ max: '1d' }).prefault('1s')],
+  batchEvents: [
+    '--batch-events <count>',
+    'events in one request at most',
+    integer({ min: 1, max: 65_536 }).prefault('4096'),
+  ],
+  batchBytes: [
+    '--batch-bytes <size>',
+    'uncompressed bytes in one request at most',
+    size({ min: '1KiB', max: '16MiB' }).prefault('1MiB'),
+  ],
+  inFlight: ['--in-flight <count>', 'requests under way at a time', integer({ min: 1, max: 6 }).prefault('4')],
+  requestTimeout: [
+    '--request-timeout <duration>',
+    'longest time for one request',
+    duration({ min: '1ms', max: '1h' }).prefault('1m'),
+  ],
+  retryBase: [
+    '--retry-base <duration>',
+    'bound of the first wait after a failure',
+    duration({ min: '1ms', max: '1h' }).prefault('500ms'),
+  ],
+  retryMax: [
+    '--retry-max <duration>',
+    'bound of every wait after a failure',
+    duration({ min: '1ms', max: '1d' }).prefault('1m'),
+  ],
+  queueBytes: [
+    '--queue-bytes <size>',
+    'queued bytes at most; default: what the disk holds',
+    size({ min: '64KiB' }).optional(),
+  ],
+  whenFull: [
+    '--when-full <policy>',
+    'refuse new events, or drop-oldest as a declared gap',
+    choice('refuse', 'drop-oldest').prefault('refuse'),
+  ],
+  reserve: [
+    '--reserve <size>',
+    'disk space held back so that a full disk can be drained',
+    size({ max: '1GiB' }).prefault('16MiB'),
+  ],
+});

@@ -1,0 +1,98 @@
+/**
+ * BucketPage: the aggregates of one sensor, bucket by bucket.
+ *
+ * Owns what is in `total`, `minute`, `hour` and `day` pages and how two of them become one. Promises that merging is
+ * commutative and associative, and that a page has one form only: names and buckets ascend. Never knows where a page
+ * begins or ends: buckets carry their own numbers.
+ */
+import { type Aggregate, combine } from './aggregate.ts';
+
+/** Milliseconds of a bucket, and buckets of a page. A `total` page has one bucket, number 0, for all time. */
+export const GRANULARITIES = {
+  minute: { bucketMs: 60_000, pageBuckets: 60 },
+  hour: { bucketMs: 3_600_000, pageBuckets: 24 },
+  day: { bucketMs: 86_400_000, pageBuckets: 32 },
+} as const;
+
+export type Granularity = keyof typeof GRANULARITIES;
+
+export interface Bucket {
+  /** Epoch milliseconds of its start, divided by `bucketMs`; 0 in a `total` page. */
+  readonly number: number;
+  /** Events, also those without a measure. */
+  readonly events: number;
+  /** One for each of the page's names; undefined where no event had that measure. */
+  readonly aggregates: readonly (Aggregate | undefined)[];
+}
+
+export interface BucketPage {
+  /** The measures, ascending. */
+  names: readonly string[];
+  /** Ascending by number. */
+  buckets: Bucket[];
+}
+
+export function emptyBucketPage(): BucketPage {
+  return { names: [], buckets: [] };
+}
+
+/** Adds `delta` to `into`, in place. */
+export function mergeBucketPages(into: BucketPage, delta: BucketPage): void {
+  const names = unionOfNames(into.names, delta.names);
+  if (!sameNames(names, into.names)) into.buckets = rearranged(into, names);
+  into.names = names;
+  for (const bucket of sameNames(names, delta.names) ? delta.buckets : rearranged(delta, names)) {
+    addBucket(into.buckets, bucket);
+  }
+}
+
+/** Puts a bucket in its place, or makes it one with the bucket of that number. Both have the same names. */
+function addBucket(buckets: Bucket[], bucket: Bucket): void {
+  let at = buckets.length;
+  // What comes is mostly the newest.
+  while (at > 0 && buckets[at - 1]!.number > bucket.number) at--;
+  const there = buckets[at - 1];
+  if (there?.number === bucket.number) buckets[at - 1] = combineBuckets(there, bucket);
+  else if (at === buckets.length) buckets.push(bucket);
+  else buckets.splice(at, 0, bucket);
+}
+
+/** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */
+export function coarser(buckets: readonly Bucket[], factor: number): Bucket[] {
+  const result: Bucket[] = [];
+  for (const { number: finer, events, aggregates } of buckets) {
+    const bucket = { number: factor === Infinity ? 0 : Math.floor(finer / factor), events, aggregates };
+    const previous = result.at(-1);
+    if (previous?.number === bucket.number) result[result.length - 1] = combineBuckets(previous, bucket);
+    else result.push(bucket);
+  }
+  return result;
+}
+
+function combineBuckets(a: Bucket, b: Bucket): Bucket {
+  const aggregates = a.aggregates.map((mine, i) => {
+    const theirs = b.aggregates[i];
+    return mine && theirs ? combine(mine, theirs) : (mine ?? theirs);
+  });
+  return { number: a.number, events: a.events + b.events, aggregates };
+}
+
+/** The page's buckets with aggregates in the places that `names`, which holds all of the page's, give them. */
+function rearranged(page: BucketPage, names: readonly string[]): Bucket[] {
+  const places = names.map((name) => page.names.indexOf(name));
+  return page.buckets.map(({ number, events, aggregates }) => ({
+    number,
+    events,
+    aggregates: places.map((place) => aggregates[place]),
+  }));
+}
+
+function unionOfNames(a: readonly string[], b: readonly string[]): readonly string[] {
+  if (b.length === 0 || sameNames(a, b)) return a;
+  if (a.length === 0) return b;
+  return [...new Set([...a, ...b])].sort();
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((name, i) => name === b[i]));
+}

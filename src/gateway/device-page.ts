@@ -1,0 +1,168 @@
+/**
+ * DevicePage: what is kept of a device as a whole.
+ *
+ * Owns counters, times, given-up events and the device's latest report, how two pages become one, and their bytes.
+ * Promises that merging is commutative and associative, and that merging the same report again changes nothing. Never
+ * holds anything per sensor.
+ */
+import { addDecimals, COLUMNS_MAX, type Decimal, type GapReason, type QueueState } from '../codec/index.ts';
+import { createPageReader, createPageWriter, type PageReader, type PageWriter } from './page-bytes.ts';
+
+/** The device's own account, as one batch brought it. */
+export interface Report {
+  /** The device's clock, epoch milliseconds. */
+  readonly sentAt: number;
+  /** The gateway's clock, epoch milliseconds. */
+  readonly receivedAt: number;
+  /** The gateway's clock minus the one that the device signed with. */
+  readonly clockOffsetMs: number;
+  readonly queue: QueueState;
+}
+
+export interface DevicePage {
+  /** Batches that brought something new, their events, and the bytes of their bodies. */
+  batches: number;
+  events: number;
+  bodyBytes: number;
+  /** The gateway's clock at the first and last of them; ±Infinity before any. */
+  firstReceivedAt: number;
+  lastReceivedAt: number;
+  /** Earliest and latest `ts`; ±Infinity before any event. */
+  tsMin: number;
+  tsMax: number;
+  /** Declared as given up. */
+  gaps: Record<GapReason, number>;
+  /** Given-up events whose sums are not known. */
+  gapsUnsummed: number;
+  /** Sums of the others, by measure. */
+  gapSums: ReadonlyMap<string, Decimal>;
+  report: Report | undefined;
+}
+
+export function emptyDevicePage(): DevicePage {
+  return {
+    batches: 0,
+    events: 0,
+    bodyBytes: 0,
+    firstReceivedAt: Infinity,
+    lastReceivedAt: -Infinity,
+    tsMin: Infinity,
+    tsMax: -Infinity,
+    gaps: { quota: 0, damage: 0 },
+    gapsUnsummed: 0,
+    gapSums: new Map(),
+    report: undefined,
+  };
+}
+
+/** Adds `delta` to `into`, in place. */
+export function mergeDevicePages(into: DevicePage, delta: DevicePage): void {
+  into.batches += delta.batches;
+  into.events += delta.events;
+  into.bodyBytes += delta.bodyBytes;
+  into.firstReceivedAt = Math.min(into.firstReceivedAt, delta.firstReceivedAt);
+  into.lastReceivedAt = Math.max(into.lastReceivedAt, delta.lastReceivedAt);
+  into.tsMin = Math.min(into.tsMin, delta.tsMin);
+  into.tsMax = Math.max(into.tsMax, delta.tsMax);
+  into.gaps.quota += delta.gaps.quota;
+  into.gaps.damage += delta.gaps.damage;
+  into.gapsUnsummed += delta.gapsUnsummed;
+  if (delta.gapSums.size > 0) into.gapSums = sumOf(into.gapSums, delta.gapSums);
+  if (delta.report && (!into.report || isLater(delta.report, into.report))) into.report = delta.report;
+}
+
+/**
+ * Names in order. A device may give sums for ever other measures; the first `COLUMNS_MAX` names in order are kept, which
+ * are the same whatever came first.
+ */
+function sumOf(a: ReadonlyMap<string, Decimal>, b: ReadonlyMap<string, Decimal>): Map<string, Decimal> {
+  const sums = new Map(a);
+  for (const [name, sum] of b) {
+    const before = sums.get(name);
+    sums.set(name, before === undefined ? sum : addDecimals(before, sum));
+  }
+  return new Map([...sums].sort(([left], [right]) => (left < right ? -1 : 1)).slice(0, COLUMNS_MAX));
+}
+
+/** By the device's clock; of one and the same, which was sent again, the first to arrive. */
+function isLater(a: Report, b: Report): boolean {
+  const [left, right] = [orderOf(a), orderOf(b)];
+  const at = left.findIndex((part, i) => part !== right[i]);
+  return at >= 0 && left[at]! > right[at]!;
+}
+
+function orderOf({ sentAt, receivedAt, clockOffsetMs, queue }: Report): number[] {
+  return [sentAt, -receivedAt, queue.recorded, queue.queued, queue.quarantined, queue.gaps, clockOffsetMs];
+}
+
+const VERSION = 1;
+const writer = createPageWriter();
+
+export function encodeDevicePage(page: DevicePage): Uint8Array {
+  writer.natural(VERSION);
+  for (const count of [page.batches, page.events, page.bodyBytes]) writer.natural(count);
+  for (const time of [page.firstReceivedAt, page.lastReceivedAt, page.tsMin, page.tsMax]) writer.double(time);
+  for (const count of [page.gaps.quota, page.gaps.damage, page.gapsUnsummed]) writer.natural(count);
+  writer.natural(page.gapSums.size);
+  for (const [name, { digits, scale }] of page.gapSums) {
+    writer.text(name);
+    writer.natural(scale);
+    writer.digits(digits);
+  }
+  writeReport(writer, page.report);
+  return writer.finish();
+}
+
+/** @throws RangeError where the bytes are no device page */
+export function decodeDevicePage(bytes: Uint8Array): DevicePage {
+  const reader = createPageReader(bytes);
+  if (reader.natural() !== VERSION) throw new RangeError('an unknown version of a page');
+  const page: DevicePage = {
+    batches: reader.natural(),
+    events: reader.natural(),
+    bodyBytes: reader.natural(),
+    firstReceivedAt: reader.double(),
+    lastReceivedAt: reader.double(),
+    tsMin: reader.double(),
+    tsMax: reader.double(),
+    gaps: { quota: reader.natural(), damage: reader.natural() },
+    gapsUnsummed: reader.natural(),
+    gapSums: readSums(reader),
+    report: readReport(reader),
+  };
+  reader.end();
+  return page;
+}
+
+function readSums(reader: PageReader): Map<string, Decimal> {
+  const sums = new Map<string, Decimal>();
+  for (let left = reader.count(); left > 0; left--) {
+    const name = reader.text();
+    const scale = reader.natural();
+    sums.set(name, { scale, digits: reader.digits() });
+  }
+  return sums;
+}
+
+function writeReport(to: PageWriter, report: Report | undefined): void {
+  to.natural(report ? 1 : 0);
+  if (!report) return;
+  const { sentAt, receivedAt, clockOffsetMs, queue } = report;
+  for (const time of [sentAt, receivedAt, clockOffsetMs]) to.double(time);
+  for (const count of [queue.recorded, queue.queued, queue.quarantined, queue.gaps]) to.natural(count);
+}
+
+function readReport(from: PageReader): Report | undefined {
+  if (from.natural() === 0) return undefined;
+  return {
+    sentAt: from.double(),
+    receivedAt: from.double(),
+    clockOffsetMs: from.double(),
+    queue: {
+      recorded: from.natural(),
+      queued: from.natural(),
+      quarantined: from.natural(),
+      gaps: from.natural(),
+    },
+  };
+}

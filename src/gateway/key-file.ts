@@ -1,0 +1,249 @@
+/**
+ * KeyFile: the keys of all devices, in one JSON file that only its owner can read.
+ *
+ * Owns the form of `keys.json` and every change to it. Promises that a reader sees the file before or after a change and
+ * never between, that two writers change it one after another, and that a device has at most two live keys. Never prints
+ * or logs a secret.
+ */
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { type Credential, formatCredential, ID_PATTERN, parseCredential, SECRET_BYTES } from '../codec/index.ts';
+
+/**
+ * - `keys-unreadable`: the file is there and does not hold keys.
+ * - `keys-locked`: another process is changing the file, or ended while it did.
+ * - `device-id-invalid`: no text that can be an id.
+ * - `device-exists`, `device-unknown`, `key-unknown`: as they say.
+ * - `two-keys-live`: the device has as many as it may. `no-live-key`: there is nothing left to revoke.
+ */
+export type KeyFileErrorCode =
+  | 'keys-unreadable'
+  | 'keys-locked'
+  | 'device-id-invalid'
+  | 'device-exists'
+  | 'device-unknown'
+  | 'key-unknown'
+  | 'two-keys-live'
+  | 'no-live-key';
+
+export class KeyFileError extends Error {
+  override readonly name = 'KeyFileError';
+  readonly code: KeyFileErrorCode;
+
+  constructor(code: KeyFileErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+export interface KeyRecord extends Credential {
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly revokedAt: number | null;
+}
+
+/** Keys by device, in the order in which they were made. */
+export type KeyTable = ReadonlyMap<string, readonly KeyRecord[]>;
+
+export interface KeyFileOptions {
+  readonly path: string;
+  readonly clock: () => number;
+  readonly randomBytes: (count: number) => Uint8Array;
+}
+
+/** Each makes its change durable before it resolves. */
+export interface KeyFile {
+  list(): Promise<KeyTable>;
+  /** A first key for a device that has none. */
+  add(deviceId: string): Promise<KeyRecord>;
+  /** A second live key, so that the device can go over from the first one. */
+  rotate(deviceId: string): Promise<KeyRecord>;
+  /** Revokes one key, or every live one; resolves with what was revoked. */
+  revoke(deviceId: string, keyId?: string): Promise<readonly KeyRecord[]>;
+}
+
+export function createKeyFile(options: KeyFileOptions): KeyFile {
+  return new JsonKeyFile(options);
+}
+
+const LIVE_KEYS_MAX = 2;
+
+/** A change takes a few milliseconds; who waits this long waits for a process that is gone. */
+const LOCK_WAIT_MS = 2_000;
+const LOCK_POLL_MS = 20;
+
+class JsonKeyFile implements KeyFile {
+  readonly #options: KeyFileOptions;
+
+  constructor(options: KeyFileOptions) {
+    this.#options = options;
+  }
+
+  list(): Promise<KeyTable> {
+    return readKeyTable(this.#options.path);
+  }
+
+  async add(deviceId: string): Promise<KeyRecord> {
+    if (!ID_PATTERN.test(deviceId)) {
+      throw new KeyFileError('device-id-invalid', `"${deviceId}" is no id: letters, digits and . _ : - only, at most 64`);
+    }
+    return this.#change((table) => {
+      if (table.has(deviceId)) throw new KeyFileError('device-exists', `there is a device ${deviceId} already`);
+      return this.#addKey(table, deviceId, []);
+    });
+  }
+
+  rotate(deviceId: string): Promise<KeyRecord> {
+    return this.#change((table) => {
+      const keys = keysOf(table, deviceId);
+      const live = keys.filter(isLive);
+      if (live.length >= LIVE_KEYS_MAX) {
+        const names = live.map(({ keyId }) => keyId).join(' and ');
+        throw new KeyFileError('two-keys-live', `keys ${names} of ${deviceId} are live; revoke one first`);
+      }
+      return this.#addKey(table, deviceId, keys);
+    });
+  }
+
+  revoke(deviceId: string, keyId?: string): Promise<readonly KeyRecord[]> {
+    return this.#change((table) => {
+      const keys = keysOf(table, deviceId);
+      if (keyId !== undefined && !keys.some((key) => key.keyId === keyId)) {
+        throw new KeyFileError('key-unknown', `${deviceId} has no key ${keyId}`);
+      }
+      const revokedAt = this.#options.clock();
+      const changed = keys.map((key) =>
+        isLive(key) && (keyId ?? key.keyId) === key.keyId ? { ...key, revokedAt } : key,
+      );
+      const revoked = changed.filter((key, i) => key !== keys[i]);
+      if (revoked.length === 0) throw new KeyFileError('no-live-key', `no such key of ${deviceId} is live`);
+      table.set(deviceId, changed);
+      return revoked;
+    });
+  }
+
+  #addKey(table: Map<string, readonly KeyRecord[]>, deviceId: string, keys: readonly KeyRecord[]): KeyRecord {
+    const key = {
+      keyId: `k${keys.length + 1}`,
+      secret: this.#options.randomBytes(SECRET_BYTES),
+      createdAt: this.#options.clock(),
+      revokedAt: null,
+    };
+    table.set(deviceId, [...keys, key]);
+    return key;
+  }
+
+  async #change<T>(change: (table: Map<string, readonly KeyRecord[]>) => T): Promise<T> {
+    const { path } = this.#options;
+    const lock = `${path}.lock`;
+    await acquire(lock);
+    try {
+      const table = new Map(await readKeyTable(path));
+      const result = change(table);
+      await replaceFile(path, formatKeyTable(table));
+      return result;
+    } finally {
+      await rm(lock, { force: true });
+    }
+  }
+}
+
+/** An absent file holds no keys. */
+export async function readKeyTable(path: string): Promise<KeyTable> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
+    throw new KeyFileError('keys-unreadable', `cannot read ${path}`, cause);
+  }
+  try {
+    return parseKeyTable(text);
+  } catch (cause) {
+    // The cause may quote the file, which is full of secrets.
+    throw new KeyFileError('keys-unreadable', `${path} does not hold keys`, cause instanceof z.ZodError ? cause : undefined);
+  }
+}
+
+const keyForm = z
+  .object({
+    /** As the device has it. */
+    credential: z.string(),
+    createdAt: z.iso.datetime(),
+    revokedAt: z.iso.datetime().nullable(),
+  })
+  .transform(({ credential, createdAt, revokedAt }, context): KeyRecord => {
+    const parsed = parseCredential(credential);
+    if (parsed !== undefined) {
+      return { ...parsed, createdAt: Date.parse(createdAt), revokedAt: revokedAt === null ? null : Date.parse(revokedAt) };
+    }
+    context.addIssue({ code: 'custom', message: 'not a credential' });
+    return z.NEVER;
+  });
+const fileForm = z.object({ v: z.literal(1), devices: z.record(z.string().regex(ID_PATTERN), z.array(keyForm)) });
+
+function parseKeyTable(text: string): KeyTable {
+  return new Map(Object.entries(fileForm.parse(JSON.parse(text)).devices));
+}
+
+function formatKeyTable(table: KeyTable): string {
+  const devices = Object.fromEntries(
+    Array.from(table, ([deviceId, keys]) => [
+      deviceId,
+      keys.map((key) => ({
+        credential: formatCredential(key),
+        createdAt: new Date(key.createdAt).toISOString(),
+        revokedAt: key.revokedAt === null ? null : new Date(key.revokedAt).toISOString(),
+      })),
+    ]),
+  );
+  return `${JSON.stringify({ v: 1, devices }, null, 2)}\n`;
+}
+
+function keysOf(table: KeyTable, deviceId: string): readonly KeyRecord[] {
+  const keys = table.get(deviceId);
+  if (keys === undefined) throw new KeyFileError('device-unknown', `there is no device ${deviceId}`);
+  return keys;
+}
+
+function isLive(key: KeyRecord): boolean {
+  return key.revokedAt === null;
+}
+
+async function acquire(lock: string): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += LOCK_POLL_MS) {
+    try {
+      const file = await open(lock, 'wx', 0o600);
+      await file.close();
+      return;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+      if (waitedMs >= LOCK_WAIT_MS) {
+        throw new KeyFileError('keys-locked', `${lock} is there: remove it if no other command is running`, cause);
+      }
+    }
+    await delay(LOCK_POLL_MS);
+  }
+}
+
+/** Complete or not at all, also after a power cut. Whoever holds the lock is the only writer of the draft. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const draft = `${path}.tmp`;
+  await rm(draft, { force: true });
+  const file = await open(draft, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+  const folder = await open(dirname(path));
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

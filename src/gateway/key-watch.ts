@@ -1,0 +1,119 @@
+/**
+ * A key ring that follows its key file.
+ *
+ * Owns when the file is read again. Promises that a change is in force within about a second, and that a file that cannot
+ * be read leaves the keys as they were. Never changes the file.
+ */
+import { type FSWatcher, watch } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { FastifyBaseLogger } from 'fastify';
+import { type KeyTable, readKeyTable } from './key-file.ts';
+import type { Key, KeyRing } from './keyring.ts';
+
+export interface WatchedKeyRing extends KeyRing {
+  /** Stops following. */
+  close(): void;
+}
+
+export interface KeyWatchOptions {
+  readonly path: string;
+  readonly logger?: FastifyBaseLogger;
+  /** How often to look, where the file system does not tell. */
+  readonly pollMs?: number;
+}
+
+const POLL_MS = 1_000;
+
+/**
+ * Rejects with `keys-unreadable` where there is a file and it holds no keys: a gateway that refuses every device should
+ * not come up.
+ */
+export async function watchKeyFile(options: KeyWatchOptions): Promise<WatchedKeyRing> {
+  const ring = new FileKeyRing(options);
+  await ring.load();
+  ring.follow(options.pollMs ?? POLL_MS);
+  return ring;
+}
+
+class FileKeyRing implements WatchedKeyRing {
+  readonly #path: string;
+  readonly #logger: FastifyBaseLogger | undefined;
+  #keys: ReadonlyMap<string, ReadonlyMap<string, Key>> = new Map();
+  /** What tells one version of the file from another. */
+  #version = '';
+  #checking: Promise<void> | undefined;
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ path, logger }: KeyWatchOptions) {
+    this.#path = path;
+    this.#logger = logger;
+  }
+
+  lookup(deviceId: string, keyId: string): Key | undefined {
+    return this.#keys.get(deviceId)?.get(keyId);
+  }
+
+  async load(): Promise<void> {
+    // In this order: a change between the two is seen as one at the next look.
+    this.#version = await versionOf(this.#path);
+    this.#keys = ringOf(await readKeyTable(this.#path));
+  }
+
+  follow(pollMs: number): void {
+    this.#timer = setInterval(() => this.#check(), pollMs);
+    this.#timer.unref();
+    const name = basename(this.#path);
+    try {
+      // The folder, since every change puts another file in its place.
+      this.#watcher = watch(dirname(this.#path), { persistent: false }, (_event, changed) => {
+        if (changed === name) this.#check();
+      });
+      this.#watcher.on('error', (err) => this.#logger?.warn({ err }, 'not told of key changes; looking once in a while'));
+    } catch (err) {
+      this.#logger?.warn({ err }, 'not told of key changes; looking once in a while');
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#watcher?.close();
+  }
+
+  #check(): void {
+    this.#checking ??= this.#reload().finally(() => {
+      this.#checking = undefined;
+    });
+  }
+
+  async #reload(): Promise<void> {
+    const version = await versionOf(this.#path);
+    // A file that is gone is no order to forget every key.
+    if (version === this.#version || version === '') return;
+    try {
+      await this.load();
+      this.#logger?.info({ devices: this.#keys.size }, 'keys changed');
+    } catch (err) {
+      this.#logger?.error({ err }, 'the key file cannot be read; the keys stay as they were');
+    }
+  }
+}
+
+async function versionOf(path: string): Promise<string> {
+  try {
+    const { ino, mtimeNs, size } = await stat(path, { bigint: true });
+    return `${ino} ${mtimeNs} ${size}`;
+  } catch {
+    return '';
+  }
+}
+
+function ringOf(table: KeyTable): Map<string, Map<string, Key>> {
+  const ring = new Map<string, Map<string, Key>>();
+  for (const [deviceId, keys] of table) {
+    const entries = keys.map(({ keyId, secret, revokedAt }) => [keyId, { secret, revoked: revokedAt !== null }] as const);
+    ring.set(deviceId, new Map(entries));
+  }
+  return ring;
+}

@@ -1,0 +1,90 @@
+/**
+ * Limits: every bound and every patience of a gateway in one place, each with its reason.
+ *
+ * Owns the numbers. Promises that a gateway is never laxer than the wire format's own limits. Never depends on the
+ * machine: whoever runs a gateway sets what differs.
+ */
+import assert from 'node:assert';
+import { BATCH_EVENTS_MAX, BODY_BYTES_MAX, type ProblemCode } from '../codec/index.ts';
+
+/** What whoever runs a gateway may set. */
+export interface GatewayLimits {
+  /** Events of one batch; more is `batch-limit`, and the device splits. */
+  readonly eventsMax: number;
+  /** Bytes of one body as sent; more is `body-too-large`, and the device splits. */
+  readonly bodyBytesMax: number;
+  /** Sensors of one device; a batch that would bring more is `sensor-limit`. */
+  readonly sensorsMax: number;
+  /** How far a request's timestamp may lie from the gateway's clock, on either side. */
+  readonly windowMs: number;
+  /** Bytes of requests taken on at once; beyond it requests are `overloaded`. */
+  readonly bytesInFlightMax: number;
+  /** Open connections; beyond it new ones are closed at once. */
+  readonly connectionsMax: number;
+  /** Bytes of accepted batches that are kept; aggregates and ledgers are kept for ever. */
+  readonly retainBytesMax: number;
+  /** How long accepted batches are kept. */
+  readonly retainAgeMaxMs: number;
+}
+
+export const DEFAULT_LIMITS: GatewayLimits = {
+  eventsMax: BATCH_EVENTS_MAX,
+  bodyBytesMax: BODY_BYTES_MAX,
+  // Every sensor is a handful of records that are read and written with each batch. Who brings more puts values into names.
+  sensorsMax: 10_000,
+  // As wide as TLS and one-time passwords have it; a stolen request is a duplicate anyway.
+  windowMs: 5 * 60_000,
+  // Sixteen of the largest bodies, or thousands of usual ones.
+  bytesInFlightMax: 64 * 1024 * 1024,
+  // Below the usual limit of open files, with room for the database's own.
+  connectionsMax: 10_000,
+  retainBytesMax: 1024 * 1024 * 1024,
+  retainAgeMaxMs: 30 * 86_400_000,
+};
+
+/** Measures of one sensor. A page of totals holds each of them, and is written with every batch. */
+export const SENSOR_MEASURES_MAX = 512;
+
+/** Pages that one batch may touch: one event an hour apart each is two. Bounds how long one batch can hold the process. */
+export const BATCH_PAGES_MAX = 32_768;
+
+/** Ranges of one collision that are named; the device moves them aside, sends the rest again and hears of the next. */
+export const COLLISIONS_MAX = 64;
+
+/** Answered at once, so a client need not wait long before it tries again. */
+export const OVERLOADED_RETRY_AFTER_MS = 1_000;
+
+/** How often what is too old or too much is let go of. */
+export const RETENTION_INTERVAL_MS = 60_000;
+
+/** The patience of the HTTP server. Fastify leaves most of these at 0, which is for ever. */
+export const HTTP = {
+  /** A head is a few hundred bytes: who takes longer is dripping. */
+  headersTimeoutMs: 15_000,
+  /** A whole request: the largest body over 35 kB/s. */
+  requestTimeoutMs: 120_000,
+  /** A connection on which nothing moves in either direction while a request is open. */
+  connectionTimeoutMs: 60_000,
+  /** Between two requests: longer than a device lingers, so that it keeps its connection. */
+  keepAliveTimeoutMs: 65_000,
+  /** How often Node looks for requests that have run out of time. */
+  checkIntervalMs: 5_000,
+  /** The longest of our heads: ids, four signatures, and what proxies add. */
+  headersBytesMax: 16 * 1024,
+  /** The longest of our paths names a device and a range. */
+  paramBytesMax: 256,
+  /** After this long, closing no longer waits for clients that are slow to send or to read. */
+  closeGraceMs: 10_000,
+} as const;
+
+/** Codes that say how much would have been fine. */
+export const LIMIT_CODES: readonly ProblemCode[] = ['body-too-large', 'batch-limit'];
+
+/** @param chosen what differs from the defaults */
+export function limitsFrom(chosen: Partial<GatewayLimits> = {}): GatewayLimits {
+  const limits = { ...DEFAULT_LIMITS, ...chosen };
+  assert(limits.eventsMax >= 1 && limits.eventsMax <= BATCH_EVENTS_MAX, `eventsMax is 1 to ${BATCH_EVENTS_MAX}`);
+  assert(limits.bodyBytesMax >= 1 && limits.bodyBytesMax <= BODY_BYTES_MAX, `bodyBytesMax is 1 to ${BODY_BYTES_MAX}`);
+  assert(limits.bytesInFlightMax >= BODY_BYTES_MAX, `bytesInFlightMax must hold one body of ${BODY_BYTES_MAX} bytes`);
+  return limits;
+}

@@ -1,0 +1,45 @@
+/**
+ * Pages: what the gateway keeps in a store that does not know what it keeps.
+ *
+ * Owns which kind of page holds what, and where pages of a kind begin. Promises what `PageOperator` asks for. Never reads
+ * or writes the store.
+ */
+import assert from 'node:assert';
+import type { PageKind, PageOperator } from '../store/index.ts';
+import { decodeBucketPage, encodeBucketPage } from './bucket-bytes.ts';
+import { type BucketPage, emptyBucketPage, GRANULARITIES, type Granularity, mergeBucketPages } from './bucket-page.ts';
+import { type DevicePage, decodeDevicePage, emptyDevicePage, encodeDevicePage, mergeDevicePages } from './device-page.ts';
+
+/** A `DevicePage` where the kind is `device`, else a `BucketPage`. */
+export type Page = DevicePage | BucketPage;
+
+export const pageOperator: PageOperator<Page> = {
+  empty: (kind) => (kind === 'device' ? emptyDevicePage() : emptyBucketPage()),
+  merge(kind, into, delta) {
+    if (kind === 'device') mergeDevicePages(devicePageOf(into), devicePageOf(delta));
+    else mergeBucketPages(bucketPageOf(into), bucketPageOf(delta));
+  },
+  encode: (kind, page) =>
+    kind === 'device' ? encodeDevicePage(devicePageOf(page)) : encodeBucketPage(bucketPageOf(page), bucketMsOf(kind)),
+  decode: (kind, bytes) => (kind === 'device' ? decodeDevicePage(bytes) : decodeBucketPage(bytes, bucketMsOf(kind))),
+};
+
+export function devicePageOf(page: Page): DevicePage {
+  assert('batches' in page, 'a device page');
+  return page;
+}
+
+export function bucketPageOf(page: Page): BucketPage {
+  assert('buckets' in page, 'a bucket page');
+  return page;
+}
+
+/** Start of the page that holds a bucket, epoch milliseconds. */
+export function pageStart(granularity: Granularity, bucket: number): number {
+  const { bucketMs, pageBuckets } = GRANULARITIES[granularity];
+  return Math.floor(bucket / pageBuckets) * pageBuckets * bucketMs;
+}
+
+function bucketMsOf(kind: Exclude<PageKind, 'device'>): number {
+  return kind === 'total' ? 0 : GRANULARITIES[kind].bucketMs;
+}

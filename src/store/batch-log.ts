@@ -1,0 +1,172 @@
+/**
+ * The accepted batches, as they came, until retention takes them.
+ *
+ * Owns two records per batch: the batch itself under its acceptance number, so that writing only ever appends and the
+ * oldest are found first, and a small extent under its device, stream and first sequence, so that it is found without
+ * reading bodies. Promises that what it counts was read from the extents when the database was opened. Never looks into
+ * a body, and never writes: it gives the writes to whoever commits.
+ */
+import { decodeBatch, decodeExtent, type ExtentValue, encodeBatch, encodeExtent } from './batch-record.ts';
+import {
+  batchBounds,
+  batchKey,
+  deviceExtentBounds,
+  type ExtentName,
+  extentKey,
+  extentOfKey,
+  numberOfBatchKey,
+  streamExtentBounds,
+} from './gateway-keys.ts';
+import type {
+  AcceptedBatch,
+  BatchTally,
+  RetainedBatch,
+  RetentionLimits,
+  StreamKey,
+  TimeRange,
+} from './gateway-store.ts';
+import { familyRange, GATEWAY } from './keys.ts';
+import type { KeySpan, Operation, Rocks } from './rocks.ts';
+import type { RocksHandle } from './rocks-handle.ts';
+
+/** Batches that are read, or deleted, in one go. */
+const PIECE_BATCHES_MAX = 256;
+const PIECE_BYTES_MAX = 4 << 20;
+
+/** A batch that retention gives up. */
+export interface ExpiredBatch extends ExtentName {
+  readonly bodyBytes: number;
+}
+
+export interface BatchLog {
+  /** Reads from a database just opened what there is and where the numbering goes on. About 2.5 µs a batch. */
+  resume(rocks: Rocks): Promise<void>;
+  /** The writes that keep a batch. */
+  accept(key: StreamKey, batch: AcceptedBatch): Operation[];
+  /** The oldest batches that the limits do not allow, at most a piece; none where the limits hold. */
+  expired(limits: RetentionLimits, now: number): Promise<ExpiredBatch[]>;
+  /** The writes that delete what `expired` gave. */
+  drop(expired: readonly ExpiredBatch[]): Operation[];
+  retained(key: StreamKey, first: number, last: number): AsyncGenerator<RetainedBatch, void, void>;
+  batches(deviceId: string, range: TimeRange): AsyncGenerator<RetainedBatch, void, void>;
+  readonly tally: BatchTally;
+}
+
+export function createBatchLog(handle: RocksHandle): BatchLog {
+  return new ExtentBatchLog(handle);
+}
+
+type Extent = ExtentName & ExtentValue;
+
+class ExtentBatchLog implements BatchLog {
+  readonly #handle: RocksHandle;
+  #next = 1;
+  /** No batch below this number is left; deleted records are slow to step over. */
+  #oldest = 0;
+  #batches = 0;
+  #bytes = 0;
+  /** No batch goes on for longer than this past its first sequence. */
+  #reach = 0;
+
+  constructor(handle: RocksHandle) {
+    this.#handle = handle;
+  }
+
+  get tally(): BatchTally {
+    return { batches: this.#batches, bytes: this.#bytes };
+  }
+
+  async resume(rocks: Rocks): Promise<void> {
+    this.#next = 1;
+    this.#oldest = 0;
+    this.#batches = 0;
+    this.#bytes = 0;
+    this.#reach = 0;
+    for await (const [key, value] of rocks.entries(familyRange(GATEWAY.extent))) {
+      const { first, number } = extentOfKey(key);
+      this.#count(first, decodeExtent(value));
+      this.#next = Math.max(this.#next, number + 1);
+    }
+  }
+
+  accept(key: StreamKey, batch: AcceptedBatch): Operation[] {
+    const number = this.#next;
+    this.#next += 1;
+    this.#count(batch.first, { last: batch.last, bodyBytes: batch.body.length });
+    return [
+      { type: 'put', key: batchKey(number), value: encodeBatch(key, batch) },
+      { type: 'put', key: extentKey({ ...key, first: batch.first, number }), value: encodeExtent(batch) },
+    ];
+  }
+
+  async expired({ bytesMax = Infinity, ageMaxMs = Infinity }: RetentionLimits, now: number): Promise<ExpiredBatch[]> {
+    const found: ExpiredBatch[] = [];
+    let bytes = this.#bytes;
+    if (bytes <= bytesMax && ageMaxMs === Infinity) return found;
+    for await (const [key, value] of this.#handle.walk(batchBounds(this.#oldest))) {
+      const { deviceId, stream, first, receivedAt, body } = decodeBatch(value);
+      if (bytes <= bytesMax && now - receivedAt <= ageMaxMs) break;
+      bytes -= body.length;
+      found.push({ deviceId, stream, first, number: numberOfBatchKey(key), bodyBytes: body.length });
+      if (found.length === PIECE_BATCHES_MAX) break;
+    }
+    return found;
+  }
+
+  drop(expired: readonly ExpiredBatch[]): Operation[] {
+    const deletes: Operation[] = [];
+    for (const batch of expired) {
+      this.#batches -= 1;
+      this.#bytes -= batch.bodyBytes;
+      this.#oldest = batch.number + 1;
+      deletes.push({ type: 'del', key: batchKey(batch.number) }, { type: 'del', key: extentKey(batch) });
+    }
+    return deletes;
+  }
+
+  async *retained(key: StreamKey, first: number, last: number): AsyncGenerator<RetainedBatch, void, void> {
+    const bounds = streamExtentBounds(key, Math.max(1, first - this.#reach), last);
+    yield* this.#read(bounds, (extent) => extent.last >= first);
+  }
+
+  async *batches(deviceId: string, range: TimeRange): AsyncGenerator<RetainedBatch, void, void> {
+    const { from = -Infinity, to = Infinity } = range;
+    yield* this.#read(deviceExtentBounds(deviceId), (extent) => extent.tsMax >= from && extent.tsMin < to);
+  }
+
+  /** The batches of the extents that are wanted, their bodies read many at a time. */
+  async *#read(bounds: KeySpan, isWanted: (extent: Extent) => boolean): AsyncGenerator<RetainedBatch, void, void> {
+    let extents: Extent[] = [];
+    let bytes = 0;
+    for await (const [key, value] of this.#handle.walk(bounds)) {
+      const extent = { ...extentOfKey(key), ...decodeExtent(value) };
+      if (!isWanted(extent)) continue;
+      extents.push(extent);
+      bytes += extent.bodyBytes;
+      if (extents.length < PIECE_BATCHES_MAX && bytes < PIECE_BYTES_MAX) continue;
+      yield* await this.#bodies(extents);
+      extents = [];
+      bytes = 0;
+    }
+    yield* await this.#bodies(extents);
+  }
+
+  async #bodies(extents: readonly Extent[]): Promise<RetainedBatch[]> {
+    const values = await this.#handle.use((rocks) => rocks.getMany(extents.map(({ number }) => batchKey(number))));
+    const batches: RetainedBatch[] = [];
+    extents.forEach(({ deviceId, stream, first, last, tsMin, tsMax, receivedAt }, i) => {
+      const value = values[i];
+      // Retention may have taken it since its extent was read.
+      if (value === undefined) return;
+      const { encoding, body } = decodeBatch(value);
+      batches.push({ deviceId, stream, first, last, tsMin, tsMax, receivedAt, encoding, body });
+    });
+    return batches;
+  }
+
+  #count(first: number, { last, bodyBytes }: Pick<Extent, 'last' | 'bodyBytes'>): void {
+    this.#batches += 1;
+    this.#bytes += bodyBytes;
+    this.#reach = Math.max(this.#reach, last - first);
+  }
+}

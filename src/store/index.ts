@@ -1,0 +1,41 @@
+/**
+ * The front door of the store: a device's queue and a gateway's store, and what can go wrong between them and the disk.
+ */
+export type {
+  AppendExtras,
+  Appended,
+  BlockName,
+  Damaged,
+  Drop,
+  Mark,
+  NewBlock,
+  Queue,
+  QueueOptions,
+  Release,
+} from './device-queue.ts';
+export { StoreError, type StoreErrorCode } from './errors.ts';
+export {
+  type AcceptedBatch,
+  type Admission,
+  type BatchTally,
+  type GatewayStore,
+  type GatewayStoreStats,
+  type PageKey,
+  type PageKind,
+  type PageOperator,
+  type PageRange,
+  type RetainedBatch,
+  type RetentionLimits,
+  SENSOR_BYTES_MAX,
+  type StoredLedger,
+  type StoredPage,
+  type StreamKey,
+  type TimeRange,
+} from './gateway-store.ts';
+export type { Range } from './intervals.ts';
+export { type Comparison, createLedger, type Ledger, type LedgerView, type Segment } from './ledger.ts';
+export { decodeLedger, encodeLedger } from './ledger-bytes.ts';
+export { openQueue } from './queue.ts';
+export { BLOCK_EVENTS_MAX, type Block, type ReadLimit } from './queue-blocks.ts';
+export type { Gap, QuarantineEntry } from './queue-records.ts';
+export { openRocksGatewayStore, type RocksGatewayStoreOptions } from './rocks-gateway-store.ts';

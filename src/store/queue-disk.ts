@@ -1,0 +1,199 @@
+/**
+ * The queue's hold on its disk: one database, its state, and the reserve beside it.
+ *
+ * Owns the order of commits and what happens when one fails. Promises that changes run one at a time, each on a state
+ * that is the disk's; that after a failed write the database is opened again and its state read from it; and that
+ * whatever frees space gets through on a full disk. Never decides what a change is.
+ */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectory } from './directories.ts';
+import { StoreError, toStoreError } from './errors.ts';
+import { generationPath, newestGeneration, removeOlder } from './generations.ts';
+import { numberKey, QUEUE } from './keys.ts';
+import type { Block } from './queue-blocks.ts';
+import type { Change } from './queue-changes.ts';
+import { rebuildQueue } from './queue-rebuild.ts';
+import { EMPTY, loadState, type QueueState, stateOperations } from './queue-state.ts';
+import { openReserve, type Reserve } from './reserve.ts';
+import type { openRocks, Rocks } from './rocks.ts';
+import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
+
+export interface QueueDiskOptions {
+  readonly path: string;
+  readonly deviceId: string | undefined;
+  readonly create: boolean;
+  readonly reserveBytes: number;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly now: () => number;
+  readonly open: typeof openRocks;
+}
+
+export interface QueueDisk {
+  /** As of the last commit. */
+  readonly state: QueueState;
+  readonly handle: RocksHandle;
+  /** Runs one task at a time, with the database open. */
+  exclusive<T>(task: () => Promise<T>): Promise<T>;
+  /** Commits what `plan` makes of the state; it is asked again where the first try ends on a full disk. Exclusive. */
+  commit(plan: (state: QueueState) => Change, mayUseReserve: boolean): Promise<void>;
+  /** `disk-full` where `bytes` more would leave too little to drain with. Exclusive. */
+  assertRoom(bytes: number): Promise<void>;
+  /** Puts a new database in the place of one that RocksDB keeps failing at. Exclusive. */
+  renewIfFailing(blocks: () => AsyncIterable<Block>): Promise<void>;
+  /** Waits for every task. */
+  close(): Promise<void>;
+}
+
+export async function openQueueDisk(options: QueueDiskOptions): Promise<QueueDisk> {
+  try {
+    if (options.create) await makeDirectory(options.path);
+    else await access(options.path);
+    const { path, reserveBytes: bytes, randomBytes, now } = options;
+    const reserve = await openReserve({ path: join(path, 'reserve'), bytes, randomBytes, now });
+    const disk = new Disk(options, reserve);
+    await disk.start();
+    return disk;
+  } catch (error) {
+    throw toStoreError(error, `cannot open the queue in ${options.path}`);
+  }
+}
+
+class Disk implements QueueDisk {
+  readonly handle: RocksHandle;
+  readonly #options: QueueDiskOptions;
+  readonly #reserve: Reserve;
+  #state: QueueState = EMPTY;
+  #generation = 0;
+  #failuresSeen = 0;
+  #last: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: QueueDiskOptions, reserve: Reserve) {
+    this.#options = options;
+    this.#reserve = reserve;
+    this.handle = createRocksHandle(() => this.#open());
+  }
+
+  get state(): QueueState {
+    return this.#state;
+  }
+
+  async start(): Promise<void> {
+    await this.#ready();
+    // Only with the database open, which locks the directory, is the reserve ours to make.
+    await this.#reserve.isLow(0);
+  }
+
+  exclusive<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#closing) return Promise.reject(new StoreError('closed', 'the queue is closed'));
+    const run = this.#last.then(() => this.#ready()).then(task);
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  async commit(plan: (state: QueueState) => Change, mayUseReserve: boolean): Promise<void> {
+    for (let isFirstTry = true; ; isFirstTry = false) {
+      const before = this.#state;
+      const { state, operations } = plan(before);
+      const commit = before.position.commit + 1;
+      const after = { ...state, position: { ...state.position, commit } };
+      try {
+        await this.handle.use((rocks) => rocks.write([...operations, ...stateOperations(before, after)]));
+        this.#state = after;
+        return;
+      } catch (error) {
+        const tryAgain = isFirstTry && mayUseReserve && isFull(error);
+        if (tryAgain) await this.#reserve.spend();
+        this.handle.giveUp();
+        await this.#ready();
+        // What failed may be on disk after all, and then it is durable: opening has written it anew.
+        if (this.#state.position.commit === commit) return;
+        if (!tryAgain) throw error;
+      }
+    }
+  }
+
+  async assertRoom(bytes: number): Promise<void> {
+    if (!(await this.#reserve.isLow(bytes))) return;
+    await this.#reclaim();
+    if (await this.#reserve.isLow(bytes)) throw new StoreError('disk-full', 'too little space to drain the queue with');
+  }
+
+  async renewIfFailing(blocks: () => AsyncIterable<Block>): Promise<void> {
+    const { failures, bytes } = await this.handle.use(async (rocks) => {
+      const { failures } = rocks;
+      // Measured only where it matters.
+      const bytes = failures > 2 * this.#failuresSeen ? await rocks.bytesIn(EVERYTHING) : 0;
+      return { failures, bytes };
+    });
+    if (failures <= 2 * this.#failuresSeen) return;
+    this.#failuresSeen = failures;
+    if (await this.#reserve.isLow(bytes)) return;
+    const { path, open } = this.#options;
+    try {
+      const generation = this.#generation + 1;
+      await rebuildQueue({ path, generation, open, handle: this.handle, blocks: blocks() });
+    } catch (error) {
+      // The old one goes on as long as it can. The next try comes when it has failed as often again.
+      if (error instanceof StoreError) return;
+      throw error;
+    }
+    this.handle.giveUp();
+    await this.#ready();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#last.then(async () => {
+      await this.handle.close();
+      await this.#reserve.close();
+    });
+    return this.#closing;
+  }
+
+  async #ready(): Promise<void> {
+    await this.handle.use(async () => {});
+  }
+
+  /** Deleted blocks keep their space until RocksDB rewrites the files that they are in, which it may never do. */
+  async #reclaim(): Promise<void> {
+    const released = { gte: numberKey(QUEUE.block, 0), lt: numberKey(QUEUE.block, this.#state.position.head) };
+    await this.handle.use(async (rocks) => {
+      if ((await rocks.bytesIn(released)) < this.#options.reserveBytes / 2) return;
+      await rocks.compact(released);
+      this.#reserve.remeasure();
+    });
+  }
+
+  async #open(): Promise<Rocks> {
+    try {
+      return await this.#openNewest();
+    } catch (error) {
+      // Even opening writes.
+      if (!isFull(error) || !(await this.#reserve.spend())) throw error;
+      return await this.#openNewest();
+    }
+  }
+
+  async #openNewest(): Promise<Rocks> {
+    const { path, deviceId, create, randomBytes, open } = this.#options;
+    const generation = Math.max(1, await newestGeneration(path));
+    const rocks = await open(generationPath(path, generation), { create });
+    try {
+      await removeOlder(path, generation);
+      this.#state = await loadState(rocks, deviceId, randomBytes);
+      this.#generation = generation;
+      this.#failuresSeen = 0;
+      return rocks;
+    } catch (error) {
+      await rocks.close().catch(() => {});
+      throw toStoreError(error, `cannot open the queue in ${path}`);
+    }
+  }
+}
+
+const EVERYTHING = { gte: Buffer.from([QUEUE.meta]), lt: Buffer.from([QUEUE.damaged + 1]) };
+
+function isFull(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'disk-full';
+}

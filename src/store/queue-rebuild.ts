@@ -1,0 +1,69 @@
+/**
+ * Rebuilding: what is good of a queue, in a new database.
+ *
+ * Owns the copy. RocksDB never gets past a sorted file that has rotted: it tries to merge it again and again, its files
+ * pile up, and in the end it holds every write back for ever. Promises that the queue is the old database until the new
+ * one is whole and on disk. Never runs beside another write: the queue sees to that.
+ */
+import { clearUnfinished, publishUnfinished } from './generations.ts';
+import { QUEUE } from './keys.ts';
+import { type Block, blockPut } from './queue-blocks.ts';
+import { FENCE_KEY, type Put } from './queue-records.ts';
+import type { Operation, openRocks, Rocks } from './rocks.ts';
+import type { Entry, RocksHandle } from './rocks-handle.ts';
+
+const COMMIT_BYTES = 1 << 20;
+
+export interface RebuildOptions {
+  /** The queue's directory. */
+  readonly path: string;
+  /** The number of the new database. */
+  readonly generation: number;
+  readonly open: typeof openRocks;
+  readonly handle: RocksHandle;
+  /** The blocks that are queued; what is damaged among them has been set aside when this ends. */
+  readonly blocks: AsyncIterable<Block>;
+}
+
+export async function rebuildQueue({ path, generation, open, handle, blocks }: RebuildOptions): Promise<void> {
+  const unfinished = await clearUnfinished(path);
+  const rocks = await open(unfinished);
+  try {
+    await copy(rocks, blockPuts(blocks));
+    // Only now: reading the blocks may have added gaps and moved the position.
+    await copy(rocks, entryPuts(handle.walk({ gte: Buffer.from([QUEUE.meta]), lt: FENCE_KEY })));
+    await rocks.write([{ type: 'put', key: FENCE_KEY, value: Buffer.alloc(0) }]);
+    await copy(
+      rocks,
+      entryPuts(handle.walk({ gte: Buffer.from([QUEUE.block + 1]), lt: Buffer.from([QUEUE.damaged + 1]) })),
+    );
+    await rocks.close();
+  } catch (error) {
+    await rocks.close().catch(() => {});
+    await clearUnfinished(path);
+    throw error;
+  }
+  await publishUnfinished(path, generation);
+}
+
+async function copy(into: Rocks, operations: AsyncIterable<Put>): Promise<void> {
+  let commit: Operation[] = [];
+  let bytes = 0;
+  for await (const operation of operations) {
+    commit.push(operation);
+    bytes += operation.value.length;
+    if (bytes < COMMIT_BYTES) continue;
+    await into.write(commit);
+    commit = [];
+    bytes = 0;
+  }
+  await into.write(commit);
+}
+
+async function* blockPuts(blocks: AsyncIterable<Block>) {
+  for await (const { first, count, bytes } of blocks) yield blockPut(first, count, bytes);
+}
+
+async function* entryPuts(entries: AsyncIterable<Entry>) {
+  for await (const [key, value] of entries) yield { type: 'put', key, value } as const;
+}

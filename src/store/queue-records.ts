@@ -1,0 +1,125 @@
+/**
+ * The small records of a queue, and the seal on every one of them.
+ *
+ * Owns the byte layout of identity, gap and quarantine records, and the checksum that ties a value to its key. Promises
+ * that a value which has changed on disk, or which stands under another key, is told from a good one. Never does I/O.
+ *
+ * Sealed value: crc32 of key and body (u32), body. All numbers are big-endian.
+ */
+import assert from 'node:assert';
+import { crc32 } from 'node:zlib';
+import type { Range } from './intervals.ts';
+import { numberKey, numberOfKey, QUEUE } from './keys.ts';
+import type { Operation } from './rocks.ts';
+
+/** An operation that stores something. */
+export type Put = Operation & { readonly type: 'put' };
+
+export const STREAM_BYTES = 16;
+export const SEAL_BYTES = 4;
+const FORMAT_VERSION = 1;
+
+export const IDENTITY_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('identity')]);
+export const POSITION_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('position')]);
+export const TOTALS_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('totals')]);
+export const markKey = (name: string): Buffer => Buffer.from([QUEUE.meta, ...Buffer.from(`mark ${name}`)]);
+
+/** Stands before every block for ever, so that a walk over the streams does not run on over deleted blocks. */
+export const FENCE_KEY = Buffer.from([QUEUE.block]);
+
+/** Events that the device gave up: `quota` on purpose, `damage` because the disk lost them. */
+export interface Gap extends Range {
+  readonly stream: Uint8Array;
+  readonly reason: 'quota' | 'damage';
+  /** What the events would have added to the totals; empty where that is unknown. */
+  readonly sums: Uint8Array;
+}
+
+/** Events that the gateway has refused for good. */
+export interface QuarantineEntry extends Range {
+  readonly stream: Uint8Array;
+  /** The events and the refusal. */
+  readonly bytes: Uint8Array;
+}
+
+export function seal(key: Buffer, ...body: readonly Uint8Array[]): Buffer {
+  const value = Buffer.concat([Buffer.alloc(SEAL_BYTES), ...body]);
+  value.writeUInt32BE(checksum(key, value));
+  return value;
+}
+
+/** The body; undefined where the seal is broken. */
+export function unseal(key: Buffer, value: Buffer | undefined): Buffer | undefined {
+  if (value === undefined || value.length < SEAL_BYTES) return undefined;
+  return value.readUInt32BE() === checksum(key, value) ? value.subarray(SEAL_BYTES) : undefined;
+}
+
+export function putSealed(key: Buffer, ...body: readonly Uint8Array[]): Put {
+  return { type: 'put', key, value: seal(key, ...body) };
+}
+
+function checksum(key: Buffer, value: Buffer): number {
+  return crc32(value.subarray(SEAL_BYTES), crc32(key));
+}
+
+export function encodeNumbers(...numbers: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(8 * numbers.length);
+  for (const [i, number] of numbers.entries()) bytes.writeBigUInt64BE(BigInt(number), 8 * i);
+  return bytes;
+}
+
+export function decodeNumber(bytes: Buffer, index: number): number {
+  return Number(bytes.readBigUInt64BE(8 * index));
+}
+
+/** Body: format version (u32), device id in UTF-8. */
+export function identityPut(deviceId: string): Put {
+  const version = Buffer.alloc(4);
+  version.writeUInt32BE(FORMAT_VERSION);
+  return putSealed(IDENTITY_KEY, version, Buffer.from(deviceId));
+}
+
+/** Undefined where this is no identity that we can read. */
+export function decodeIdentity(value: Buffer): { deviceId: string } | undefined {
+  const body = unseal(IDENTITY_KEY, value);
+  return body?.readUInt32BE() === FORMAT_VERSION ? { deviceId: body.toString('utf8', 4) } : undefined;
+}
+
+/** Body: last sequence (u64), stream (16 bytes), reason (u8: 0 quota, 1 damage), sums. */
+export function gapPut({ first, last, stream, reason, sums }: Gap): Put {
+  const head = Buffer.concat([encodeNumbers(last), stream, Buffer.from([reason === 'damage' ? 1 : 0])]);
+  return putSealed(numberKey(QUEUE.gap, first), head, sums);
+}
+
+export function decodeGap(key: Buffer, value: Buffer): Gap | undefined {
+  const body = unseal(key, value);
+  if (body === undefined) return undefined;
+  return {
+    first: numberOfKey(key),
+    last: decodeNumber(body, 0),
+    stream: body.subarray(8, 8 + STREAM_BYTES),
+    reason: body[8 + STREAM_BYTES] === 1 ? 'damage' : 'quota',
+    sums: body.subarray(9 + STREAM_BYTES),
+  };
+}
+
+/** Body: last sequence (u64), stream (16 bytes), bytes. */
+export function quarantinePut({ first, last, stream, bytes }: QuarantineEntry): Put {
+  assert(stream.length === STREAM_BYTES, 'a stream is 16 bytes');
+  return putSealed(numberKey(QUEUE.quarantine, first), encodeNumbers(last), stream, bytes);
+}
+
+export function decodeQuarantine(key: Buffer, value: Buffer): QuarantineEntry | undefined {
+  const body = unseal(key, value);
+  if (body === undefined) return undefined;
+  return {
+    first: numberOfKey(key),
+    last: decodeNumber(body, 0),
+    stream: body.subarray(8, 8 + STREAM_BYTES),
+    bytes: body.subarray(8 + STREAM_BYTES),
+  };
+}
+
+export function deletions(family: number, firsts: readonly number[]): Operation[] {
+  return firsts.map((first) => ({ type: 'del', key: numberKey(family, first) }));
+}

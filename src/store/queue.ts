@@ -1,0 +1,256 @@
+/**
+ * The queue of a device on RocksDB; `device-queue.ts` says what it promises.
+ *
+ * Owns the putting together: a call looks up what it needs, makes a change of it and has that committed, one after the
+ * other; and damage that is met on the way is set aside. Never keeps anything in memory that is not on disk.
+ */
+import assert from 'node:assert';
+import { randomBytes } from 'node:crypto';
+import type {
+  AppendExtras,
+  Appended,
+  BlockName,
+  Damaged,
+  Drop,
+  NewBlock,
+  Queue,
+  QueueOptions,
+  Release,
+} from './device-queue.ts';
+import type { Range } from './intervals.ts';
+import { familyRange, numberKey, numberOfKey, QUEUE } from './keys.ts';
+import {
+  BLOCK_EVENTS_MAX,
+  type Block,
+  blockPut,
+  type Damage,
+  type LookUp,
+  lookUpBlocks,
+  measureDamage,
+  type ReadLimit,
+  readBlocks,
+} from './queue-blocks.ts';
+import { appended, dropped, moved, without } from './queue-changes.ts';
+import { openQueueDisk, type QueueDisk } from './queue-disk.ts';
+import {
+  decodeGap,
+  decodeQuarantine,
+  deletions,
+  type Gap,
+  gapPut,
+  markKey,
+  type QuarantineEntry,
+  quarantinePut,
+  STREAM_BYTES,
+  unseal,
+} from './queue-records.ts';
+import { getReadable } from './queue-state.ts';
+import { streamRanges } from './queue-streams.ts';
+import { createWalks } from './queue-walks.ts';
+import { type Operation, openRocks } from './rocks.ts';
+
+const RESERVE_BYTES = 16 << 20;
+/** How much a walk over the blocks takes in at once. */
+const WALK_LIMIT: ReadLimit = { bytesMax: 1 << 20, blocksMax: 1024 };
+
+/**
+ * `locked` where it is open already, `other-device`, `not-found`, `corrupt` where it is no queue that we can read.
+ * `open` is how a database is opened; tests have writes fail through it.
+ */
+export async function openQueue(options: QueueOptions, open: typeof openRocks = openRocks): Promise<Queue> {
+  const disk = await openQueueDisk({
+    path: options.path,
+    deviceId: options.deviceId,
+    create: options.deviceId !== undefined && (options.create ?? true),
+    reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
+    randomBytes: options.randomBytes ?? randomBytes,
+    now: options.now ?? (() => performance.now()),
+    open,
+  });
+  return new RocksQueue(disk, options);
+}
+
+class RocksQueue implements Queue {
+  readonly #disk: QueueDisk;
+  readonly #freshStream: () => Uint8Array;
+  readonly #onDamage: (gap: Gap) => void;
+  readonly #walks = createWalks();
+
+  constructor(disk: QueueDisk, options: QueueOptions) {
+    this.#disk = disk;
+    const random = options.randomBytes ?? randomBytes;
+    this.#freshStream = () => random(STREAM_BYTES);
+    this.#onDamage = options.onDamage ?? (() => {});
+  }
+
+  get deviceId(): string {
+    return this.#disk.state.deviceId;
+  }
+
+  get head(): number {
+    return this.#disk.state.position.head;
+  }
+
+  get next(): number {
+    return this.#disk.state.position.next;
+  }
+
+  get totals(): Uint8Array | undefined {
+    return this.#disk.state.totals;
+  }
+
+  get blockBytes(): number {
+    return this.#disk.state.position.bytes;
+  }
+
+  append(blocks: readonly NewBlock[], extras: AppendExtras = {}): Promise<Appended> {
+    assert(blocks.length > 0, 'there is something to append');
+    for (const { count } of blocks) {
+      assert(Number.isInteger(count) && count >= 1 && count <= BLOCK_EVENTS_MAX, 'a block holds some events');
+    }
+    return this.#disk.exclusive(async () => {
+      await this.#disk.renewIfFailing(() => this.#walk(this.head, (at) => this.#mend(at)));
+      await this.#disk.assertRoom(blocks.reduce((sum, { bytes }) => sum + bytes.length, 0));
+      const first = this.next;
+      await this.#disk.commit((state) => appended(state, blocks, extras, this.#freshStream), false);
+      return { first, last: this.next - 1, stream: this.streamAt(first).stream };
+    });
+  }
+
+  mark(name: string): Promise<Uint8Array | undefined> {
+    return this.#disk.handle.use(async (rocks) => unseal(markKey(name), await getReadable(rocks, markKey(name))));
+  }
+
+  read(from: number, limit: ReadLimit): Promise<Block[]> {
+    return this.#read(from, limit, (at) => this.#disk.exclusive(() => this.#mend(at)));
+  }
+
+  blocks(from: number = this.head): AsyncGenerator<Block, void, void> {
+    return this.#walk(from, (at) => this.#disk.exclusive(() => this.#mend(at)));
+  }
+
+  streamAt(sequence: number): { stream: Uint8Array; last: number } {
+    const { position, streams } = this.#disk.state;
+    assert(sequence < position.next, 'only a sequence that is used has a stream');
+    const [range] = streamRanges(streams, { first: sequence, last: position.next - 1 });
+    return { stream: range!.stream, last: range!.last };
+  }
+
+  release({ blocks = [], totals, quarantine = [], removeQuarantine = [], gapsDeclared = [] }: Release): Promise<void> {
+    return this.#disk.exclusive(async () => {
+      const leaving = await this.#blocksAt(blocks);
+      const operations = [
+        ...quarantine.map(quarantinePut),
+        ...deletions(QUEUE.quarantine, removeQuarantine),
+        ...deletions(QUEUE.gap, gapsDeclared),
+      ];
+      const stored = totals && Buffer.from(totals);
+      await this.#disk.commit(
+        (state) => without(leaving, { state: { ...state, totals: stored ?? state.totals }, operations }),
+        true,
+      );
+    });
+  }
+
+  drop({ blocks, gaps }: Drop): Promise<void> {
+    return this.#disk.exclusive(async () => {
+      const leaving = await this.#blocksAt(blocks);
+      const before = await this.#storedGaps(gaps.map(({ first }) => first));
+      await this.#disk.commit((state) => without(leaving, dropped(state, leaving, gaps, before)), true);
+    });
+  }
+
+  setAside(block: BlockName): Promise<void> {
+    return this.#disk.exclusive(async () => {
+      for (const { first, count, bytes } of await this.#blocksAt([block])) {
+        await this.#lose({ first, last: first + count - 1, value: blockPut(first, count, bytes).value });
+      }
+    });
+  }
+
+  async restream(ranges: readonly Range[]): Promise<Uint8Array> {
+    const stream = this.#freshStream();
+    await this.#disk.exclusive(() => this.#disk.commit((state) => moved(state, ranges, stream), true));
+    return stream;
+  }
+
+  async gaps(): Promise<Gap[]> {
+    const gaps: Gap[] = [];
+    for await (const gap of this.#records(QUEUE.gap, decodeGap)) gaps.push(gap);
+    return gaps;
+  }
+
+  quarantine(): AsyncGenerator<QuarantineEntry, void, void> {
+    return this.#records(QUEUE.quarantine, decodeQuarantine);
+  }
+
+  damaged(): AsyncGenerator<Damaged, void, void> {
+    return this.#records(QUEUE.damaged, (key, value) => ({ first: numberOfKey(key), value }));
+  }
+
+  close(): Promise<void> {
+    return this.#disk.close();
+  }
+
+  readonly #lookUp: LookUp = (firsts) => this.#disk.handle.use((rocks) => lookUpBlocks(rocks, firsts));
+
+  async #read(from: number, limit: ReadLimit, mend: (at: number) => Promise<void>): Promise<Block[]> {
+    for (;;) {
+      const { blocks, damagedAt } = await readBlocks(this.#lookUp, () => this.#disk.state.position, from, limit);
+      if (damagedAt === undefined) return blocks;
+      await mend(damagedAt);
+    }
+  }
+
+  async *#walk(from: number, mend: (at: number) => Promise<void>): AsyncGenerator<Block, void, void> {
+    // Only the first step looks at the queue: what is queued by then is what the walk gives.
+    yield* this.#walks.begin(from, this.next, (at) => this.#read(at, WALK_LIMIT, mend));
+  }
+
+  async *#records<T>(
+    family: number,
+    decode: (key: Buffer, value: Buffer) => T | undefined,
+  ): AsyncGenerator<T, void, void> {
+    for await (const [key, value] of this.#disk.handle.walk(familyRange(family))) {
+      const record = decode(key, value);
+      if (record !== undefined) yield record;
+    }
+  }
+
+  /** The blocks of these names, as far as they are queued and whole; they are about to leave. Exclusive. */
+  async #blocksAt(names: readonly BlockName[]): Promise<Block[]> {
+    const blocks: Block[] = [];
+    for (const [i, found] of (await this.#lookUp(names.map(({ first }) => first))).entries()) {
+      if (found.kind === 'block') blocks.push(found.block);
+      else if (found.kind === 'broken') await this.#mend(names[i]!.first);
+    }
+    this.#walks.leaving(blocks);
+    return blocks;
+  }
+
+  async #storedGaps(firsts: readonly number[]): Promise<(Gap | undefined)[]> {
+    const keys = firsts.map((first) => numberKey(QUEUE.gap, first));
+    const values = await this.#disk.handle.use((rocks) => rocks.getMany(keys));
+    return values.map((value, i) => value && decodeGap(keys[i]!, value));
+  }
+
+  /** Sets aside what is damaged at a sequence, if it still is. Exclusive. */
+  async #mend(at: number): Promise<void> {
+    const damage = await measureDamage(this.#lookUp, this.#disk.state.position, at);
+    if (damage !== undefined) await this.#lose(damage);
+  }
+
+  async #lose(damage: Damage): Promise<void> {
+    let gaps: Gap[] = [];
+    await this.#disk.commit((state) => {
+      const lost = { reason: 'damage', sums: new Uint8Array() } as const;
+      gaps = streamRanges(state.streams, damage).map((range) => ({ ...range, ...lost }));
+      const { first, last, value } = damage;
+      const operations: Operation[] = gaps.map(gapPut);
+      if (value !== undefined) operations.push({ type: 'put', key: numberKey(QUEUE.damaged, first), value });
+      const block = { first, count: last - first + 1, storedBytes: value?.length ?? 0 };
+      return without([block], { state, operations });
+    }, true);
+    for (const gap of gaps) this.#onDamage(gap);
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The gateway's hold on its database: open, given up after a failure, opened again.
+ *
+ * Owns the only open `Rocks` of a gateway store. Promises that after `giveUp()` the database is closed and opened again
+ * before anything else touches it, so that what is read next is what is on disk; that nothing is closed under a reader;
+ * and that a long walk holds no iterator between its pieces. Never decides what counts as a failure.
+ */
+import { StoreError } from './errors.ts';
+import type { KeySpan, Rocks } from './rocks.ts';
+
+export type Entry = readonly [key: Buffer, value: Buffer];
+
+/** What a walk takes in at once, in memory. */
+const PIECE_ENTRIES_MAX = 512;
+const PIECE_BYTES_MAX = 1 << 20;
+
+export interface RocksHandle {
+  /** Runs with the open database, after opening it again if need be. */
+  use<T>(task: (rocks: Rocks) => Promise<T>): Promise<T>;
+  /**
+   * The entries of a range, ascending, piece by piece: what is written meanwhile may or may not be seen. Where `jump`
+   * gives a later key, the entry is left out and the walk goes on there.
+   */
+  walk(bounds: KeySpan, jump?: (key: Buffer) => Buffer | undefined): AsyncGenerator<Entry, void, void>;
+  /** Lets go of the database as soon as nobody uses it; the next use opens it again. */
+  giveUp(): void;
+  /** Waits for every use, then closes. Further uses are `closed`. */
+  close(): Promise<void>;
+}
+
+/** `open` runs before the first use, and again before the first one after each `giveUp()`. */
+export function createRocksHandle(open: () => Promise<Rocks>): RocksHandle {
+  return new ReopeningHandle(open);
+}
+
+class ReopeningHandle implements RocksHandle {
+  readonly #open: () => Promise<Rocks>;
+  #session: Session | undefined;
+  /** Settles when the session before has let go of the lock. */
+  #released: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(open: () => Promise<Rocks>) {
+    this.#open = open;
+  }
+
+  async use<T>(task: (rocks: Rocks) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new StoreError('closed', 'the store is closed');
+    this.#session ??= new Session(this.#released.then(this.#open));
+    const session = this.#session;
+    return await session.use(task, () => {
+      if (this.#session === session) this.#session = undefined;
+    });
+  }
+
+  async *walk(bounds: KeySpan, jump?: (key: Buffer) => Buffer | undefined): AsyncGenerator<Entry, void, void> {
+    for (let from = bounds.gte; ; ) {
+      const { entries, behind } = await this.use((rocks) => readPiece(rocks, { gte: from, lt: bounds.lt }));
+      for (const entry of entries) {
+        if (Buffer.compare(entry[0], from) < 0) continue;
+        const next = jump?.(entry[0]);
+        if (next === undefined) yield entry;
+        else from = next;
+      }
+      if (behind === undefined) return;
+      if (Buffer.compare(from, behind) < 0) from = behind;
+    }
+  }
+
+  giveUp(): void {
+    if (this.#session === undefined) return;
+    this.#released = this.#session.release();
+    this.#session = undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.giveUp();
+    await this.#released;
+  }
+}
+
+/** One opening of the database, and how many use it. */
+class Session {
+  readonly #opening: Promise<Rocks>;
+  #users = 0;
+  #unused: (() => void) | undefined;
+
+  constructor(opening: Promise<Rocks>) {
+    this.#opening = opening;
+  }
+
+  async use<T>(task: (rocks: Rocks) => Promise<T>, failedToOpen: () => void): Promise<T> {
+    this.#users += 1;
+    try {
+      const rocks = await this.#opening.catch((error) => {
+        failedToOpen();
+        throw error;
+      });
+      return await task(rocks);
+    } finally {
+      this.#users -= 1;
+      if (this.#users === 0) this.#unused?.();
+    }
+  }
+
+  async release(): Promise<void> {
+    if (this.#users > 0) await new Promise<void>((resolve) => (this.#unused = resolve));
+    // A database that did not open, or that cannot close cleanly on a broken disk, is let go of all the same.
+    await this.#opening.then((rocks) => rocks.close()).catch(() => {});
+  }
+}
+
+/** Entries from the beginning of a range, and where to read on if there may be more. */
+interface Piece {
+  readonly entries: readonly Entry[];
+  readonly behind: Buffer | undefined;
+}
+
+async function readPiece(rocks: Rocks, bounds: KeySpan): Promise<Piece> {
+  const keys: Buffer[] = [];
+  let bytes = 0;
+  for await (const [key, value] of rocks.entries({ ...bounds, limit: PIECE_ENTRIES_MAX })) {
+    keys.push(key);
+    bytes += key.length + value.length;
+    if (bytes >= PIECE_BYTES_MAX) break;
+  }
+  const isWhole = keys.length < PIECE_ENTRIES_MAX && bytes < PIECE_BYTES_MAX;
+  // Once more by key, since only that verifies checksums.
+  const values = await rocks.getMany(keys);
+  const entries: Entry[] = [];
+  keys.forEach((key, i) => {
+    const value = values[i];
+    if (value !== undefined) entries.push([key, value]);
+  });
+  return { entries, behind: isWhole ? undefined : Buffer.concat([keys.at(-1)!, Buffer.from([0])]) };
+}
