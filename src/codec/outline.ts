@@ -30,7 +30,8 @@ export function checkOutline(bytes: Uint8Array): void {
     if (header.children > 0) {
       if (open.length > DEPTH_MAX) throw fault('batch-malformed', `nested deeper than ${DEPTH_MAX}`, at);
       // Every child takes a byte at least, so a count that the rest cannot hold is refused before it is walked.
-      if (header.children > bytes.length - at) throw fault('batch-malformed', 'more children than bytes', at);
+      if (header.children > bytes.length - at - header.bytes)
+        throw fault('batch-malformed', 'more children than bytes', at);
       open.push(header.children);
     }
     const next = at + header.bytes;

@@ -169,7 +169,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       link: this.#link.status,
       counting: this.#census.counting,
       ...this.#account.report(),
-      queueBytes: this.#census.bytes,
+      queueBytes: this.#queue.blockBytes,
       inFlight: this.#sync.inFlight,
       clockOffsetMs: this.#clock.offsetMs,
       session: { ...this.#session, lastAcknowledgedAt: this.#lastAcknowledgedAt },
@@ -201,7 +201,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       const block = blockOf(entry);
       const range = await this.#queue.append([block], { removeQuarantine: [entry.first] });
       this.#account.move('quarantined', 'queued', tallyOf(tableOf(entry)));
-      this.#joined(range, block.bytes.length);
+      this.#joined(range);
       events += block.count;
     }
     return events;
@@ -236,7 +236,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       await this.#quota.makeRoom(bytes);
       const range = await this.#queue.append(commit.blocks, { marks: commit.marks });
       this.#account.add('queued', commit.tally);
-      this.#joined(range, bytes);
+      this.#joined(range);
       return { stream: Buffer.from(range.stream).toString('hex'), first: range.first };
     } catch (error) {
       this.#fault(error);
@@ -244,8 +244,8 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     }
   }
 
-  #joined(range: Range, bytes: number): void {
-    if (!this.#census.joined(range, bytes)) this.#count();
+  #joined(range: Range): void {
+    if (!this.#census.joined(range)) this.#count();
     this.#sync.wake();
   }
 

@@ -20,12 +20,10 @@ export interface CensusOptions {
 
 export interface Census {
   readonly counting: boolean;
-  /** Bytes of the blocks counted so far or appended since. */
-  readonly bytes: number;
   /** Blocks were appended, and the account has them. False where others came to disk before them: count anew. */
-  joined(range: Range, bytes: number): boolean;
+  joined(range: Range): boolean;
   /** A cut is about to leave: the part of its tally that the account holds as queued. */
-  leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'blocks' | 'tally'>): Tally;
+  leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'tally'>): Tally;
   /** Counts everything from the head on, anew. */
   run(): Promise<void>;
 }
@@ -39,10 +37,7 @@ export function createCensus({ queue, account, standing, signal }: CensusOptions
   let to = queue.next;
   /** Where what the account knows ends: later sequences are being appended, or came to disk by a write that failed. */
   let known = queue.next;
-  let bytes = 0;
   let round = 0;
-
-  const uncounted = (first: number): boolean => (first >= from && first < to) || first >= known;
 
   async function step(): Promise<void> {
     const blocks = await queue.read(from, STEP);
@@ -50,7 +45,6 @@ export function createCensus({ queue, account, standing, signal }: CensusOptions
     for (const block of blocks) {
       if (block.first >= to) break;
       tally = plus(tally, tallyOf(decodeColumns(block.bytes)));
-      bytes += block.bytes.length;
       from = block.first + block.count;
     }
     if (blocks.length === 0 || blocks[0]!.first >= to) from = to;
@@ -61,17 +55,12 @@ export function createCensus({ queue, account, standing, signal }: CensusOptions
     get counting() {
       return from < to;
     },
-    get bytes() {
-      return bytes;
-    },
-    joined({ first, last }, blockBytes) {
+    joined({ first, last }) {
       const follows = first === known;
       known = last + 1;
-      bytes += blockBytes;
       return follows;
     },
-    leaving({ first, last, table, blocks, tally }) {
-      for (const block of blocks) if (!uncounted(block.first)) bytes -= block.bytes.length;
+    leaving({ first, last, table, tally }) {
       if (first >= known) return NOTHING;
       if (last < from || first >= to) return tally;
       // The line runs between blocks, and may run through a cut of several.
@@ -85,7 +74,6 @@ export function createCensus({ queue, account, standing, signal }: CensusOptions
         account.recount();
         from = queue.head;
         to = known;
-        bytes = 0;
       });
       // A later round has its own line; this one ends without a trace.
       while (from < to && mine === round && !signal.aborted) await standing(step);

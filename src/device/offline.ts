@@ -33,15 +33,13 @@ export async function openOffline(data: string): Promise<OfflineQueue> {
   return {
     async status() {
       const account = createAccount(queue.totals);
-      let queueBytes = 0;
       for await (const block of queue.blocks()) {
         account.add('queued', tallyOf(decodeColumns(block.bytes)));
-        queueBytes += block.bytes.length;
       }
       for await (const entry of queue.quarantine()) account.add('quarantined', tallyOf(tableOf(entry)));
       const gaps = createGaps();
       for (const gap of await queue.gaps()) account.add('gaps', gaps.add(gap).tally);
-      return { id: queue.deviceId, link: null, queueBytes, ...account.report() };
+      return { id: queue.deviceId, link: null, queueBytes: queue.blockBytes, ...account.report() };
     },
     async *quarantine() {
       for await (const entry of queue.quarantine()) yield* quarantinedEvents(entry);

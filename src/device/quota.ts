@@ -66,7 +66,6 @@ export function createQuota(options: QuotaOptions): Quota {
           first: block.first,
           last: block.first + block.count - 1,
           table,
-          blocks: [block],
           tally: whole,
         }),
       );
@@ -96,7 +95,7 @@ export function createQuota(options: QuotaOptions): Quota {
 
   return {
     async makeRoom(bytes) {
-      let excess = census.bytes + bytes - queueBytesMax;
+      let excess = queue.blockBytes + bytes - queueBytesMax;
       if (excess <= 0) return;
       excess += queueBytesMax * SLACK;
       while (options.whenFull === 'drop-oldest' && excess > 0) {
@@ -104,8 +103,8 @@ export function createQuota(options: QuotaOptions): Quota {
         if (freed === 0) break;
         excess -= freed;
       }
-      if (census.bytes + bytes > queueBytesMax) {
-        throw new DeviceError('queue-full', `the queue holds ${census.bytes} bytes; ${queueBytesMax} are allowed`);
+      if (queue.blockBytes + bytes > queueBytesMax) {
+        throw new DeviceError('queue-full', `the queue holds ${queue.blockBytes} bytes; ${queueBytesMax} are allowed`);
       }
     },
   };

@@ -24,8 +24,8 @@ export function combine(a: Aggregate, b: Aggregate): Aggregate {
   return {
     count: a.count + b.count,
     sum: addDecimals(a.sum, b.sum),
-    min: a.min <= b.min ? a.min : b.min,
-    max: a.max >= b.max ? a.max : b.max,
+    min: Math.min(a.min, b.min),
+    max: Math.max(a.max, b.max),
     last: latest.last,
     lastTs: latest.lastTs,
     lastSequence: latest.lastSequence,

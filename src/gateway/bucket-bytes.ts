@@ -73,7 +73,7 @@ function writeAggregate(to: PageWriter, aggregate: Aggregate, scale: number, sta
   const { count, min, max, last } = aggregate;
   const { digits } = rescaled(aggregate.sum, scale);
   to.natural(count);
-  if (count === 1 && valueOf(digits, scale) === last) {
+  if (count === 1 && doubleOf(digits, scale) === last) {
     to.natural(SINGLE);
     to.digits(digits);
   } else {
@@ -101,7 +101,7 @@ function readAggregate(from: PageReader, scale: number, startsAt: number): Aggre
   const digits = from.digits();
   const sum = { digits, scale };
   if (flags === SINGLE) {
-    const value = valueOf(digits, scale);
+    const value = doubleOf(digits, scale);
     if (value === undefined) throw new RangeError('a single value that no double holds');
     return { count, sum, min: value, max: value, last: value, ...readLast(from, startsAt) };
   }
@@ -133,7 +133,7 @@ function mantissaOf(value: number, scale: number): number | undefined {
 }
 
 /** The double that `digits` / 10^scale is, where that can be told without rounding twice. */
-function valueOf(digits: bigint, scale: number): number | undefined {
+function doubleOf(digits: bigint, scale: number): number | undefined {
   const unit = POWERS[scale];
   const mantissa = Number(digits);
   return unit === undefined || Math.abs(mantissa) > MANTISSA_MAX ? undefined : mantissa / unit;

@@ -48,13 +48,25 @@ export function mergeBucketPages(into: BucketPage, delta: BucketPage): void {
 
 /** Puts a bucket in its place, or makes it one with the bucket of that number. Both have the same names. */
 function addBucket(buckets: Bucket[], bucket: Bucket): void {
-  let at = buckets.length;
-  // What comes is mostly the newest.
-  while (at > 0 && buckets[at - 1]!.number > bucket.number) at--;
-  const there = buckets[at - 1];
-  if (there?.number === bucket.number) buckets[at - 1] = combineBuckets(there, bucket);
+  const at = placeOf(buckets, bucket.number);
+  const there = buckets[at];
+  if (there?.number === bucket.number) buckets[at] = combineBuckets(there, bucket);
   else if (at === buckets.length) buckets.push(bucket);
   else buckets.splice(at, 0, bucket);
+}
+
+/** Where the first bucket from this number on is. */
+function placeOf(buckets: readonly Bucket[], number: number): number {
+  let low = 0;
+  let high = buckets.length;
+  // What comes is mostly newer than everything, or belongs to the newest.
+  if (high > 0 && buckets[high - 1]!.number <= number) low = buckets[high - 1]!.number < number ? high : high - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (buckets[middle]!.number < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */

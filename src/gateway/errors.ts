@@ -5,9 +5,9 @@
  * statuses are the codec's. Promises that a caller never sees the text of an error that is ours. Never signs or sends.
  */
 import {
+  CONTENT_ENCODINGS,
   CodecError,
   type CodecErrorCode,
-  CONTENT_ENCODINGS,
   type Problem,
   type ProblemCode,
   problemOf,
@@ -58,6 +58,8 @@ const CODE_OF_HTTP_ERROR: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_BAD_URL: 'headers-invalid',
   HPE_HEADER_OVERFLOW: 'headers-too-large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  // The client went away: nobody will read this, but it is counted.
+  ECONNRESET: 'request-timeout',
 };
 
 /** Whatever was thrown, as the error to answer with; `internal` for what must be a bug. */

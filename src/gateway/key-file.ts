@@ -53,13 +53,16 @@ export interface KeyFileOptions {
   readonly randomBytes: (count: number) => Uint8Array;
 }
 
+/** Hands a new key over before it is in force. Where it rejects, nothing is changed. */
+export type DeliverKey = (key: KeyRecord) => Promise<void>;
+
 /** Each makes its change durable before it resolves. */
 export interface KeyFile {
   list(): Promise<KeyTable>;
   /** A first key for a device that has none. */
-  add(deviceId: string): Promise<KeyRecord>;
+  add(deviceId: string, deliver?: DeliverKey): Promise<KeyRecord>;
   /** A second live key, so that the device can go over from the first one. */
-  rotate(deviceId: string): Promise<KeyRecord>;
+  rotate(deviceId: string, deliver?: DeliverKey): Promise<KeyRecord>;
   /** Revokes one key, or every live one; resolves with what was revoked. */
   revoke(deviceId: string, keyId?: string): Promise<readonly KeyRecord[]>;
 }
@@ -85,17 +88,20 @@ class JsonKeyFile implements KeyFile {
     return readKeyTable(this.#options.path);
   }
 
-  async add(deviceId: string): Promise<KeyRecord> {
+  async add(deviceId: string, deliver?: DeliverKey): Promise<KeyRecord> {
     if (!ID_PATTERN.test(deviceId)) {
-      throw new KeyFileError('device-id-invalid', `"${deviceId}" is no id: letters, digits and . _ : - only, at most 64`);
+      throw new KeyFileError(
+        'device-id-invalid',
+        `"${deviceId}" is no id: letters, digits and . _ : - only, at most 64`,
+      );
     }
     return this.#change((table) => {
       if (table.has(deviceId)) throw new KeyFileError('device-exists', `there is a device ${deviceId} already`);
       return this.#addKey(table, deviceId, []);
-    });
+    }, deliver);
   }
 
-  rotate(deviceId: string): Promise<KeyRecord> {
+  rotate(deviceId: string, deliver?: DeliverKey): Promise<KeyRecord> {
     return this.#change((table) => {
       const keys = keysOf(table, deviceId);
       const live = keys.filter(isLive);
@@ -104,7 +110,7 @@ class JsonKeyFile implements KeyFile {
         throw new KeyFileError('two-keys-live', `keys ${names} of ${deviceId} are live; revoke one first`);
       }
       return this.#addKey(table, deviceId, keys);
-    });
+    }, deliver);
   }
 
   revoke(deviceId: string, keyId?: string): Promise<readonly KeyRecord[]> {
@@ -135,13 +141,17 @@ class JsonKeyFile implements KeyFile {
     return key;
   }
 
-  async #change<T>(change: (table: Map<string, readonly KeyRecord[]>) => T): Promise<T> {
+  async #change<T>(
+    change: (table: Map<string, readonly KeyRecord[]>) => T,
+    deliver: (result: T) => Promise<void> = async () => {},
+  ): Promise<T> {
     const { path } = this.#options;
     const lock = `${path}.lock`;
     await acquire(lock);
     try {
       const table = new Map(await readKeyTable(path));
       const result = change(table);
+      await deliver(result);
       await replaceFile(path, formatKeyTable(table));
       return result;
     } finally {
@@ -163,7 +173,11 @@ export async function readKeyTable(path: string): Promise<KeyTable> {
     return parseKeyTable(text);
   } catch (cause) {
     // The cause may quote the file, which is full of secrets.
-    throw new KeyFileError('keys-unreadable', `${path} does not hold keys`, cause instanceof z.ZodError ? cause : undefined);
+    throw new KeyFileError(
+      'keys-unreadable',
+      `${path} does not hold keys`,
+      cause instanceof z.ZodError ? cause : undefined,
+    );
   }
 }
 
@@ -177,7 +191,11 @@ const keyForm = z
   .transform(({ credential, createdAt, revokedAt }, context): KeyRecord => {
     const parsed = parseCredential(credential);
     if (parsed !== undefined) {
-      return { ...parsed, createdAt: Date.parse(createdAt), revokedAt: revokedAt === null ? null : Date.parse(revokedAt) };
+      return {
+        ...parsed,
+        createdAt: Date.parse(createdAt),
+        revokedAt: revokedAt === null ? null : Date.parse(revokedAt),
+      };
     }
     context.addIssue({ code: 'custom', message: 'not a credential' });
     return z.NEVER;

@@ -70,7 +70,9 @@ class FileKeyRing implements WatchedKeyRing {
       this.#watcher = watch(dirname(this.#path), { persistent: false }, (_event, changed) => {
         if (changed === name) this.#check();
       });
-      this.#watcher.on('error', (err) => this.#logger?.warn({ err }, 'not told of key changes; looking once in a while'));
+      this.#watcher.on('error', (err) =>
+        this.#logger?.warn({ err }, 'not told of key changes; looking once in a while'),
+      );
     } catch (err) {
       this.#logger?.warn({ err }, 'not told of key changes; looking once in a while');
     }
@@ -112,7 +114,9 @@ async function versionOf(path: string): Promise<string> {
 function ringOf(table: KeyTable): Map<string, Map<string, Key>> {
   const ring = new Map<string, Map<string, Key>>();
   for (const [deviceId, keys] of table) {
-    const entries = keys.map(({ keyId, secret, revokedAt }) => [keyId, { secret, revoked: revokedAt !== null }] as const);
+    const entries = keys.map(
+      ({ keyId, secret, revokedAt }) => [keyId, { secret, revoked: revokedAt !== null }] as const,
+    );
     ring.set(deviceId, new Map(entries));
   }
   return ring;

@@ -5,10 +5,16 @@
  * or writes the store.
  */
 import assert from 'node:assert';
-import type { PageKind, PageOperator } from '../store/index.ts';
+import type { PageKey, PageKind, PageOperator } from '../store/index.ts';
 import { decodeBucketPage, encodeBucketPage } from './bucket-bytes.ts';
 import { type BucketPage, emptyBucketPage, GRANULARITIES, type Granularity, mergeBucketPages } from './bucket-page.ts';
-import { type DevicePage, decodeDevicePage, emptyDevicePage, encodeDevicePage, mergeDevicePages } from './device-page.ts';
+import {
+  type DevicePage,
+  decodeDevicePage,
+  emptyDevicePage,
+  encodeDevicePage,
+  mergeDevicePages,
+} from './device-page.ts';
 
 /** A `DevicePage` where the kind is `device`, else a `BucketPage`. */
 export type Page = DevicePage | BucketPage;
@@ -32,6 +38,10 @@ export function devicePageOf(page: Page): DevicePage {
 export function bucketPageOf(page: Page): BucketPage {
   assert('buckets' in page, 'a bucket page');
   return page;
+}
+
+export function devicePageKey(deviceId: string): PageKey {
+  return { deviceId, kind: 'device', sensor: '', start: 0 };
 }
 
 /** Start of the page that holds a bucket, epoch milliseconds. */

@@ -5,7 +5,7 @@
  * of its form. Never looks up a key.
  */
 import type { IncomingMessage } from 'node:http';
-import { BATCH_MEDIA_TYPE, HEADER, ID_PATTERN, parseSignatures } from '../codec/index.ts';
+import { BATCH_MEDIA_TYPE, HEADER, ID_PATTERN, parseKeyIds, parseSignatures } from '../codec/index.ts';
 import { GatewayError } from './errors.ts';
 
 export interface BatchRequestHead {
@@ -21,19 +21,14 @@ export interface BatchRequestHead {
   readonly contentLength: number | undefined;
 }
 
-const KEY_IDS_MAX = 2;
 const CONTENT_CODING_PATTERN = /^[a-z0-9-]{1,32}$/;
 
 /** @throws GatewayError `headers-invalid` */
 export function readRequestHead(request: IncomingMessage): BatchRequestHead {
   const deviceId = required(request, HEADER.device);
   if (!ID_PATTERN.test(deviceId)) throw invalid(`${HEADER.device} is no id`);
-  const keyIds = required(request, HEADER.key)
-    .split(',')
-    .map((part) => part.trim());
-  if (keyIds.length > KEY_IDS_MAX || !keyIds.every((id) => ID_PATTERN.test(id)) || keyIds[0] === keyIds[1]) {
-    throw invalid(`${HEADER.key} must be one or two ids`);
-  }
+  const keyIds = parseKeyIds(required(request, HEADER.key));
+  if (keyIds === undefined) throw invalid(`${HEADER.key} must be one or two ids`);
   const timestamp = Number(required(request, HEADER.timestamp));
   // What is signed is the number, so only one way to write it is taken.
   if (!Number.isSafeInteger(timestamp) || String(timestamp) !== single(request, HEADER.timestamp)) {

@@ -46,7 +46,8 @@ interface Account {
 class SensorCache implements Sensors {
   readonly #options: SensorsOptions;
   /** Least recently used first. */
-  readonly #devices = new Map<string, Promise<DeviceSensors>>();
+  readonly #devices = new Map<string, DeviceSensors>();
+  readonly #loading = new Map<string, Promise<KnownSensors>>();
   readonly #account: Account = { names: 0 };
 
   constructor(options: SensorsOptions) {
@@ -54,26 +55,33 @@ class SensorCache implements Sensors {
   }
 
   async of(deviceId: string): Promise<KnownSensors> {
-    const loading = this.#devices.get(deviceId) ?? this.#load(deviceId);
+    const device = this.#devices.get(deviceId);
+    if (device === undefined) return this.#loading.get(deviceId) ?? this.#load(deviceId);
     this.#devices.delete(deviceId);
-    this.#devices.set(deviceId, loading);
-    loading.catch(() => this.#devices.delete(deviceId));
-    const device = await loading;
-    this.#trim(deviceId);
+    this.#devices.set(deviceId, device);
     return device;
   }
 
   forget(deviceId: string): void {
-    void this.#devices.get(deviceId)?.then((device) => device.leave());
+    this.#devices.get(deviceId)?.leave();
     this.#devices.delete(deviceId);
   }
 
-  async #load(deviceId: string): Promise<DeviceSensors> {
+  #load(deviceId: string): Promise<KnownSensors> {
+    const loading = this.#read(deviceId).finally(() => this.#loading.delete(deviceId));
+    this.#loading.set(deviceId, loading);
+    return loading;
+  }
+
+  async #read(deviceId: string): Promise<KnownSensors> {
     const sensors = new Map<string, Set<string>>();
     for await (const { key, page } of this.#options.store.pages(deviceId, 'total')) {
       sensors.set(key.sensor, new Set(bucketPageOf(page).names));
     }
-    return new DeviceSensors(sensors, this.#options.sensorsMax, this.#account);
+    const device = new DeviceSensors(sensors, this.#options.sensorsMax, this.#account);
+    this.#devices.set(deviceId, device);
+    this.#trim(deviceId);
+    return device;
   }
 
   #trim(inUse: string): void {

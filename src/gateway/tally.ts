@@ -31,7 +31,11 @@ export function tally(deviceId: string, table: EventTable, first: number): PageD
     const days = coarser(hours, 24);
     const total = { names, buckets: coarser(days, Infinity) };
     deltas.push({ key: { deviceId, kind: 'total', sensor, start: 0 }, delta: total });
-    for (const [kind, buckets] of [['minute', minutes], ['hour', hours], ['day', days]] as const) {
+    for (const [kind, buckets] of [
+      ['minute', minutes],
+      ['hour', hours],
+      ['day', days],
+    ] as const) {
       for (const [start, ofPage] of cutIntoPages(kind, buckets)) {
         deltas.push({ key: { deviceId, kind, sensor, start }, delta: { names, buckets: ofPage } });
       }
@@ -97,7 +101,12 @@ function minutesOf({ times, sequences, cursors }: Runs, from: number, to: number
     buckets.push({ number, events: end - at, aggregates });
     at = end;
   }
-  return ascending ? buckets : coarser(buckets.sort((a, b) => a.number - b.number), 1);
+  return ascending
+    ? buckets
+    : coarser(
+        buckets.sort((a, b) => a.number - b.number),
+        1,
+      );
 }
 
 /** The values from the cursor up to a row; the cursor moves on to that row. */

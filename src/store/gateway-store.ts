@@ -63,7 +63,7 @@ export interface RetainedBatch extends AcceptedBatch, StreamKey {}
 export interface Admission<Page> {
   /** Newly processed events: ascending, disjoint, and nothing of it in the ledger yet. */
   readonly segments: readonly Segment[];
-  /** Newly declared gaps. */
+  /** Declared gaps; what was declared before may be among them. */
   readonly gaps: readonly Range[];
   /** What to merge into which page; every key is of the stream's device. Deltas stay as they are until `ingest` settles. */
   readonly pages: readonly { readonly key: PageKey; readonly delta: Page }[];
@@ -117,9 +117,9 @@ export interface GatewayStoreStats {
 
 /**
  * What goes wrong on the disk is a `StoreError`; after `close()` it is `closed`. Keys that are none are a bug and assert.
- * Reads see committed state only, never what
- * may still be lost. Iterables may run while the store is written to: they see every record that was there before and is
- * still there, and may or may not see later ones.
+ *
+ * Reads see committed state only, never what may still be lost. Iterables may run while the store is written to: they
+ * see every record that was there before and is still there, and may or may not see later ones.
  */
 export interface GatewayStore<Page> {
   /**

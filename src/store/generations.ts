@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { syncDirectory } from './directories.ts';
 import { toStoreError } from './errors.ts';
 
-const GENERATION = /^db-([1-9]\d*)$/;
+const GENERATION = /^db-(\d+)$/;
 const UNFINISHED = 'db-unfinished';
 
 export function generationPath(path: string, generation: number): string {
@@ -48,5 +48,5 @@ async function generations(path: string): Promise<number[]> {
     if (failure.code === 'not-found') return [];
     throw failure;
   });
-  return names.flatMap((name) => Number(GENERATION.exec(name)?.[1] ?? []));
+  return names.map((name) => Number(GENERATION.exec(name)?.[1])).filter((generation) => generation >= 1);
 }

@@ -52,8 +52,6 @@ export interface Intervals {
   missing(range: Range): Range[];
   /** Every range of the set, ascending; adjacent ones are one. */
   ranges(): Range[];
-  /** How many sequences are in the set. */
-  readonly count: number;
 }
 
 export function createIntervals(): Intervals {
@@ -63,11 +61,6 @@ export function createIntervals(): Intervals {
 class SortedIntervals implements Intervals {
   readonly #firsts: number[] = [];
   readonly #lasts: number[] = [];
-  #count = 0;
-
-  get count(): number {
-    return this.#count;
-  }
 
   add(range: Range): void {
     assertRange(range);
@@ -78,11 +71,9 @@ class SortedIntervals implements Intervals {
     for (; to < this.#firsts.length && this.#firsts[to]! <= range.last + 1; to += 1) {
       first = Math.min(first, this.#firsts[to]!);
       last = Math.max(last, this.#lasts[to]!);
-      this.#count -= this.#lasts[to]! - this.#firsts[to]! + 1;
     }
     this.#firsts.splice(from, to - from, first);
     this.#lasts.splice(from, to - from, last);
-    this.#count += last - first + 1;
   }
 
   missing(range: Range): Range[] {

@@ -27,20 +27,23 @@ export function numberOfKey(key: Uint8Array): number {
   return view.getUint32(1) * 2 ** 32 + view.getUint32(5);
 }
 
-/** The families of a device's queue database. */
+/**
+ * The families of a device's queue database. Blocks come before everything else: what is appended lies behind all that
+ * is there, and RocksDB need not rewrite the one for the other.
+ */
 export const QUEUE = {
-  /** Identity, position, delivered totals: single records with a text name. */
-  meta: 0x10,
+  /** First sequence → block. */
+  block: 0x10,
   /** First sequence of a stream's run → stream. */
   stream: 0x11,
-  /** First sequence → block. */
-  block: 0x12,
   /** First sequence → refused events. */
-  quarantine: 0x13,
+  quarantine: 0x12,
   /** First sequence → gap that the gateway has not acknowledged. */
-  gap: 0x14,
+  gap: 0x13,
   /** First sequence → what was stored as a block but failed its checksum, kept for inspection. */
-  damaged: 0x15,
+  damaged: 0x14,
+  /** Identity, position, delivered totals, marks: single records with a text name. */
+  meta: 0x15,
 } as const;
 
 /** The families of a gateway's database. */

@@ -5,12 +5,12 @@
  * RocksDB verifies and never walks over what is deleted; to hand out no block whose seal is broken; and to say how far
  * damage reaches. Never writes: what to do about damage is the queue's to decide.
  *
- * Value: seal, count (u32), bytes.
+ * Value: seal, count (u32), offset (u64), bytes.
  */
 import assert from 'node:assert';
 import { StoreError } from './errors.ts';
 import type { Range } from './intervals.ts';
-import { numberKey, QUEUE } from './keys.ts';
+import { numberKey, numberOfKey, QUEUE } from './keys.ts';
 import { type Position, queuedSince, queuedUntil, skipCleared } from './queue-position.ts';
 import { type Put, putSealed, SEAL_BYTES, unseal } from './queue-records.ts';
 import type { Rocks } from './rocks.ts';
@@ -18,19 +18,21 @@ import type { Rocks } from './rocks.ts';
 /** What one block may hold; it bounds how far the damage of one block can reach. */
 export const BLOCK_EVENTS_MAX = 65_536;
 
-const COUNT_BYTES = 4;
+const HEAD_BYTES = 12;
 /** How many blocks are asked for at once where the ones before were alike. */
 const AHEAD_MAX = 64;
 /** How many sequences are asked for at once where the next block is not known. */
 const SEARCH_STEP = 256;
 
-/** The events of one commit, from sequence `first` to `first + count - 1`. */
-export interface Block {
-  readonly first: number;
+/** The events of one commit. */
+export interface Block extends Range {
+  /** `last - first + 1`. */
   readonly count: number;
   readonly bytes: Uint8Array;
   /** What it takes on disk. */
   readonly storedBytes: number;
+  /** Where it lies: what all blocks before it took on disk. */
+  readonly offset: number;
 }
 
 export interface ReadLimit {
@@ -53,16 +55,18 @@ export interface Damage extends Range {
   readonly value: Buffer | undefined;
 }
 
-export function blockPut(first: number, count: number, bytes: Uint8Array): Put {
-  const head = Buffer.alloc(COUNT_BYTES);
+export function blockPut({ first, count, offset, bytes }: Pick<Block, 'first' | 'count' | 'offset' | 'bytes'>): Put {
+  const head = Buffer.allocUnsafe(HEAD_BYTES);
   head.writeUInt32BE(count);
+  head.writeBigUInt64BE(BigInt(offset), 4);
   return putSealed(numberKey(QUEUE.block, first), head, bytes);
 }
 
 export async function lookUpBlocks(rocks: Rocks, firsts: readonly number[]): Promise<readonly Found[]> {
+  const keys = firsts.map((first) => numberKey(QUEUE.block, first));
   try {
-    const values = await rocks.getMany(firsts.map((first) => numberKey(QUEUE.block, first)));
-    return values.map((value, i) => (value === undefined ? { kind: 'missing' } : decodeBlock(firsts[i]!, value)));
+    const values = await rocks.getMany(keys);
+    return values.map((value, i) => foundAs(keys[i]!, value));
   } catch (error) {
     if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
     if (firsts.length === 1) return [{ kind: 'broken' }];
@@ -72,16 +76,21 @@ export async function lookUpBlocks(rocks: Rocks, firsts: readonly number[]): Pro
   }
 }
 
-function decodeBlock(first: number, value: Buffer): Found {
-  const body = unseal(numberKey(QUEUE.block, first), value);
-  if (body === undefined) return { kind: 'broken', value };
-  const block = {
-    first,
-    count: body.readUInt32BE(),
-    bytes: body.subarray(COUNT_BYTES),
-    storedBytes: value.length,
-  };
-  return { kind: 'block', block };
+function foundAs(key: Buffer, value: Buffer | undefined): Found {
+  if (value === undefined) return { kind: 'missing' };
+  const block = decodeBlock(key, value);
+  return block === undefined ? { kind: 'broken', value } : { kind: 'block', block };
+}
+
+/** Undefined where its seal is broken. */
+export function decodeBlock(key: Buffer, value: Buffer): Block | undefined {
+  const body = unseal(key, value);
+  if (body === undefined) return undefined;
+  const first = numberOfKey(key);
+  const count = body.readUInt32BE();
+  const offset = Number(body.readBigUInt64BE(4));
+  const bytes = body.subarray(HEAD_BYTES);
+  return { first, last: first + count - 1, count, bytes, storedBytes: value.length, offset };
 }
 
 /**
@@ -112,7 +121,7 @@ export async function readBlocks(
       if (blocks.length === blocksMax || (blocks.length > 0 && one.block.storedBytes > bytesLeft)) return { blocks };
       blocks.push(one.block);
       bytesLeft -= one.block.storedBytes;
-      at += one.block.count;
+      at = one.block.last + 1;
       taken += 1;
     }
     const room = Math.min(blocksMax - blocks.length, 1 + bytesLeft / blocks.at(-1)!.storedBytes);
@@ -122,8 +131,8 @@ export async function readBlocks(
 }
 
 /**
- * What is wrong at a sequence and how far it reaches: at most to the next block that can be read, to the next cleared
- * sequence, or as far as one block can go. Undefined where nothing is wrong.
+ * What is wrong at a sequence and how far it reaches: at most to what is stored next, to the next cleared sequence, or
+ * as far as one block can go. Undefined where nothing is wrong.
  */
 export async function measureDamage(lookUp: LookUp, position: Position, at: number): Promise<Damage | undefined> {
   const first = skipCleared(position, at);
@@ -134,13 +143,13 @@ export async function measureDamage(lookUp: LookUp, position: Position, at: numb
   const value = found.kind === 'broken' ? found.value : undefined;
   const room = Math.min(BLOCK_EVENTS_MAX, queuedUntil(position, first) - first);
   const until = first + (claimedCount(value, room) ?? room);
-  const following = await searchBlock(lookUp, first + 1, until);
-  return { first, last: (following?.first ?? until) - 1, value };
+  const following = await nearestStored(lookUp, first + 1, until);
+  return { first, last: (following?.at ?? until) - 1, value };
 }
 
 /** The count of a broken block, where it can be right. */
-function claimedCount(value: Buffer | undefined, room: number): number | undefined {
-  if (value === undefined || value.length < SEAL_BYTES + COUNT_BYTES) return undefined;
+export function claimedCount(value: Buffer | undefined, room: number): number | undefined {
+  if (value === undefined || value.length < SEAL_BYTES + HEAD_BYTES) return undefined;
   const count = value.readUInt32BE(SEAL_BYTES);
   return count >= 1 && count <= room ? count : undefined;
 }
@@ -148,19 +157,26 @@ function claimedCount(value: Buffer | undefined, room: number): number | undefin
 /** To take the middle of a block for a hole would give up events that are there. */
 async function assertNotWithinBlock(lookUp: LookUp, position: Position, sequence: number): Promise<void> {
   const since = Math.max(queuedSince(position, sequence), sequence - BLOCK_EVENTS_MAX + 1);
-  const before = await searchBlock(lookUp, sequence - 1, since - 1);
-  const end = before === undefined ? sequence : before.first + before.count;
-  assert(end <= sequence, 'reading starts at the first sequence of a block');
+  const before = await nearestStored(lookUp, sequence - 1, since - 1);
+  const isWithin = before?.found.kind === 'block' && before.found.block.last >= sequence;
+  assert(!isWithin, 'reading starts at the first sequence of a block');
 }
 
-/** The first block that can be read from `from` up or down to before `to`. */
-async function searchBlock(lookUp: LookUp, from: number, to: number): Promise<Block | undefined> {
+/**
+ * The first sequence from `from` up or down to before `to` with a value that RocksDB can read. Where it cannot, that may
+ * be for every sequence of a whole file, so these say nothing about where blocks begin.
+ */
+async function nearestStored(
+  lookUp: LookUp,
+  from: number,
+  to: number,
+): Promise<{ at: number; found: Found } | undefined> {
   const step = Math.sign(to - from);
-  for (let at = from; step * (to - at) > 0; at += step * SEARCH_STEP) {
-    const length = Math.min(SEARCH_STEP, Math.abs(to - at));
-    for (const found of await lookUp(Array.from({ length }, (_, i) => at + step * i))) {
-      if (found.kind === 'block') return found.block;
-    }
+  for (let start = from; step * (to - start) > 0; start += step * SEARCH_STEP) {
+    const length = Math.min(SEARCH_STEP, Math.abs(to - start));
+    const all = await lookUp(Array.from({ length }, (_, i) => start + step * i));
+    const index = all.findIndex((found) => found.kind === 'block' || (found.kind === 'broken' && found.value));
+    if (index >= 0) return { at: start + step * index, found: all[index]! };
   }
   return undefined;
 }

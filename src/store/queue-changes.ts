@@ -22,7 +22,7 @@ export interface Change {
 }
 
 /** A block as far as it matters to what is left. */
-type Leaving = Pick<Block, 'first' | 'count' | 'storedBytes'>;
+type Leaving = Pick<Block, 'first' | 'last' | 'storedBytes'>;
 
 /** Blocks at the end of the queue; under `freshStream` where this opening has not begun one. */
 export function appended(
@@ -33,18 +33,17 @@ export function appended(
 ): Change {
   const { position, streams, begun } = state;
   const puts: Put[] = [];
-  let { next } = position;
-  let bytes = 0;
-  for (const block of blocks) {
-    const put = blockPut(next, block.count, block.bytes);
+  let { next, offset } = position;
+  for (const { count, bytes } of blocks) {
+    const put = blockPut({ first: next, count, offset, bytes });
     puts.push(put);
-    next += block.count;
-    bytes += put.value.length;
+    next += count;
+    offset += put.value.length;
   }
   return {
     state: {
       ...state,
-      position: withAppended(position, next - position.next, bytes),
+      position: withAppended(position, next, offset),
       streams: begun ? streams : beginRun(streams, position.next, freshStream()),
       begun: true,
     },
@@ -59,7 +58,7 @@ export function appended(
 /** A change after which blocks are no longer queued. */
 export function without(blocks: readonly Leaving[], { state, operations }: Change): Change {
   const bytes = blocks.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
-  const position = withCleared(state.position, blocks.map(rangeOf), bytes);
+  const position = withCleared(state.position, blocks, bytes);
   return {
     state: { ...state, position, streams: pruneRuns(state.streams, position.head) },
     operations: [
@@ -93,7 +92,7 @@ export function dropped(
     covered.push(added);
     operations.push(gapPut({ first, last, stream, reason: 'quota', sums }));
   }
-  assert.deepStrictEqual(merged(covered), merged(blocks.map(rangeOf)), 'the gaps are what was in the blocks');
+  assert.deepStrictEqual(merged(covered), merged(blocks), 'the gaps are what was in the blocks');
   return { state, operations };
 }
 
@@ -101,11 +100,8 @@ export function dropped(
 export function moved(state: QueueState, ranges: readonly Range[], stream: Uint8Array): Change {
   const { next } = state.position;
   for (const { last } of ranges) assert(last < next, 'only what is queued can move');
-  return { state: { ...state, streams: moveRanges(state.streams, ranges, next, stream), begun: true }, operations: [] };
-}
-
-function rangeOf({ first, count }: Leaving): Range {
-  return { first, last: first + count - 1 };
+  const streams = moveRanges(state.streams, ranges, next, stream);
+  return without([], { state: { ...state, streams, begun: true }, operations: [] });
 }
 
 function merged(ranges: readonly Range[]): Range[] {

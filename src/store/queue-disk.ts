@@ -95,9 +95,7 @@ class Disk implements QueueDisk {
   async commit(plan: (state: QueueState) => Change, mayUseReserve: boolean): Promise<void> {
     for (let isFirstTry = true; ; isFirstTry = false) {
       const before = this.#state;
-      const { state, operations } = plan(before);
-      const commit = before.position.commit + 1;
-      const after = { ...state, position: { ...state.position, commit } };
+      const { state: after, operations } = plan(before);
       try {
         await this.handle.use((rocks) => rocks.write([...operations, ...stateOperations(before, after)]));
         this.#state = after;
@@ -108,7 +106,8 @@ class Disk implements QueueDisk {
         this.handle.giveUp();
         await this.#ready();
         // What failed may be on disk after all, and then it is durable: opening has written it anew.
-        if (this.#state.position.commit === commit) return;
+        const { revision, next } = this.#state.position;
+        if (revision === after.position.revision && next === after.position.next) return;
         if (!tryAgain) throw error;
       }
     }
@@ -192,7 +191,7 @@ class Disk implements QueueDisk {
   }
 }
 
-const EVERYTHING = { gte: Buffer.from([QUEUE.meta]), lt: Buffer.from([QUEUE.damaged + 1]) };
+const EVERYTHING = { gte: Buffer.from([QUEUE.block]), lt: Buffer.from([QUEUE.meta + 1]) };
 
 function isFull(error: unknown): boolean {
   return error instanceof StoreError && error.code === 'disk-full';

@@ -1,31 +1,36 @@
 /**
  * The position of a queue: which sequences are used, and which of those are no longer queued.
  *
- * Owns that arithmetic and its record, which is part of every commit. Promises that every sequence from `head` to below
- * `next` is either in a block or in a cleared range, so that anything else is damage. Never does I/O.
+ * Owns that arithmetic and its record. Promises that every sequence from `head` to below `next` is either in a block or
+ * in a cleared range, so that anything else is damage. Never does I/O.
+ *
+ * The record is part of every commit but appends: what these add is told from the newest block. A record that every
+ * commit writes would lie in every file that RocksDB makes, and have it rewrite the whole queue again and again.
  */
 import { createIntervals, type Range } from './intervals.ts';
 import { decodeNumber, encodeNumbers, POSITION_KEY, putSealed, unseal } from './queue-records.ts';
 import type { Operation } from './rocks.ts';
 
 export interface Position {
-  /** Counts the commits: after a failed write it tells whether that write is on disk after all. */
-  readonly commit: number;
+  /** Counts the commits that store it: after a failed write it tells whether that is on disk after all. */
+  readonly revision: number;
   /** The first sequence that is still queued; `next` where none is. */
   readonly head: number;
   /** The sequence that the next event gets. */
   readonly next: number;
+  /** Where the next block will lie: what all blocks so far took on disk. */
+  readonly offset: number;
   /** What the queued blocks take on disk. */
   readonly bytes: number;
   /** Sequences above the head that are no longer queued, ascending: those released out of order. */
   readonly cleared: readonly Range[];
 }
 
-export const START: Position = { commit: 0, head: 1, next: 1, bytes: 0, cleared: [] };
+export const START: Position = { revision: 0, head: 1, next: 1, offset: 0, bytes: 0, cleared: [] };
 
-/** After blocks of so many events and bytes were queued. */
-export function withAppended(position: Position, count: number, bytes: number): Position {
-  return { ...position, next: position.next + count, bytes: position.bytes + bytes };
+/** After blocks were queued, up to before a sequence and an offset. */
+export function withAppended(position: Position, next: number, offset: number): Position {
+  return { ...position, next, offset, bytes: position.bytes + offset - position.offset };
 }
 
 /** After ranges whose blocks took so many bytes left the queue. */
@@ -39,7 +44,8 @@ export function withCleared(position: Position, ranges: readonly Range[], bytes:
     else cleared.push(range);
   }
   // A block that could not be read any more had no known size: an empty queue puts that right.
-  return { ...position, head, cleared, bytes: head === position.next ? 0 : Math.max(0, position.bytes - bytes) };
+  const left = head === position.next ? 0 : Math.max(0, position.bytes - bytes);
+  return { ...position, revision: position.revision + 1, head, bytes: left, cleared };
 }
 
 /** The first sequence at `sequence` or behind it that is not cleared. */
@@ -62,18 +68,17 @@ export function queuedUntil({ next, cleared }: Position, sequence: number): numb
   return cleared.find(({ first }) => first > sequence)?.first ?? next;
 }
 
-/** Body: commit, head, next, bytes, then first and last of each cleared range (u64 each). */
-export function positionPut({ commit, head, next, bytes, cleared }: Position): Operation {
+/** Body: revision, head, next, offset, bytes, then first and last of each cleared range (u64 each). */
+export function positionPut({ revision, head, next, offset, bytes, cleared }: Position): Operation {
   const ranges = cleared.flatMap(({ first, last }) => [first, last]);
-  return putSealed(POSITION_KEY, encodeNumbers(commit, head, next, bytes, ...ranges));
+  return putSealed(POSITION_KEY, encodeNumbers(revision, head, next, offset, bytes, ...ranges));
 }
 
 export function decodePosition(value: Buffer | undefined): Position | undefined {
   const body = unseal(POSITION_KEY, value);
   if (body === undefined) return undefined;
-  const numbers = Array.from({ length: body.length / 8 }, (_, i) => decodeNumber(body, i));
-  const [commit, head, next, bytes, ...ends] = numbers as [number, number, number, number, ...number[]];
+  const number = (index: number) => decodeNumber(body, index);
   const cleared: Range[] = [];
-  for (let i = 0; i < ends.length; i += 2) cleared.push({ first: ends[i]!, last: ends[i + 1]! });
-  return { commit, head, next, bytes, cleared };
+  for (let i = 5; i < body.length / 8; i += 2) cleared.push({ first: number(i), last: number(i + 1) });
+  return { revision: number(0), head: number(1), next: number(2), offset: number(3), bytes: number(4), cleared };
 }

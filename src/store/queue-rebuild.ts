@@ -8,11 +8,12 @@
 import { clearUnfinished, publishUnfinished } from './generations.ts';
 import { QUEUE } from './keys.ts';
 import { type Block, blockPut } from './queue-blocks.ts';
-import { FENCE_KEY, type Put } from './queue-records.ts';
+import type { Put } from './queue-records.ts';
 import type { Operation, openRocks, Rocks } from './rocks.ts';
 import type { Entry, RocksHandle } from './rocks-handle.ts';
 
 const COMMIT_BYTES = 1 << 20;
+const BESIDES_BLOCKS = { gte: Buffer.from([QUEUE.block + 1]), lt: Buffer.from([QUEUE.meta + 1]) };
 
 export interface RebuildOptions {
   /** The queue's directory. */
@@ -31,12 +32,7 @@ export async function rebuildQueue({ path, generation, open, handle, blocks }: R
   try {
     await copy(rocks, blockPuts(blocks));
     // Only now: reading the blocks may have added gaps and moved the position.
-    await copy(rocks, entryPuts(handle.walk({ gte: Buffer.from([QUEUE.meta]), lt: FENCE_KEY })));
-    await rocks.write([{ type: 'put', key: FENCE_KEY, value: Buffer.alloc(0) }]);
-    await copy(
-      rocks,
-      entryPuts(handle.walk({ gte: Buffer.from([QUEUE.block + 1]), lt: Buffer.from([QUEUE.damaged + 1]) })),
-    );
+    await copy(rocks, entryPuts(handle.walk(BESIDES_BLOCKS)));
     await rocks.close();
   } catch (error) {
     await rocks.close().catch(() => {});
@@ -61,7 +57,7 @@ async function copy(into: Rocks, operations: AsyncIterable<Put>): Promise<void> 
 }
 
 async function* blockPuts(blocks: AsyncIterable<Block>) {
-  for await (const { first, count, bytes } of blocks) yield blockPut(first, count, bytes);
+  for await (const block of blocks) yield blockPut(block);
 }
 
 async function* entryPuts(entries: AsyncIterable<Entry>) {

@@ -24,9 +24,6 @@ export const POSITION_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('position')]
 export const TOTALS_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('totals')]);
 export const markKey = (name: string): Buffer => Buffer.from([QUEUE.meta, ...Buffer.from(`mark ${name}`)]);
 
-/** Stands before every block for ever, so that a walk over the streams does not run on over deleted blocks. */
-export const FENCE_KEY = Buffer.from([QUEUE.block]);
-
 /** Events that the device gave up: `quota` on purpose, `damage` because the disk lost them. */
 export interface Gap extends Range {
   readonly stream: Uint8Array;

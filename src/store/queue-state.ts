@@ -2,18 +2,17 @@
  * What a queue keeps in memory, and how it is read from disk.
  *
  * Owns opening: whose queue this is, its position, its streams. Promises to believe only sealed records, and to work out
- * a lost position from what else is there, so that no sequence is used again. Never writes but to a new database.
+ * a lost position from what else is there, so that no sequence is used again. Never writes but what opening itself adds.
  */
 import { StoreError } from './errors.ts';
 import type { Range } from './intervals.ts';
-import { familyRange, numberOfKey, QUEUE } from './keys.ts';
-import { lookUpBlocks } from './queue-blocks.ts';
-import { decodePosition, type Position, positionPut, START, withCleared } from './queue-position.ts';
+import { familyRange, numberKey, numberOfKey, QUEUE } from './keys.ts';
+import { BLOCK_EVENTS_MAX, type Block, claimedCount, decodeBlock } from './queue-blocks.ts';
+import { decodePosition, type Position, positionPut, START, withAppended, withCleared } from './queue-position.ts';
 import {
   decodeGap,
   decodeIdentity,
   decodeQuarantine,
-  FENCE_KEY,
   IDENTITY_KEY,
   identityPut,
   POSITION_KEY,
@@ -38,7 +37,8 @@ export const EMPTY: QueueState = { deviceId: '', position: START, streams: [], t
 
 /** What makes the stored state `after` where it is `before`; part of every commit. */
 export function stateOperations(before: QueueState, after: QueueState): Operation[] {
-  const operations = [positionPut(after.position), ...runOperations(before.streams, after.streams)];
+  const operations = runOperations(before.streams, after.streams);
+  if (after.position.revision !== before.position.revision) operations.push(positionPut(after.position));
   if (after.totals !== undefined && after.totals !== before.totals) {
     operations.push(putSealed(TOTALS_KEY, after.totals));
   }
@@ -52,32 +52,28 @@ export async function loadState(
   randomBytes: (count: number) => Uint8Array,
 ): Promise<QueueState> {
   const identity = await rocks.get(IDENTITY_KEY);
-  if (identity === undefined) {
-    if (deviceId === undefined || (await firstEntry(rocks, {})) !== undefined)
-      throw new StoreError('corrupt', 'the database is not a queue');
-    await rocks.write([
-      identityPut(deviceId),
-      positionPut(START),
-      { type: 'put', key: FENCE_KEY, value: Buffer.alloc(0) },
-    ]);
-    return { ...EMPTY, deviceId };
-  }
+  if (identity === undefined) return await makeState(rocks, deviceId);
   const owner = decodeIdentity(identity)?.deviceId;
-  if (owner === undefined) throw new StoreError('corrupt', 'the queue is of a format that this version does not know');
-  if (deviceId !== undefined && owner !== deviceId)
-    throw new StoreError('other-device', `the queue belongs to ${owner}`);
+  if (owner === undefined) throw new StoreError('corrupt', 'the queue has a format that this version does not know');
+  if (owner !== (deviceId ?? owner)) throw new StoreError('other-device', `the queue belongs to ${owner}`);
   const stored = await storedRuns(rocks);
-  const position = decodePosition(await getReadable(rocks, POSITION_KEY)) ?? (await derivePosition(rocks, stored));
-  return {
-    deviceId: owner,
-    position,
-    streams: coveringRuns(stored, position, randomBytes),
-    totals: unseal(TOTALS_KEY, await getReadable(rocks, TOTALS_KEY)),
-    begun: false,
-  };
+  const known = decodePosition(await getReadable(rocks, POSITION_KEY));
+  const position = known ? await withTail(rocks, known) : await derivePosition(rocks, stored);
+  const streams = coveringRuns(stored, position, randomBytes);
+  // Before anything is sent under it.
+  if (streams !== stored) await rocks.write(runOperations(stored, streams));
+  const totals = unseal(TOTALS_KEY, await getReadable(rocks, TOTALS_KEY));
+  return { deviceId: owner, position, streams, totals, begun: false };
 }
 
-async function storedRuns(rocks: Rocks): Promise<StreamRun[]> {
+async function makeState(rocks: Rocks, deviceId: string | undefined): Promise<QueueState> {
+  const isEmpty = (await firstEntry(rocks, {})) === undefined;
+  if (!isEmpty || deviceId === undefined) throw new StoreError('corrupt', 'the database is not a queue');
+  await rocks.write([identityPut(deviceId), positionPut(START)]);
+  return { ...EMPTY, deviceId };
+}
+
+async function storedRuns(rocks: Rocks): Promise<StreamRuns> {
   const runs: StreamRun[] = [];
   for await (const [key, value] of rocks.entries(familyRange(QUEUE.stream))) {
     const run = decodeRun(key, value);
@@ -88,7 +84,7 @@ async function storedRuns(rocks: Rocks): Promise<StreamRun[]> {
 
 /** Queued events without a stream would never be sent: a new one is better than none. */
 function coveringRuns(
-  runs: readonly StreamRun[],
+  runs: StreamRuns,
   { head, next }: Position,
   randomBytes: (count: number) => Uint8Array,
 ): StreamRuns {
@@ -106,9 +102,33 @@ export async function getReadable(rocks: Rocks, key: Buffer): Promise<Buffer | u
   }
 }
 
+/** The position after what was appended since it was stored. */
+async function withTail(rocks: Rocks, position: Position): Promise<Position> {
+  const tail = { gte: numberKey(QUEUE.block, position.next), lt: familyRange(QUEUE.block).lt };
+  // Asked first, since a search from the end would walk over every block that was released.
+  if ((await firstEntry(rocks, tail)) === undefined) return position;
+  const broken: (readonly [Buffer, Buffer])[] = [];
+  let newest: Block | undefined;
+  for await (const [key, value] of rocks.entries({ ...tail, reverse: true })) {
+    newest = decodeBlock(key, value);
+    if (newest !== undefined) break;
+    broken.unshift([key, value]);
+  }
+  let next = newest === undefined ? position.next : newest.last + 1;
+  let offset = newest === undefined ? position.offset : newest.offset + newest.storedBytes;
+  for (const [key, value] of broken) {
+    const first = numberOfKey(key);
+    // Its key may be broken, too.
+    if (first - next >= BLOCK_EVENTS_MAX) break;
+    next = first + (claimedCount(value, BLOCK_EVENTS_MAX) ?? 1);
+    offset += value.length;
+  }
+  return withAppended(position, next, offset);
+}
+
 /**
- * The position of a queue whose record of it is lost: behind everything that is there. Events that were released out of
- * order look like damage then, and the bytes are about right until the queue is empty.
+ * The position of a queue whose record of it is lost: from the oldest block to behind everything that is there. Events
+ * that were released out of order look like damage then.
  */
 async function derivePosition(rocks: Rocks, runs: StreamRuns): Promise<Position> {
   const used: Range[] = [];
@@ -118,19 +138,12 @@ async function derivePosition(rocks: Rocks, runs: StreamRuns): Promise<Position>
   for await (const [key, value] of rocks.entries(familyRange(QUEUE.quarantine))) {
     used.push(decodeQuarantine(key, value) ?? sequenceOf(key));
   }
-  const blocks = { gt: FENCE_KEY, lt: Buffer.from([QUEUE.block + 1]) };
-  const [oldest] = (await firstEntry(rocks, blocks)) ?? [];
-  const [newest] = (await firstEntry(rocks, { ...blocks, reverse: true })) ?? [];
-  const { last } = newest === undefined ? { last: 0 } : await rangeOfBlock(rocks, numberOfKey(newest));
-  const next = 1 + Math.max(last, (runs.at(-1)?.first ?? 1) - 1, ...used.map((range) => range.last));
-  const head = oldest === undefined ? next : numberOfKey(oldest);
-  const bytes = await rocks.bytesIn(familyRange(QUEUE.block));
-  return withCleared({ commit: 0, head, next, bytes, cleared: [] }, used, 0);
-}
-
-async function rangeOfBlock(rocks: Rocks, first: number): Promise<Range> {
-  const [found] = await lookUpBlocks(rocks, [first]);
-  return { first, last: found?.kind === 'block' ? first + found.block.count - 1 : first };
+  const behind = 1 + Math.max(...used.map(({ last }) => last), (runs.at(-1)?.first ?? 1) - 1);
+  const [key, value] = (await firstEntry(rocks, familyRange(QUEUE.block))) ?? [];
+  const head = key === undefined ? behind : numberOfKey(key);
+  const offset = (key && value && decodeBlock(key, value)?.offset) ?? 0;
+  const position = await withTail(rocks, { ...START, head, next: head, offset });
+  return withCleared({ ...position, next: Math.max(position.next, behind) }, used, 0);
 }
 
 function sequenceOf(key: Buffer): Range {

@@ -35,7 +35,7 @@ class OpenWalks implements Walks {
       while (walk.at < end) {
         const blocks = await read(walk.at);
         for (const block of blocks) {
-          walk.at = block.first + block.count;
+          walk.at = block.last + 1;
           if (block.first >= end) break;
           // One that left after it was read, or whose leaving failed.
           walk.left.delete(block.first);

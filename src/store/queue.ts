@@ -139,6 +139,7 @@ class RocksQueue implements Queue {
   release({ blocks = [], totals, quarantine = [], removeQuarantine = [], gapsDeclared = [] }: Release): Promise<void> {
     return this.#disk.exclusive(async () => {
       const leaving = await this.#blocksAt(blocks);
+      this.#walks.leaving(leaving);
       const operations = [
         ...quarantine.map(quarantinePut),
         ...deletions(QUEUE.quarantine, removeQuarantine),
@@ -155,6 +156,7 @@ class RocksQueue implements Queue {
   drop({ blocks, gaps }: Drop): Promise<void> {
     return this.#disk.exclusive(async () => {
       const leaving = await this.#blocksAt(blocks);
+      this.#walks.leaving(leaving);
       const before = await this.#storedGaps(gaps.map(({ first }) => first));
       await this.#disk.commit((state) => without(leaving, dropped(state, leaving, gaps, before)), true);
     });
@@ -162,8 +164,9 @@ class RocksQueue implements Queue {
 
   setAside(block: BlockName): Promise<void> {
     return this.#disk.exclusive(async () => {
-      for (const { first, count, bytes } of await this.#blocksAt([block])) {
-        await this.#lose({ first, last: first + count - 1, value: blockPut(first, count, bytes).value });
+      for (const whole of await this.#blocksAt([block])) {
+        const { first, last } = whole;
+        await this.#lose({ first, last, value: blockPut(whole).value });
       }
     });
   }
@@ -217,14 +220,13 @@ class RocksQueue implements Queue {
     }
   }
 
-  /** The blocks of these names, as far as they are queued and whole; they are about to leave. Exclusive. */
+  /** The blocks of these names, as far as they are queued and whole. Exclusive. */
   async #blocksAt(names: readonly BlockName[]): Promise<Block[]> {
     const blocks: Block[] = [];
     for (const [i, found] of (await this.#lookUp(names.map(({ first }) => first))).entries()) {
       if (found.kind === 'block') blocks.push(found.block);
       else if (found.kind === 'broken') await this.#mend(names[i]!.first);
     }
-    this.#walks.leaving(blocks);
     return blocks;
   }
 
@@ -248,8 +250,7 @@ class RocksQueue implements Queue {
       const { first, last, value } = damage;
       const operations: Operation[] = gaps.map(gapPut);
       if (value !== undefined) operations.push({ type: 'put', key: numberKey(QUEUE.damaged, first), value });
-      const block = { first, count: last - first + 1, storedBytes: value?.length ?? 0 };
-      return without([block], { state, operations });
+      return without([{ first, last, storedBytes: value?.length ?? 0 }], { state, operations });
     }, true);
     for (const gap of gaps) this.#onDamage(gap);
   }

@@ -103,7 +103,8 @@ class ReserveFile implements Reserve {
 }
 
 async function writeReserve({ path, bytes, randomBytes }: ReserveOptions): Promise<void> {
-  const file = await open(path, 'w', 0o600);
+  await rm(path, { force: true });
+  const file = await open(path, 'wx', 0o600);
   try {
     const chunk = randomBytes(Math.min(bytes, CHUNK_BYTES));
     for (let left = bytes; left > 0; ) {

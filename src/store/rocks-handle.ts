@@ -57,7 +57,6 @@ class ReopeningHandle implements RocksHandle {
     for (let from = bounds.gte; ; ) {
       const { entries, behind } = await this.use((rocks) => readPiece(rocks, { gte: from, lt: bounds.lt }));
       for (const entry of entries) {
-        if (Buffer.compare(entry[0], from) < 0) continue;
         const next = jump?.(entry[0]);
         if (next === undefined) yield entry;
         else from = next;

@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  addDecimals,
-  decimalOf,
-  formatDecimal,
-  negateDecimal,
-  parseDecimal,
-  ZERO,
-} from '../../src/codec/index.ts';
+import { addDecimals, decimalOf, formatDecimal, negateDecimal, parseDecimal, ZERO } from '../../src/codec/index.ts';
 import { anyMeasure } from './events.ts';
 import { exactSum } from './exact.ts';
 import { holds } from './property.ts';
@@ -75,11 +68,27 @@ test('plain notation is read, also with zeros at either end', () => {
 });
 
 test('anything else is no decimal', () => {
-  for (const given of ['', '-', '.5', '5.', '+5', '1e3', ' 1', '1 ', '1\n', '1,5', 'NaN', '--1', '٣', '1'.repeat(401)]) {
+  for (const given of [
+    '',
+    '-',
+    '.5',
+    '5.',
+    '+5',
+    '1e3',
+    ' 1',
+    '1 ',
+    '1\n',
+    '1,5',
+    'NaN',
+    '--1',
+    '٣',
+    '1'.repeat(401),
+  ]) {
     assert.equal(parseDecimal(given), undefined, JSON.stringify(given));
   }
 });
 
 test('no double that is not finite has a decimal', () => {
-  for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) assert.throws(() => decimalOf(value), { code: 'ERR_ASSERTION' });
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
+    assert.throws(() => decimalOf(value), { code: 'ERR_ASSERTION' });
 });

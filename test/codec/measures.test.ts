@@ -78,7 +78,7 @@ test('a value a few units in the last place off a decimal is nudged', () => {
   const packed = packMeasures(columnOf(values));
   assert.equal(packed.length, 5);
   assert.equal(packed[0], 8);
-  assert.deepEqual(packed[2], integers(0, -1, 0));
+  assert.deepEqual(packed[2], integers(0, -2, 0));
   assert.deepEqual(packed.slice(3), [null, null]);
 });
 
@@ -99,7 +99,7 @@ test('doubles without decimals take eight bytes each, and no more', (t) => {
 });
 
 test('long mantissas are read, and summed by their values', () => {
-  // 4503599627370495 / 10^3 is nearest to a double whose shortest decimal has fewer digits.
+  // Sixteen digits: the quotient's shortest decimal may be another one.
   const measures = unpackMeasures([3, integers(4_503_599_627_370_495, 5), null, null, null], 2);
   assert.deepEqual([...measures.values], [4503599627370.495, 0.005]);
   assert.deepEqual([...measures.odd], [0]);
@@ -175,9 +175,4 @@ test('what is not a measure column is refused', () => {
   assert.throws(() => unpackMeasures(two, 2), coded('batch-column'), 'positions that descend');
   const twice = [0, integers(1, 1), null, integers(1, 1), new Uint8Array(16)];
   assert.throws(() => unpackMeasures(twice, 2), coded('batch-column'), 'a position twice');
-});
-
-test('the greatest double cannot be nudged out of the finite ones', () => {
-  // 10^308 and a bit is out of reach for mantissas, so it takes a double that ends on the last pattern.
-  assert.throws(() => unpackMeasures([0, integers(0), integers(-1), null, null], 1), coded('batch-column'));
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants } from 'node:zlib';
 import {
   BATCH_BYTES_MAX,
   CONTENT_ENCODINGS,
@@ -79,18 +80,16 @@ for (const encoding of CONTENT_ENCODINGS) {
 }
 
 test('a brotli body that begins like a map is still brotli', async () => {
-  // Repeats make the first byte of a brotli stream 0x8b, which is also a msgpack map of eleven.
-  const builder = createTableBuilder();
-  let found = 0;
-  for (let padding = 0; padding < 400 && found === 0; padding++) {
-    builder.add({ ts: padding, sensor: 'a', fields: { note: 'x'.repeat(padding + 1) } });
-    const table = builder.build();
-    const body = await compressBody('br', encodeBatch({ ...emptyHeader, count: table.count }, encodeColumns(table)));
-    if ((body[0]! & 0xf0) !== 0x80) continue;
-    found++;
-    assert.equal(JSON.parse((await inspect(['--json'], body)).out).encoding, 'br');
-  }
-  assert(found > 0, 'no such body came up');
+  // Brotli's fastest mode with its default window: the first byte of an even number of bytes is 0x8b.
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 0 };
+  const bodies = ['a', 'ab'].map((note) => {
+    const builder = createTableBuilder();
+    builder.add({ ts: 0, sensor: 'a', fields: { note } });
+    return brotliCompressSync(encodeBatch({ ...emptyHeader, count: 1 }, encodeColumns(builder.build())), { params });
+  });
+  const [ambiguous, ...others] = bodies.filter((body) => body[0] === 0x8b);
+  assert(ambiguous !== undefined && others.length === 0);
+  assert.equal(JSON.parse((await inspect(['--json'], ambiguous)).out).encoding, 'br');
 });
 
 test('the JSON document has everything, and its numbers read back bit for bit', async () => {
@@ -159,9 +158,8 @@ test('a batch that only declares gaps has no events to print', async () => {
   assert.equal(status, 0);
   assert.match(out, /^batch of 0 events, version 1$/m);
   assert.match(out, /range\s+no events; the next is 97$/m);
-  // No calendar reaches that far.
-  assert.match(out, /sent\s+4503599627370495 ms by/);
-  assert.doesNotMatch(out, /per event {3}|sensor|measure/);
+  assert.match(out, /sent\s+\+144683-05-23T16:29:30.495Z by/);
+  assert.doesNotMatch(out, /^(sensor|measure|sequence)/m);
   assert.equal(JSON.parse((await inspect(['--json'], packed)).out).last, null);
 });
 

@@ -118,8 +118,7 @@ test('what gathers behind a failing commit fails with it, and nothing of either 
     behind.push(send(store, key, { first: 21, last: 30 }), send(store, streamKey('b', 1), { first: 1, last: 5 }));
     return true;
   });
-  const opened = await open(t, operator);
-  store = opened.store;
+  ({ store } = await open(t, operator));
   await Promise.all([send(store, key, { first: 1, last: 10 }), send(store, streamKey('b', 1), { first: 9, last: 9 })]);
   isBroken = true;
   assert.deepEqual(await codesOf([send(store, key, { first: 11, last: 20 })]), ['bug']);
@@ -130,6 +129,21 @@ test('what gathers behind a failing commit fails with it, and nothing of either 
   assert.deepEqual((await store.stats()).retained.batches, 2);
   await send(store, key, { first: 1, last: 30 });
   assert.equal(await assertBalanced(store, 'a'), 30);
+});
+
+test('a commit holds nothing of what was decided after it began', async (t) => {
+  let store!: GatewayStore<Counter>;
+  let commits = 0;
+  let behind!: Promise<void>;
+  const operator = breaking(() => {
+    commits += 1;
+    if (commits === 1) behind = send(store, key, { first: 11, last: 20 });
+    return commits === 2;
+  });
+  ({ store } = await open(t, operator));
+  assert.deepEqual(await codesOf([send(store, key, { first: 1, last: 10 })]), ['stored']);
+  assert.deepEqual(await codesOf([behind]), ['bug']);
+  assert.equal(await assertBalanced(store, 'a'), 10);
 });
 
 test('a deletion that a full disk refuses leaves whole batches, and retention goes on with space', async (t) => {
@@ -269,13 +283,20 @@ test('a batch or an extent that cannot be read is corrupt', async (t) => {
   const { store, reopen, elsewhere } = await open(t);
   await send(store, key, { first: 1, last: 9 });
   await store.close();
-  await tamper(elsewhere.location, (at, value) => (at[0] === FAMILY.batch ? value.subarray(0, 30) : undefined));
-  const again = await reopen();
-  await assert.rejects(all(again.batches('a')), corrupt);
-  await assert.rejects(again.retain({ bytesMax: 0 }, 0), corrupt);
-  await again.close();
+  for (const bytes of [30, 5, 0]) {
+    await tamper(elsewhere.location, (at, value) => (at[0] === FAMILY.batch ? value.subarray(0, bytes) : undefined));
+    const again = await reopen();
+    await assert.rejects(all(again.batches('a')), corrupt);
+    await assert.rejects(again.retain({ bytesMax: 0 }, 0), corrupt);
+    await again.close();
+  }
   await tamper(elsewhere.location, (at, value) => (at[0] === FAMILY.extent ? value.subarray(1) : undefined));
   await assert.rejects(reopen(), corrupt);
+});
+
+test('a database of another format is corrupt', async (t) => {
+  const { store, reopen, elsewhere } = await open(t);
+  await store.close();
   await tamper(elsewhere.location, (at) => (at[0] === FAMILY.format ? Buffer.from('tidegate gateway 2') : undefined));
   await assert.rejects(reopen(), corrupt);
 });

@@ -3,15 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createLedger, decodeLedger, encodeLedger, type Ledger } from '../../src/store/index.ts';
 import { digestOver } from './ledger-model.ts';
+import { seedOf } from './random.ts';
 
 /** 64 bits that no encoding can shorten. */
 const DIGEST = 0xfedc_ba98_7654_3210n;
-
-function seedOf(t: { diagnostic(message: string): void }): number {
-  const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
-  t.diagnostic(`SEED=${seed}`);
-  return seed;
-}
 
 /** Batches of one length, one after the other. */
 function inOrder(batches: number, length: number): Ledger {

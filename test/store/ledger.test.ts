@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createLedger, decodeLedger, encodeLedger, type Ledger, type Range } from '../../src/store/index.ts';
 import { digestOver, rangesOf, sequencesOf } from './ledger-model.ts';
+import { seedOf } from './random.ts';
 
 const RECENT = 6;
 const SPAN = 120;
@@ -140,8 +141,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 );
 
 test('whatever the order and the overlaps, it agrees with a plain set of ids', (t) => {
-  const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
-  t.diagnostic(`SEED=${seed}`);
+  const seed = seedOf(t);
   const property = fc.property(fc.array(anyStep, { maxLength: 60 }), (steps) => {
     let ledger = createLedger();
     const processed = new Set<number>();

@@ -1,0 +1,196 @@
+/**
+ * DeviceProgram: one device of the demo, as a process and as what it says.
+ *
+ * Owns its start, its crash and its figures. Promises that a crash changes nothing about how many events it records in
+ * all. Never counts anything itself: every figure is the device's own account of its disk.
+ */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { askControl } from '../src/device/control.ts';
+import type { DeviceStatus } from '../src/device/index.ts';
+import type { Program, Programs } from './programs.ts';
+
+/** Where the events come from. A file is finite; so is a simulation with a count. */
+export type DeviceInput =
+  | { readonly kind: 'simulate'; readonly rate: number; readonly events: number | undefined; readonly seed: number }
+  | { readonly kind: 'file'; readonly path: string };
+
+export interface DeviceProgramOptions {
+  readonly id: string;
+  readonly gatewayUrl: string;
+  readonly data: string;
+  readonly secretFile: string;
+  readonly input: DeviceInput;
+  readonly batchEvents: number;
+}
+
+export interface DeviceFigures {
+  readonly id: string;
+  /** `down` between a crash and the next start, `done` once everything is acknowledged and the process has ended. */
+  readonly link: 'connecting' | 'online' | 'offline' | 'paused' | 'down' | 'done';
+  readonly reason: string | null;
+  readonly recorded: number;
+  readonly queued: number;
+  /** Events that the device has neither delivered nor queued: in quarantine or given up. */
+  readonly lost: number;
+  readonly retries: number;
+  /** Exact sums of all that was recorded, decimal text by measure. */
+  readonly sums: Readonly<Record<string, string>>;
+}
+
+export interface DeviceProgram {
+  readonly id: string;
+  /** Settles when the device has ended by itself, everything acknowledged; rejects where it ends in any other way. */
+  readonly done: Promise<void>;
+  figures(): Promise<DeviceFigures>;
+  /** Tells the device that the link is good again, so that it need not find out. */
+  probe(): Promise<void>;
+  /** `kill -9`, and a new start that records what is still missing. */
+  crash(): Promise<void>;
+  /** Records no more; what is queued is still delivered. */
+  finish(): Promise<void>;
+}
+
+/** A demo is watched: its devices try again sooner than a real one should. */
+const PATIENCE = ['--retry-base', '100ms', '--retry-max', '2s', '--request-timeout', '5s', '--linger', '50ms'];
+
+type RunStatus = Pick<DeviceStatus, 'recorded' | 'delivered' | 'queued' | 'link' | 'session' | 'counting'>;
+
+export async function startDevice(programs: Programs, options: DeviceProgramOptions): Promise<DeviceProgram> {
+  const device = new RunningDevice(programs, options);
+  await device.start();
+  return device;
+}
+
+class RunningDevice implements DeviceProgram {
+  readonly id: string;
+  readonly done: Promise<void>;
+  readonly #programs: Programs;
+  readonly #options: DeviceProgramOptions;
+  #program: Program | undefined;
+  #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve() {}, reject() {} };
+  #isDone = false;
+  #status: RunStatus | undefined;
+  /** Retries of runs that have ended, and of this one. */
+  #retries = { before: 0, now: 0 };
+  /** What the queue held when the demo began: a folder may have been used before. */
+  #recordedBefore = 0;
+
+  constructor(programs: Programs, options: DeviceProgramOptions) {
+    this.id = options.id;
+    this.#programs = programs;
+    this.#options = options;
+    this.done = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.done.catch(() => {});
+  }
+
+  async start(): Promise<void> {
+    if (await this.#isUsed()) this.#recordedBefore = await this.#recordedOnDisk();
+    this.#launch(this.#inputFlags(0));
+  }
+
+  async figures(): Promise<DeviceFigures> {
+    const program = this.#program;
+    const status = program && (await askStatus(this.#options.data));
+    // What is still being counted after a start is not the whole of it.
+    if (status && this.#program === program && !(status.counting && this.#status)) this.#learn(status);
+    const known = this.#status;
+    const running = !this.#isDone && this.#program !== undefined;
+    return {
+      id: this.id,
+      link: this.#isDone ? 'done' : running ? (known?.link.state ?? 'connecting') : 'down',
+      reason: running ? (known?.link.reason ?? null) : null,
+      recorded: known?.recorded.events ?? 0,
+      queued: known?.queued.events ?? 0,
+      lost: known ? known.recorded.events - known.delivered.events - known.queued.events : 0,
+      retries: this.#retries.before + this.#retries.now,
+      sums: known?.recorded.sums ?? {},
+    };
+  }
+
+  async probe(): Promise<void> {
+    const answer = await askControl(this.#options.data, 'POST', '/probe').catch(() => undefined);
+    answer?.resume();
+  }
+
+  async crash(): Promise<void> {
+    if (this.#isDone) return;
+    await this.#end('SIGKILL');
+    this.#launch(this.#inputFlags((await this.#recordedOnDisk()) - this.#recordedBefore));
+  }
+
+  async finish(): Promise<void> {
+    if (this.#isDone) return;
+    await this.#end('SIGTERM');
+    this.#launch(['--input', 'none']);
+  }
+
+  #launch(input: readonly string[]): void {
+    const { id, gatewayUrl, data, secretFile, batchEvents } = this.#options;
+    const program = this.#programs.start('device', [
+      ...['run', '--gateway', gatewayUrl, '--id', id, '--secret-file', secretFile, '--data', data, '--json'],
+      ...['--batch-events', String(batchEvents)],
+      ...PATIENCE,
+      ...input,
+    ]);
+    this.#program = program;
+    program.ended.then(({ status, output }) => {
+      // Ended by `#end`, whose caller knows why.
+      if (this.#program !== program) return;
+      this.#program = undefined;
+      if (status !== 0) {
+        this.#settle.reject(new Error(`${id} ended with status ${status}: ${program.lastLines.at(-1) ?? ''}`));
+        return;
+      }
+      this.#learn(JSON.parse(output) as RunStatus);
+      this.#isDone = true;
+      this.#settle.resolve();
+    }, this.#settle.reject);
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const program = this.#program;
+    this.#program = undefined;
+    program?.kill(signal);
+    await program?.ended;
+    this.#retries = { before: this.#retries.before + this.#retries.now, now: 0 };
+  }
+
+  #learn(status: RunStatus): void {
+    this.#status = status;
+    this.#retries.now = status.session.retries;
+  }
+
+  #isUsed(): Promise<boolean> {
+    return access(join(this.#options.data, 'queue')).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #recordedOnDisk(): Promise<number> {
+    const output = await this.#programs.run('device', ['status', '--data', this.#options.data, '--json']);
+    return (JSON.parse(output) as { recorded: { events: number } }).recorded.events;
+  }
+
+  #inputFlags(alreadyRecorded: number): string[] {
+    const { input } = this.#options;
+    if (input.kind === 'file') return ['--input', input.path];
+    const { rate, events, seed } = input;
+    const left = events === undefined ? [] : ['--events', String(Math.max(0, events - alreadyRecorded))];
+    return ['--input', 'simulate', '--rate', String(rate), '--seed', String(seed), ...left];
+  }
+}
+
+/** Undefined where the device does not listen yet, or not any more. */
+async function askStatus(data: string): Promise<RunStatus | undefined> {
+  try {
+    const answer = await askControl(data, 'GET', '/status');
+    return answer && ((await json(answer)) as RunStatus);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Admission: what one batch adds to what is known, decided against its stream's ledger (promises 4 to 6).
+ *
+ * Owns the judgement new, duplicate or collision, and what each of them writes. Promises that the same id with the same
+ * content adds nothing, however often it comes, and that nothing of a batch with a collision is stored. Never waits while
+ * it decides: where only kept batches can tell, it stores nothing, looks them up and decides again.
+ */
+import { type Acknowledgement, type Batch, digestOf, sliceTable } from '../codec/index.ts';
+import type { AcceptedBatch, Admission, GatewayStore, LedgerView, Range } from '../store/index.ts';
+import type { Archive, DigestOf } from './archive.ts';
+import { type DevicePage, emptyDevicePage } from './device-page.ts';
+import { GatewayError } from './errors.ts';
+import { createEvidence } from './evidence.ts';
+import { tallyGaps } from './gap-tally.ts';
+import { BATCH_PAGES_MAX, COLLISIONS_MAX } from './limits.ts';
+import { devicePageKey, type Page, pageOperator } from './pages.ts';
+import { countOf, lengthOf } from './ranges.ts';
+import type { KnownSensors, Sensors } from './sensors.ts';
+import { type PageDelta, tally } from './tally.ts';
+
+/** A batch whose signature was right, with what the request said besides. */
+export interface Arrival {
+  readonly deviceId: string;
+  readonly batch: Batch;
+  readonly body: Uint8Array;
+  readonly contentEncoding: string;
+  /** The clock that the device signed with, epoch milliseconds. */
+  readonly timestamp: number;
+  /** The gateway's clock, epoch milliseconds. */
+  readonly receivedAt: number;
+}
+
+export interface Admitted extends Acknowledgement {
+  /** Of the duplicates, those that nothing is left to compare with. */
+  readonly unverified: number;
+}
+
+export interface Admissions {
+  /**
+   * Resolves once everything that the acknowledgement says is durable.
+   * @throws GatewayError `sequence-collision`, `sensor-limit` or `batch-limit`; StoreError
+   */
+  admit(arrival: Arrival): Promise<Admitted>;
+}
+
+export interface AdmissionsOptions {
+  readonly store: Pick<GatewayStore<Page>, 'ingest'>;
+  readonly archive: Archive;
+  readonly sensors: Sensors;
+}
+
+export function createAdmissions({ store, archive, sensors }: AdmissionsOptions): Admissions {
+  return {
+    async admit(arrival) {
+      const { deviceId, batch } = arrival;
+      const stream = Buffer.from(batch.stream).toString('hex');
+      const key = { deviceId, stream };
+      const mine = digestsOf(batch);
+      const evidence = createEvidence(mine);
+      const known = await sensors.of(deviceId);
+      let missing: readonly Range[] = [];
+      let open: readonly Range[] = [];
+      let unverified = 0;
+      const decide = (ledger: LedgerView): Admission<Page> | null => {
+        if (batch.count > 0) {
+          const last = batch.first + batch.count - 1;
+          const weighing = evidence.weigh(ledger, batch.first, last);
+          open = weighing.open;
+          if (open.length > 0) return null;
+          if (weighing.collisions.length > 0) throw collision(weighing.collisions);
+          unverified = countOf(weighing.unverified);
+          missing = ledger.missing(batch.first, last);
+        }
+        return admissionOf(arrival, ledger, missing, mine, known);
+      };
+      try {
+        await store.ingest(key, decide);
+        while (open.length > 0) {
+          evidence.add(open, await archive.find(key, open));
+          await store.ingest(key, decide);
+        }
+      } catch (error) {
+        // What was to be stored may have been taken in already, and was not stored.
+        if (!(error instanceof GatewayError)) sensors.forget(deviceId);
+        throw error;
+      }
+      const inserted = countOf(missing);
+      const { first, count } = batch;
+      return { stream, first, count, inserted, duplicates: count - inserted, unverified };
+    },
+  };
+}
+
+/** What to store; null where all of it is known. */
+function admissionOf(
+  arrival: Arrival,
+  ledger: LedgerView,
+  missing: readonly Range[],
+  mine: DigestOf,
+  known: KnownSensors,
+): Admission<Page> | null {
+  const { deviceId, batch, receivedAt } = arrival;
+  const gaps = tallyGaps(ledger, batch.gaps);
+  const isNew = missing.length > 0 || gaps.ranges.length > 0;
+  // A batch without events is a report, and one report changes nothing the second time.
+  if (!isNew && batch.count > 0) return null;
+  const events = eventPages(deviceId, batch, missing);
+  known.admit(events);
+  const device: DevicePage = {
+    ...emptyDevicePage(),
+    ...gaps.delta,
+    ...(isNew && { batches: 1, firstReceivedAt: receivedAt, lastReceivedAt: receivedAt }),
+    report: { sentAt: batch.sentAt, receivedAt, clockOffsetMs: receivedAt - arrival.timestamp, queue: batch.queue },
+  };
+  const admission = {
+    segments: missing.map(({ first, last }) => ({ first, last, digest: mine(first, last) })),
+    gaps: gaps.ranges,
+    pages: [...events, { key: devicePageKey(deviceId), delta: device }],
+  };
+  if (missing.length === 0) return admission;
+  const accepted = acceptedBatch(arrival);
+  device.events = countOf(missing);
+  device.bodyBytes = accepted.body.length;
+  device.tsMin = accepted.tsMin;
+  device.tsMax = accepted.tsMax;
+  return { ...admission, batch: accepted };
+}
+
+/** What the missing events add to pages, each page once. */
+function eventPages(deviceId: string, { table, first }: Batch, missing: readonly Range[]): PageDelta[] {
+  const [deltas = [], ...others] = missing.map((range) => {
+    const from = range.first - first;
+    return tally(deviceId, sliceTable(table, from, from + lengthOf(range)), range.first);
+  });
+  const pages = new Map(others.length > 0 ? deltas.map((delta) => [identityOf(delta), delta]) : []);
+  for (const delta of others.flat()) {
+    const there = pages.get(identityOf(delta));
+    if (there === undefined) pages.set(identityOf(delta), delta);
+    else pageOperator.merge(delta.key.kind, there.delta, delta.delta);
+  }
+  const result = others.length > 0 ? [...pages.values()] : deltas;
+  if (result.length <= BATCH_PAGES_MAX) return result;
+  throw new GatewayError('batch-limit', `touches ${result.length} pages; ${BATCH_PAGES_MAX} are the most`);
+}
+
+function identityOf({ key }: PageDelta): string {
+  return `${key.kind} ${key.start} ${key.sensor}`;
+}
+
+function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): AcceptedBatch {
+  const { first, count, table } = batch;
+  let tsMin = Infinity;
+  let tsMax = -Infinity;
+  for (const ts of table.times) {
+    if (ts < tsMin) tsMin = ts;
+    if (ts > tsMax) tsMax = ts;
+  }
+  return { first, last: first + count - 1, tsMin, tsMax, receivedAt, encoding: contentEncoding, body };
+}
+
+function digestsOf({ table, first: start }: Batch): DigestOf {
+  const digest = digestOf(table, start);
+  return (first, last) => digest(first - start, last - start + 1);
+}
+
+function collision(ranges: readonly Range[]): GatewayError {
+  const collisions = ranges.slice(0, COLLISIONS_MAX).map(({ first, last }) => [first, last] as const);
+  return new GatewayError('sequence-collision', `${countOf(ranges)} ids stand for other events`, { collisions });
+}

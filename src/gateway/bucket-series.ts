@@ -1,0 +1,69 @@
+/**
+ * BucketSeries: aggregates over time, read from pages.
+ *
+ * Owns the choice of range and the adding up over sensors. Promises a bounded answer that holds every bucket of the
+ * range, the first and last whole. Never fills buckets in which nothing happened.
+ */
+import type { GatewayStore } from '../store/index.ts';
+import { type BucketPage, emptyBucketPage, GRANULARITIES, type Granularity, mergeBucketPages } from './bucket-page.ts';
+import { GatewayError } from './errors.ts';
+import { bucketPageOf, type Page, pageStart } from './pages.ts';
+import { isoTime, type MeasuresView, measuresView } from './views.ts';
+
+export interface SeriesQuery {
+  readonly granularity: Granularity;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly sensor?: string | undefined;
+  readonly measure?: string | undefined;
+}
+
+export interface BucketView {
+  readonly start: string | null;
+  readonly events: number;
+  readonly measures: MeasuresView;
+}
+
+/** A week of minutes, a year of hours. */
+const BUCKETS_MAX = 10_080;
+const BUCKETS_DEFAULT = 120;
+
+/**
+ * Buckets that begin before `to` and end after `from`, ascending. Without `to` the range ends with `tsMax`, the device's
+ * latest event; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
+ * @throws GatewayError `headers-invalid` where the range holds more than `BUCKETS_MAX` buckets
+ */
+export async function readSeries(
+  store: Pick<GatewayStore<Page>, 'pages'>,
+  deviceId: string,
+  tsMax: number,
+  query: SeriesQuery,
+): Promise<BucketView[]> {
+  const { granularity, sensor, measure } = query;
+  const { bucketMs } = GRANULARITIES[granularity];
+  const end = Math.ceil((query.to ?? tsMax + 1) / bucketMs);
+  const begin = query.from === undefined ? end - BUCKETS_DEFAULT : Math.floor(query.from / bucketMs);
+  if (!(end - begin <= BUCKETS_MAX)) {
+    throw new GatewayError('headers-invalid', `from and to span more than ${BUCKETS_MAX} buckets`);
+  }
+  const range = { from: pageStart(granularity, begin), to: end * bucketMs, ...(sensor !== undefined && { sensor }) };
+  const series = emptyBucketPage();
+  for await (const { page } of store.pages(deviceId, granularity, range)) {
+    mergeBucketPages(series, within(bucketPageOf(page), begin, end));
+  }
+  return viewsOf(series, bucketMs, measure);
+}
+
+function within({ names, buckets }: BucketPage, begin: number, end: number): BucketPage {
+  return { names, buckets: buckets.filter(({ number }) => number >= begin && number < end) };
+}
+
+function viewsOf({ names, buckets }: BucketPage, bucketMs: number, measure: string | undefined): BucketView[] {
+  return buckets.map(({ number, events, aggregates }) => {
+    const measures = names.flatMap((name, place) => {
+      const aggregate = aggregates[place];
+      return aggregate === undefined || (measure ?? name) !== name ? [] : [[name, aggregate] as const];
+    });
+    return { start: isoTime(number * bucketMs), events, measures: measuresView(new Map(measures)) };
+  });
+}

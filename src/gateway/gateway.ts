@@ -1,0 +1,160 @@
+/**
+ * Gateway: an HTTP server that counts every event exactly once.
+ *
+ * Owns how the parts are put together, and how they are let go of. Promises that `close()` answers every request that was
+ * accepted, and closes what `createGateway` opened and nothing else. Never listens by itself.
+ */
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
+import type { GatewayStore } from '../store/index.ts';
+import { createAdminGate } from './admin.ts';
+import { createAdmissions } from './admission.ts';
+import { sendProblem } from './answers.ts';
+import { createArchive } from './archive.ts';
+import { answerBrokenRequest } from './broken-request.ts';
+import { addDashboardRoute } from './dashboard.ts';
+import { type GatewayData, openData } from './data.ts';
+import { GatewayError } from './errors.ts';
+import { createFleet } from './fleet.ts';
+import { createFlow } from './flow.ts';
+import { addHealthRoutes } from './health-routes.ts';
+import { addIngestRoute } from './ingest-route.ts';
+import type { KeyRing } from './keyring.ts';
+import { type GatewayLimits, HTTP, limitsFrom } from './limits.ts';
+import { createMetrics } from './metrics.ts';
+import type { Page } from './pages.ts';
+import { addReadRoutes } from './read-routes.ts';
+import { startRetention } from './retention.ts';
+import { createSensors } from './sensors.ts';
+
+interface GatewaySettings {
+  /** Bearer token of the read routes; without one they answer on loopback only. */
+  readonly adminToken?: string | undefined;
+  /** PEM texts. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  readonly limits?: Partial<GatewayLimits>;
+  /** Epoch milliseconds. Default `Date.now`. */
+  readonly clock?: () => number;
+  /** A pino logger; without one the gateway is silent. */
+  readonly logger?: FastifyBaseLogger;
+}
+
+/**
+ * Either a folder, which the gateway opens and closes itself (see `data.ts`), or a store and keys that are the caller's
+ * to close, after the gateway.
+ */
+export type GatewayOptions = GatewaySettings &
+  (
+    | { readonly data: string; readonly store?: never; readonly keys?: never }
+    | { readonly store: GatewayStore<Page>; readonly keys: KeyRing; readonly data?: never }
+  );
+
+/**
+ * A Fastify instance with every route of a gateway; call `listen()` on it.
+ * Rejects with a StoreError or KeyFileError where the folder cannot be opened.
+ */
+export async function createGateway(options: GatewayOptions): Promise<FastifyInstance> {
+  const limits = limitsFrom(options.limits);
+  if (options.data === undefined) return assemble(options, limits, options);
+  const data = await openData(options.data, options.logger);
+  return assemble(options, limits, data, data);
+}
+
+function assemble(
+  { adminToken, tls, logger, clock = Date.now }: GatewaySettings,
+  limits: GatewayLimits,
+  { store, keys }: { readonly store: GatewayStore<Page>; readonly keys: KeyRing },
+  owned?: Pick<GatewayData, 'close'>,
+): FastifyInstance {
+  const app = createServer(tls, logger);
+  app.server.maxConnections = limits.connectionsMax;
+  const flow = createFlow(limits.bytesInFlightMax);
+  const metrics = createMetrics({ store, flow });
+  const fleet = createFleet(store);
+  const sensors = createSensors({ store, sensorsMax: limits.sensorsMax });
+  const admissions = createAdmissions({ store, sensors, archive: createArchive(store) });
+  const retention = startRetention({ store, limits, clock, logger: logger ?? app.log });
+
+  app.removeAllContentTypeParsers();
+  app.setErrorHandler((error, request, reply) => void sendProblem(request, reply, error));
+  app.setNotFoundHandler(() => {
+    throw new GatewayError('not-found', 'no such path');
+  });
+  const paths = methodsByPath(app);
+  addIngestRoute(app, { keys, admissions, fleet, flow, limits, metrics, clock });
+  addReadRoutes(app, { store, fleet, metrics, mayRead: createAdminGate(app, adminToken) });
+  addHealthRoutes(app, store);
+  addDashboardRoute(app);
+  app.after(() => refuseOtherMethods(app, paths));
+
+  app.addHook('preClose', async () => {
+    setTimeout(() => app.server.closeAllConnections(), HTTP.closeGraceMs).unref();
+  });
+  app.addHook('onClose', async () => {
+    metrics.close();
+    await retention.close();
+    await owned?.close();
+  });
+  return app;
+}
+
+function createServer(tls: GatewaySettings['tls'], logger: FastifyBaseLogger | undefined): FastifyInstance {
+  const http = {
+    headersTimeout: HTTP.headersTimeoutMs,
+    connectionsCheckingInterval: HTTP.checkIntervalMs,
+    maxHeaderSize: HTTP.headersBytesMax,
+  };
+  const options = {
+    ...(logger !== undefined && { loggerInstance: withoutRemarks(logger) }),
+    logController: new LogController({ disableRequestLogging: true }),
+    requestTimeout: HTTP.requestTimeoutMs,
+    connectionTimeout: HTTP.connectionTimeoutMs,
+    keepAliveTimeout: HTTP.keepAliveTimeoutMs,
+    routerOptions: { maxParamLength: HTTP.paramBytesMax },
+    // What comes over a connection that was accepted is served to the end, and the connection is closed behind it.
+    return503OnClosing: false,
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (error, request, reply) => void sendProblem(request, reply, error),
+  } satisfies FastifyServerOptions;
+  if (tls === undefined) return Fastify({ ...options, http });
+  // Its server has every method of a plain one that is used here.
+  return Fastify({ ...options, https: { ...http, ...tls } }) as unknown as FastifyInstance;
+}
+
+/** What Fastify itself has to say is for those who look for a fault. */
+function withoutRemarks(logger: FastifyBaseLogger): FastifyBaseLogger {
+  const quiet = logger.child({});
+  quiet.info = quiet.debug;
+  return quiet;
+}
+
+function methodsByPath(app: FastifyInstance): Map<string, Set<string>> {
+  const paths = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = paths.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    paths.set(url, methods);
+  });
+  return paths;
+}
+
+/** 405 instead of 404 where it is the method that is wrong. */
+function refuseOtherMethods(app: FastifyInstance, paths: ReadonlyMap<string, ReadonlySet<string>>): void {
+  for (const [url, methods] of [...paths]) {
+    const allow = [...methods].join(', ');
+    const others = app.supportedMethods.filter((method) => !methods.has(method));
+    app.route({
+      method: others,
+      url,
+      onRequest: (_request, reply) => {
+        reply.header('allow', allow);
+        throw new GatewayError('method-not-allowed', `this path takes ${allow}`);
+      },
+      handler: () => {},
+    });
+  }
+}

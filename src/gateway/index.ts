@@ -1,0 +1,21 @@
+/**
+ * The front door of the gateway: the server, what it keeps, and the keys that it checks.
+ *
+ * Read in this order: gateway → ingest-route → admission → tally → pages → read-routes.
+ */
+export { type GatewayData, openData } from './data.ts';
+export { createGateway, type GatewayOptions } from './gateway.ts';
+export {
+  createKeyFile,
+  type DeliverKey,
+  type KeyFile,
+  KeyFileError,
+  type KeyFileErrorCode,
+  type KeyFileOptions,
+  type KeyRecord,
+  type KeyTable,
+} from './key-file.ts';
+export { type KeyWatchOptions, type WatchedKeyRing, watchKeyFile } from './key-watch.ts';
+export type { Key, KeyRing } from './keyring.ts';
+export { DEFAULT_LIMITS, type GatewayLimits } from './limits.ts';
+export { type Page, pageOperator } from './pages.ts';

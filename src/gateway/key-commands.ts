@@ -1,0 +1,75 @@
+/**
+ * The commands `tidegate-gateway keys …`.
+ *
+ * Owns what they print. Promises that a secret is printed once, when it is made, and never again. Never asks whether a
+ * gateway runs: one that does picks changes up.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { type SettingValues, writeSecretFile } from '../cli/index.ts';
+import { formatCredential } from '../codec/index.ts';
+import { keyFilePath } from './data.ts';
+import { createKeyFile, type KeyFile, type KeyRecord } from './key-file.ts';
+import type { addKeySettings, keySettings } from './settings.ts';
+import { isoTime } from './views.ts';
+
+type AddValues = SettingValues<typeof addKeySettings>;
+type KeyValues = SettingValues<typeof keySettings>;
+
+export async function addKey(values: AddValues, deviceId: string): Promise<void> {
+  await handOver(values, deviceId, (file, deliver) => file.add(deviceId, deliver));
+}
+
+export async function rotateKey(values: AddValues, deviceId: string): Promise<void> {
+  await handOver(values, deviceId, (file, deliver) => file.rotate(deviceId, deliver));
+}
+
+export async function revokeKeys(values: KeyValues, deviceId: string, keyId?: string): Promise<void> {
+  const file = await openKeyFile(values.data);
+  const revoked = await file.revoke(deviceId, keyId);
+  if (values.json) print(JSON.stringify(revoked.map((key) => keyView(deviceId, key))));
+  else for (const key of revoked) print(`revoked ${key.keyId} of ${deviceId}`);
+}
+
+export async function listKeys(values: KeyValues): Promise<void> {
+  const file = await openKeyFile(values.data);
+  const keys = [...(await file.list())].flatMap(([deviceId, records]) => records.map((key) => keyView(deviceId, key)));
+  if (values.json) {
+    print(JSON.stringify(keys));
+    return;
+  }
+  const width = Math.max(6, ...keys.map(({ device }) => device.length));
+  print(`${'DEVICE'.padEnd(width)}  KEY    CREATED                   REVOKED`);
+  for (const { device, key, createdAt, revokedAt } of keys) {
+    print(`${device.padEnd(width)}  ${key.padEnd(5)}  ${createdAt}  ${revokedAt ?? '-'}`);
+  }
+}
+
+/** The credential goes to its file before the key is in force: a file that is taken leaves no key behind. */
+async function handOver(
+  values: AddValues,
+  deviceId: string,
+  make: (file: KeyFile, deliver: (key: KeyRecord) => Promise<void>) => Promise<KeyRecord>,
+): Promise<void> {
+  const { secretFile } = values;
+  const key = await make(await openKeyFile(values.data), async (made) => {
+    if (secretFile !== undefined) await writeSecretFile(secretFile, formatCredential(made));
+  });
+  const credential = secretFile === undefined ? { credential: formatCredential(key) } : { secretFile };
+  if (values.json) print(JSON.stringify({ device: deviceId, key: key.keyId, ...credential }));
+  else if (secretFile === undefined) print(formatCredential(key));
+}
+
+async function openKeyFile(folder: string): Promise<KeyFile> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return createKeyFile({ path: keyFilePath(folder), clock: Date.now, randomBytes });
+}
+
+function keyView(device: string, { keyId, createdAt, revokedAt }: KeyRecord) {
+  const revoked = revokedAt === null ? null : isoTime(revokedAt);
+  return { device, key: keyId, createdAt: isoTime(createdAt), revokedAt: revoked };
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

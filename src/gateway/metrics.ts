@@ -1,0 +1,97 @@
+/**
+ * Metrics: what a gateway tells Prometheus.
+ *
+ * Owns names, labels and a registry of its own, so that several gateways in one process never mix. Promises a fixed
+ * number of series: nothing is labelled by device. Never decides anything.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ProblemCode } from '../codec/index.ts';
+import type { GatewayStore } from '../store/index.ts';
+import type { Admitted } from './admission.ts';
+import type { Flow } from './flow.ts';
+import type { Page } from './pages.ts';
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Duplicates refused since the start. */
+  readonly duplicates: number;
+  /** One answer to a batch. */
+  answered(outcome: 'accepted' | ProblemCode, seconds: number): void;
+  admitted(admitted: Admitted, bodyBytes: number): void;
+  close(): void;
+}
+
+export interface MetricsOptions {
+  readonly store: Pick<GatewayStore<Page>, 'stats'>;
+  readonly flow: Pick<Flow, 'bytes'>;
+}
+
+/** From a small batch on a fast disk to one that waits for a slow link. */
+const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const LAG_RESOLUTION_MS = 10;
+const PREFIX = 'tidegate_gateway_';
+
+export function createMetrics({ store, flow }: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = (name: string, help: string) => new Counter({ name: `${PREFIX}${name}`, help, registers });
+  const gauge = (name: string, help: string, read: () => number | Promise<number>) =>
+    new Gauge({
+      name: `${PREFIX}${name}`,
+      help,
+      registers,
+      async collect() {
+        this.set(await read());
+      },
+    });
+  const batches = new Counter({
+    name: `${PREFIX}batches_total`,
+    help: 'Batches answered, by outcome: accepted, or the code of the problem',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  const duration = new Histogram({
+    name: `${PREFIX}batch_seconds`,
+    help: 'From the head of a batch to its answer',
+    buckets: DURATION_BUCKETS_S,
+    registers,
+  });
+  const events = counter('events_total', 'Events counted');
+  const duplicates = counter('duplicate_events_total', 'Events that came again and were not counted again');
+  const unverified = counter('unverified_events_total', 'Duplicates of which nothing was left to compare with');
+  const bodyBytes = counter('body_bytes_total', 'Bytes of the bodies of accepted batches, as sent');
+  gauge('bytes_in_flight', 'Bytes of requests taken on', () => flow.bytes);
+  gauge('commits', 'Commits of the store since it was opened', async () => (await store.stats()).commits);
+  gauge('admissions', 'Batches in those commits', async () => (await store.stats()).admissions);
+  gauge('retained_batches', 'Accepted batches that are kept', async () => (await store.stats()).retained.batches);
+  gauge('retained_bytes', 'Bytes of their bodies', async () => (await store.stats()).retained.bytes);
+  gauge('resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss());
+  const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  lag.enable();
+  gauge('event_loop_lag_seconds', '99th percentile since the last look', () => {
+    // The timer's own step counts as no delay.
+    const seconds = Math.max(0, lag.percentile(99) / 1e9 - LAG_RESOLUTION_MS / 1e3);
+    lag.reset();
+    return seconds;
+  });
+  let duplicateCount = 0;
+  return {
+    registry,
+    get duplicates() {
+      return duplicateCount;
+    },
+    answered(outcome, seconds) {
+      batches.inc({ outcome });
+      duration.observe(seconds);
+    },
+    admitted(admitted, bytes) {
+      events.inc(admitted.inserted);
+      duplicates.inc(admitted.duplicates);
+      unverified.inc(admitted.unverified);
+      bodyBytes.inc(bytes);
+      duplicateCount += admitted.duplicates;
+    },
+    close: () => lag.disable(),
+  };
+}

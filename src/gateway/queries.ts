@@ -1,0 +1,50 @@
+/**
+ * Queries: what read routes are asked, checked.
+ *
+ * Owns the forms of query strings. Promises that an unknown, doubled or ill-formed parameter is refused by name. Never
+ * reads the store.
+ */
+import { z } from 'zod';
+import { ID_PATTERN, INTEGER_MAX, isName } from '../codec/index.ts';
+import { GRANULARITIES, type Granularity } from './bucket-page.ts';
+import { GatewayError } from './errors.ts';
+
+const DEVICES_MAX = 1_000;
+
+/** Epoch milliseconds, or a date and time as ISO 8601 has it. Gives epoch milliseconds. */
+const time = z.string().transform((text, context) => {
+  const ms = /^-?\d{1,16}$/.test(text) ? Number(text) : Date.parse(text);
+  if (Math.abs(ms) <= INTEGER_MAX) return ms;
+  context.addIssue({ code: 'custom', message: 'expected epoch milliseconds or an ISO 8601 time' });
+  return z.NEVER;
+});
+const id = z.string().regex(ID_PATTERN);
+const name = z.string().refine(isName, 'expected a name');
+const whole = z
+  .string()
+  .regex(/^\d{1,9}$/)
+  .transform(Number);
+
+const granularities = Object.keys(GRANULARITIES) as [Granularity, ...Granularity[]];
+
+export const noQuery = z.strictObject({});
+export const devicesQuery = z.strictObject({
+  after: id.optional(),
+  limit: whole.pipe(z.number().min(1).max(DEVICES_MAX)).prefault('100'),
+});
+export const bucketsQuery = z.strictObject({
+  granularity: z.enum(granularities).prefault('minute'),
+  from: time.optional(),
+  to: time.optional(),
+  sensor: name.optional(),
+  measure: name.optional(),
+});
+export const eventsQuery = z.strictObject({ from: time.optional(), to: time.optional(), sensor: name.optional() });
+
+/** @throws GatewayError `headers-invalid` */
+export function readQuery<T>(form: z.ZodType<T>, query: unknown): T {
+  const result = form.safeParse(query);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => `${path.join('.') || 'query'}: ${message}`);
+  throw new GatewayError('headers-invalid', problems.join('; '));
+}

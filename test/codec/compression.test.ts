@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import zlib from 'node:zlib';
+import fc from 'fast-check';
+import { CONTENT_ENCODINGS, compressBody, inflateBody, isContentEncoding } from '../../src/codec/index.ts';
+import { coded } from './events.ts';
+import { seedOf } from './property.ts';
+
+const compressing = CONTENT_ENCODINGS.filter((encoding) => encoding !== 'identity');
+
+test('the best encoding for columns comes first, identity last', () => {
+  const wanted = ['br', 'zstd', 'gzip', 'identity'].filter((name) => name !== 'zstd' || 'zstdCompress' in zlib);
+  assert.deepEqual(CONTENT_ENCODINGS, wanted);
+  assert(isContentEncoding('br'));
+  for (const name of ['deflate', 'BR', '', 'toString', '__proto__']) assert(!isContentEncoding(name));
+});
+
+test('every body comes back', async (t) => {
+  const property = fc.asyncProperty(
+    fc.constantFrom(...CONTENT_ENCODINGS),
+    fc.oneof(
+      fc.uint8Array(),
+      fc.nat(100_000).map((length) => new Uint8Array(length)),
+    ),
+    async (encoding, bytes) => {
+      const back = await inflateBody(encoding, await compressBody(encoding, bytes));
+      assert(Buffer.from(bytes).equals(back));
+    },
+  );
+  await fc.assert(property, { seed: seedOf(t), numRuns: 200 });
+});
+
+test('inflating stops at the limit', async () => {
+  for (const encoding of CONTENT_ENCODINGS) {
+    const body = await compressBody(encoding, new Uint8Array(1_000));
+    assert.equal((await inflateBody(encoding, body, 1_000)).length, 1_000);
+    await assert.rejects(inflateBody(encoding, body, 999), coded('body-too-large'), encoding);
+  }
+});
+
+test('a bomb takes no more memory than the limit', async () => {
+  const zeros = Buffer.alloc(80 * 1024 * 1024);
+  const bomb = zlib.gzipSync(zeros, { level: 1 });
+  const before = process.memoryUsage().arrayBuffers - zeros.length;
+  await assert.rejects(inflateBody('gzip', bomb), coded('body-too-large'));
+  await assert.rejects(
+    inflateBody('br', zlib.brotliCompressSync(zeros, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })),
+    coded('body-too-large'),
+  );
+  const held = process.memoryUsage().arrayBuffers - zeros.length - before;
+  assert(held < 70 * 1024 * 1024, `${held} bytes`);
+});
+
+test('a body that is cut, changed, or nothing is corrupt', async () => {
+  for (const encoding of compressing) {
+    const body = Buffer.from(await compressBody(encoding, Buffer.from('tide '.repeat(100))));
+    for (const broken of [Buffer.alloc(0), body.subarray(0, -1), body.subarray(1), Buffer.alloc(20, 0xff)]) {
+      await assert.rejects(inflateBody(encoding, broken), coded('body-corrupt'), `${encoding} ${broken.length}`);
+    }
+  }
+});
+
+test('an encoding that is not known is named as such', async () => {
+  for (const encoding of ['deflate', 'constructor', 'gzip, br', '']) {
+    await assert.rejects(inflateBody(encoding, new Uint8Array(1)), coded('encoding-unsupported'), encoding);
+  }
+  assert.throws(() => compressBody('deflate' as never, new Uint8Array(1)), coded('encoding-unsupported'));
+});

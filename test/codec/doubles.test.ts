@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { nudge, nudgeBetween, packDoubles, unpackDoubles, wordsOf } from '../../src/codec/doubles.ts';
+import { anyMeasure, coded } from './events.ts';
+import { holds } from './property.ts';
+
+test('doubles go by planes and come back bit for bit', (t) => {
+  const bytes = packDoubles(Float64Array.of(1, -2));
+  assert.equal(Buffer.from(bytes).toString('hex'), '000000000000000000000000f0003fc0');
+  holds(t, 500, fc.array(anyMeasure), (values) => {
+    const back = unpackDoubles(packDoubles(Float64Array.from(values)), values.length);
+    assert.deepEqual([...back], values);
+  });
+});
+
+test('doubles may be part of a longer array', () => {
+  const part = Float64Array.of(1, 2, 3).subarray(1, 2);
+  assert.deepEqual([...unpackDoubles(packDoubles(part), 1)], [2]);
+  assert.deepEqual([...wordsOf(part)], [0, 0x40000000]);
+});
+
+test('the distance between patterns leads from one to the other', (t) => {
+  holds(t, 1_000, fc.tuple(anyMeasure, fc.integer({ min: -15, max: 15 })), ([quotient, distance]) => {
+    const bits = new BigInt64Array(Float64Array.of(quotient).buffer);
+    bits[0]! += BigInt(distance);
+    const value = new Float64Array(bits.buffer)[0]!;
+    if (!Number.isFinite(value)) {
+      assert.throws(() => nudge(quotient, distance), coded('batch-column'));
+    } else {
+      assert.equal(nudge(quotient, distance), value);
+      assert.equal(nudgeBetween(quotient, value), quotient === 0 ? 0 : distance);
+    }
+  });
+});
+
+test('what is too far apart has no distance', () => {
+  const sixteen = 1 + 16 * Number.EPSILON;
+  assert.equal(nudgeBetween(1, sixteen), 0);
+  assert.equal(nudgeBetween(sixteen, 1), 0);
+  assert.equal(nudgeBetween(1, -1), 0);
+  assert.equal(nudgeBetween(0, 5e-324), 0);
+  assert.equal(nudgeBetween(1, 2 ** 40), 0);
+});
+
+test('no nudge leads out of the finite doubles, nor further than fifteen', () => {
+  assert.equal(nudge(Number.MAX_VALUE, 0), Number.MAX_VALUE);
+  for (const [quotient, distance] of [
+    [Number.MAX_VALUE, 1],
+    [-Number.MAX_VALUE, 1],
+    [0, -1],
+    [1, 16],
+    [1, -16],
+  ] as const) {
+    assert.throws(() => nudge(quotient, distance), coded('batch-column'));
+  }
+});
