@@ -10,8 +10,13 @@ import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
 
-/** Writes `count` files into the folder and resolves with their paths. */
-export async function dealRows(path: string, folder: string, count: number): Promise<string[]> {
+export interface Hand {
+  readonly path: string;
+  readonly rows: number;
+}
+
+/** Writes `count` files into the folder. */
+export async function dealRows(path: string, folder: string, count: number): Promise<Hand[]> {
   const isCsv = /\.(csv|tsv)$/i.test(path);
   const paths = Array.from({ length: count }, (_, i) => join(folder, `rows-${i + 1}${extname(path)}`));
   const hands = paths.map((hand) => createWriteStream(hand));
@@ -27,7 +32,7 @@ export async function dealRows(path: string, folder: string, count: number): Pro
     heading = false;
   }
   await Promise.all(hands.map((hand) => finished(hand.end())));
-  return paths;
+  return paths.map((hand, i) => ({ path: hand, rows: Math.floor(turn / count) + (i < turn % count ? 1 : 0) }));
 }
 
 function linesOf(path: string): AsyncIterable<string> {

@@ -1,104 +1,163 @@
 /**
- * Demo: a gateway, devices, and a bad link between them, from start to reconciliation.
+ * Demo: from the first event over a bad link to the reconciliation.
  *
- * Owns the order of things: keys, gateway, link, devices; then faults; then a healed link and the drain. Promises to end
- * within its time. Never counts: it asks both sides.
+ * Owns the order of things: faults while events are recorded; then a healed link, the drain, and the comparison. Promises
+ * to end within its time once there is an end in sight. Never counts: it asks both sides.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { balanceOf } from './balance.ts';
-import { dealRows } from './deal.ts';
-import { type DeviceInput, type DeviceProgram, startDevice } from './device-program.ts';
-import { createFaultProxy, type FaultProxy } from './fault-proxy.ts';
-import { addKey, type GatewayProgram, startGateway } from './gateway-program.ts';
+import { type Balance, balanceOf } from './balance.ts';
+import type { DeviceFigures } from './device-program.ts';
+import type { FaultProxyStats } from './fault-proxy.ts';
 import type { DemoOptions } from './options.ts';
 import type { Programs } from './programs.ts';
 import { type Saboteur, startSaboteur } from './saboteur.ts';
-import type { FaultRates } from './schedule.ts';
-import type { Scene } from './screen.ts';
+import { type Stage, setStage } from './stage.ts';
 
-/** About a third of all requests meets something; what costs most is what may not be counted twice. */
-export const DEMO_FAULTS: FaultRates = {
-  'drop-answer': 0.06,
-  'twice-at-once': 0.05,
-  'twice-in-turn': 0.03,
-  'reset-before': 0.02,
-  'reset-during': 0.02,
-  'reset-after': 0.02,
-  'reset-answer': 0.02,
-  'truncate-answer': 0.02,
-  'corrupt-request': 0.01,
-  'corrupt-answer': 0.01,
-  delay: 0.04,
-  'answer-500': 0.02,
-  'answer-502': 0.01,
-  'answer-503': 0.01,
-  'answer-503-retry-after': 0.01,
-  'answer-400': 0.01,
-  'answer-401': 0.01,
-  'portal-200': 0.01,
-  'portal-302': 0.01,
-  'portal-511': 0.01,
-  'outage-reset': 0.005,
-  'outage-silence': 0.005,
-};
+export type Phase = 'recording' | 'draining' | 'done';
 
-const LOOK_EVERY_MS = 250;
-/** After this long without a new event everything has been recorded. */
-const CALM_MS = 1_000;
-/** Of what is recorded, this much is delivered over the bad link. */
-const DELIVERED_SHARE = 0.8;
-/** Requests that a bounded run is cut into, for each device: enough of them to meet all kinds of faults. */
-const REQUESTS_EACH = 64;
-
-export interface DemoEnd {
-  readonly scene: Scene;
-  /** False where the time was up first. */
+/** Everything there is to see at one moment. */
+export interface Scene {
+  readonly phase: Phase;
+  /** The gateway's own page, past the link. */
+  readonly pageUrl: string;
+  readonly devices: readonly DeviceFigures[];
+  readonly balance: Balance;
+  readonly link: FaultProxyStats;
+  /** Who met `kill -9`, in order. */
+  readonly kills: readonly string[];
+  /** Since the devices were started, milliseconds. */
+  readonly elapsedMs: number;
+  /** False where the time was up before everything was delivered. */
   readonly inTime: boolean;
 }
 
 export interface DemoRun {
-  /** Heals the link and has everything delivered that is recorded by now. */
-  finish(): void;
-  /** Rejects where a program of the demo fails. */
-  readonly ended: Promise<DemoEnd>;
+  readonly programs: Programs;
+  /** Where everything is kept. */
+  readonly folder: string;
+  readonly options: DemoOptions;
+  /** Aborts when recording is to end and the link is to heal. */
+  readonly finish: AbortSignal;
+  readonly onScene: (scene: Scene) => void;
 }
 
-export function startDemo(
-  programs: Programs,
-  folder: string,
-  options: DemoOptions,
-  onScene: (scene: Scene) => void,
-): DemoRun {
-  const asked = new AbortController();
-  const run = new Run(programs, folder, options, onScene, asked.signal);
-  return { finish: () => asked.abort(), ended: run.toEnd() };
+const LOOK_EVERY_MS = 250;
+/** After this long without a new event everything has been recorded. */
+const CALM_MS = 1_000;
+/** Of what is recorded, so much has to get through the bad link. */
+const BAD_LINK_SHARE = 0.8;
+/** Of the time for a bounded run, so much may be spent on the bad link. */
+const BAD_LINK_TIME_SHARE = 0.5;
+const KILL_PAUSE_MIN_MS = 1_500;
+const KILL_PAUSE_MAX_MS = 4_000;
+
+/** Resolves with the last scene. Rejects where a program of the demo fails. */
+export async function runDemo(run: DemoRun): Promise<Scene> {
+  const stage = await setStage(run.programs, run.folder, run.options);
+  try {
+    return await new Play(stage, run).toEnd();
+  } finally {
+    await stage.close();
+  }
 }
 
-class Run {
-  readonly #programs: Programs;
-  readonly #folder: string;
-  readonly #options: DemoOptions;
-  readonly #onScene: (scene: Scene) => void;
-  readonly #asked: AbortSignal;
-  #phase: Scene['phase'] = 'starting';
-  #startedAt = performance.now();
-  #devices: readonly DeviceProgram[] = [];
-  #saboteur: Saboteur | undefined;
-  #lastCrash: string | undefined;
+class Play {
+  readonly #stage: Stage;
+  readonly #run: DemoRun;
+  readonly #startedAt = performance.now();
+  readonly #kills: string[] = [];
+  /** Rejects when a program fails, and never resolves. */
+  readonly #failure: Promise<never>;
+  #fail: (error: Error) => void = () => {};
+  #phase: Phase = 'recording';
+  #isOver = false;
 
-  constructor(
-    programs: Programs,
-    folder: string,
-    options: DemoOptions,
-    onScene: (scene: Scene) => void,
-    asked: AbortSignal,
-  ) {
-    this.#programs = programs;
-    this.#folder = folder;
-    this.#options = options;
-    this.#onScene = onScene;
-    this.#asked = asked;
+  constructor(stage: Stage, run: DemoRun) {
+    this.#stage = stage;
+    this.#run = run;
+    this.#failure = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.#failure.catch(() => {});
+    stage.gateway.failed.catch(this.#fail);
+    Promise.all(stage.devices.map((device) => device.done)).then(() => {
+      this.#isOver = true;
+    }, this.#fail);
+  }
+
+  async toEnd(): Promise<Scene> {
+    const { options, finish } = this.#run;
+    const isBounded = options.events !== undefined || options.data !== undefined;
+    const endAt = isBounded ? this.#startedAt + options.timeoutMs : Number.POSITIVE_INFINITY;
+    const saboteur = options.kills ? this.#sabotage() : undefined;
+    await this.#overBadLink(isBounded ? this.#startedAt + BAD_LINK_TIME_SHARE * options.timeoutMs : endAt);
+    this.#phase = 'draining';
+    await saboteur?.stop();
+    this.#stage.link.heal();
+    if (finish.aborted) await Promise.all(this.#stage.devices.map((device) => device.finish()));
+    await this.#drain(finish.aborted ? performance.now() + options.timeoutMs : endAt);
+    this.#phase = 'done';
+    return this.#look();
+  }
+
+  /** Until most of what is recorded has got through, where there is an end; else until it is asked to finish. */
+  async #overBadLink(endAt: number): Promise<void> {
+    const { finish } = this.#run;
+    let recorded = 0;
+    let recordedAt = performance.now();
+    while (!this.#isOver && !finish.aborted && performance.now() < endAt) {
+      const { total } = (await this.#look()).balance;
+      const now = performance.now();
+      if (total.recorded !== recorded) recordedAt = now;
+      recorded = total.recorded;
+      const isCalm = recorded > 0 && now - recordedAt > CALM_MS;
+      if (endAt < Infinity && isCalm && total.delivered >= BAD_LINK_SHARE * recorded) return;
+      await this.#pause(finish);
+    }
+  }
+
+  async #drain(endAt: number): Promise<void> {
+    while (!this.#isOver && performance.now() < endAt) {
+      await Promise.all(this.#stage.devices.map((device) => device.probe()));
+      await this.#look();
+      await this.#pause();
+    }
+  }
+
+  #sabotage(): Saboteur {
+    const { devices, gateway } = this.#stage;
+    return startSaboteur({
+      victims: [...devices, { id: 'gateway', crash: () => gateway.crash() }],
+      seed: this.#run.options.seed,
+      pauseMinMs: KILL_PAUSE_MIN_MS,
+      pauseMaxMs: KILL_PAUSE_MAX_MS,
+      onKill: (id) => this.#kills.push(id),
+      onError: this.#fail,
+    });
+  }
+
+  async #look(): Promise<Scene> {
+    const { gateway, link, devices } = this.#stage;
+    const [figures, counted] = await Promise.all([
+      Promise.all(devices.map((device) => device.figures())),
+      gateway.counted(),
+    ]);
+    const scene: Scene = {
+      phase: this.#phase,
+      pageUrl: `${gateway.url}/`,
+      devices: figures,
+      balance: balanceOf(figures, counted),
+      link: link.stats(),
+      kills: this.#kills,
+      elapsedMs: performance.now() - this.#startedAt,
+      inTime: this.#isOver,
+    };
+    this.#run.onScene(scene);
+    return scene;
+  }
+
+  async #pause(signal?: AbortSignal): Promise<void> {
+    const pause = sleep(LOOK_EVERY_MS, undefined, { ...(signal && { signal }) }).catch(() => {});
+    await Promise.race([pause, this.#failure]);
   }
 }

@@ -46,16 +46,19 @@ export function readOptions(argv: readonly string[]): DemoOptions {
       ),
     )
     .option('--data <file>', 'NDJSON or CSV whose rows are dealt out to the devices, instead of a simulation')
-    .addOption(option('--seed <number>', 'the same readings and faults again', integer({ min: 0, max: 0xffffffff })).default(1))
+    .addOption(
+      option('--seed <number>', 'the same readings and faults again', integer({ min: 0, max: 0xffffffff })).default(1),
+    )
     .option('--no-faults', 'a good link')
     .option('--kills', 'kill -9 a device or the gateway now and then')
     .option('--once', 'a bounded run without a live table')
     .option('--json', 'end with one JSON line; implies --once')
     .addOption(
-      option('--timeout <duration>', 'longest time for a bounded run, and for draining', duration({ min: '1s' })).default(
-        180_000,
-        '3m',
-      ),
+      option(
+        '--timeout <duration>',
+        'longest time for a bounded run, and for draining',
+        duration({ min: '1s' }),
+      ).default(180_000, '3m'),
     )
     .option('--dir <folder>', 'keep everything there; default: a temporary folder, removed at the end');
   command.parse(argv, { from: 'user' });

@@ -17,37 +17,31 @@ export interface SaboteurOptions {
   /** Time between two crashes, milliseconds. */
   readonly pauseMinMs: number;
   readonly pauseMaxMs: number;
-  readonly onCrash: (id: string) => void;
+  readonly onKill: (id: string) => void;
   readonly onError: (error: Error) => void;
 }
 
 export interface Saboteur {
-  readonly crashes: number;
   /** Resolves once the last victim is up again. */
   stop(): Promise<void>;
 }
 
 export function startSaboteur(options: SaboteurOptions): Saboteur {
-  const { victims, seed, pauseMinMs, pauseMaxMs, onCrash, onError } = options;
+  const { victims, seed, pauseMinMs, pauseMaxMs, onKill, onError } = options;
   const random = createRandom(seed);
   const stopped = new AbortController();
-  let crashes = 0;
   const work = async (): Promise<void> => {
     for (;;) {
       const pauseMs = pauseMinMs + random() * (pauseMaxMs - pauseMinMs);
       const victim = victims[Math.floor(random() * victims.length)]!;
       await sleep(pauseMs, undefined, { signal: stopped.signal }).catch(() => {});
       if (stopped.signal.aborted) return;
-      onCrash(victim.id);
-      crashes++;
+      onKill(victim.id);
       await victim.crash();
     }
   };
   const done = work().catch((error: Error) => onError(error));
   return {
-    get crashes() {
-      return crashes;
-    },
     stop() {
       stopped.abort();
       return done;

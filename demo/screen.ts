@@ -5,23 +5,9 @@
  * anything.
  */
 import Table from 'cli-table3';
-import { type Balance, type BalanceRow, difference } from './balance.ts';
+import { type BalanceRow, difference } from './balance.ts';
+import type { Scene } from './demo.ts';
 import type { DeviceFigures } from './device-program.ts';
-import type { FaultProxyStats } from './fault-proxy.ts';
-
-export interface Scene {
-  readonly phase: 'starting' | 'bad link' | 'good link' | 'draining' | 'done';
-  readonly pageUrl: string;
-  readonly folder: string;
-  readonly seed: number;
-  readonly devices: readonly DeviceFigures[];
-  readonly balance: Balance;
-  readonly link: FaultProxyStats;
-  readonly crashes: number;
-  readonly lastCrash: string | undefined;
-  /** Since the first event, milliseconds. */
-  readonly elapsedMs: number;
-}
 
 export interface Paint {
   readonly good: (text: string) => string;
@@ -36,15 +22,14 @@ export function paintFor(colours: boolean): Paint {
 }
 
 export function liveText(scene: Scene, paint: Paint): string {
-  const { phase, pageUrl, seed, folder } = scene;
-  const hint = phase === 'draining' ? 'the link is healed; draining' : 'Ctrl-C heals the link, drains and reconciles';
+  const hint =
+    scene.phase === 'draining' ? 'the link is healed; draining …' : 'Ctrl-C heals the link, drains and reconciles';
   return [
-    `${paint.bold('tidegate')}  ${pageUrl}  ${paint.faint(`seed ${seed}, ${folder}`)}`,
+    `${paint.bold('tidegate')}  the gateway’s page: ${scene.pageUrl}`,
     '',
     figuresTable(scene, paint),
     '',
-    faultsLine(scene),
-    ...(scene.crashes > 0 ? [`kill -9: ${scene.crashes}, the last ${scene.lastCrash}`] : []),
+    ...happenings(scene),
     ...reasons(scene.devices).map(paint.faint),
     '',
     paint.faint(hint),
@@ -54,37 +39,64 @@ export function liveText(scene: Scene, paint: Paint): string {
 /** What the demo ends with. */
 export function reconciliationText(scene: Scene, paint: Paint): string {
   const { total } = scene.balance;
-  const verdict = total.match
-    ? paint.good('Every event was counted exactly once, and every sum agrees to the last digit.')
-    : paint.bad('The two sides do not agree.');
-  const seconds = scene.elapsedMs / 1_000;
   return [
     figuresTable(scene, paint),
     '',
-    faultsLine(scene),
-    ...(scene.crashes > 0 ? [`kill -9: ${scene.crashes}`] : []),
-    `${number(total.delivered)} events in ${seconds.toFixed(1)} s`,
+    ...happenings(scene),
+    `${number(total.delivered)} events in ${(scene.elapsedMs / 1_000).toFixed(1)} s`,
     '',
-    verdict,
-    '',
+    total.match
+      ? paint.good('Every event was counted exactly once, and every sum agrees to the last digit.')
+      : paint.bad(scene.inTime ? 'The two sides do not agree.' : 'The time was up before everything was delivered.'),
   ].join('\n');
 }
 
 /** One line of progress, where there is no terminal to draw on. */
-export function progressLine({ phase, balance, link, crashes, elapsedMs }: Scene): string {
+export function progressLine({ phase, balance, link, kills, elapsedMs }: Scene): string {
   const { recorded, queued, delivered, duplicatesRefused } = balance.total;
-  const kills = crashes > 0 ? `, ${crashes} kills` : '';
-  return (
-    `${(elapsedMs / 1_000).toFixed(1).padStart(6)} s  ${phase}: ${number(recorded)} recorded, ${number(queued)} queued, ` +
-    `${number(delivered)} delivered, ${number(duplicatesRefused)} duplicates refused, ` +
-    `${number(link.faultsInjected)} faults${kills}`
-  );
+  return [
+    `${(elapsedMs / 1_000).toFixed(1).padStart(6)} s ${phase}: ${number(recorded)} recorded`,
+    `${number(queued)} queued`,
+    `${number(delivered)} delivered`,
+    `${number(duplicatesRefused)} duplicates refused`,
+    `${number(link.faultsInjected)} faults`,
+    ...(kills.length > 0 ? [`${kills.length} kills`] : []),
+  ].join(', ');
 }
 
 function figuresTable({ devices, balance }: Scene, paint: Paint): string {
-  const head = ['device', 'recorded', 'queued', 'delivered', 'dupli-\ncates', 'retries', 'link', 'device\nvolume', 'gateway\nvolume', ''];
-  const right = ['recorded', 'queued', 'delivered', 'dupli-\ncates', 'retries', 'device\nvolume', 'gateway\nvolume', ''];
-  const places = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'] as const;
+  const head = [
+    'device',
+    'recorded',
+    'queued',
+    'delivered',
+    'dupli-\ncates',
+    'retries',
+    'link',
+    'device\nvolume',
+    'gateway\nvolume',
+    '',
+  ];
+  const right = [
+    'recorded',
+    'queued',
+    'delivered',
+    'dupli-\ncates',
+    'retries',
+    'device\nvolume',
+    'gateway\nvolume',
+    '',
+  ];
+  const places = [
+    'top',
+    'top-mid',
+    'top-left',
+    'top-right',
+    'bottom',
+    'bottom-mid',
+    'bottom-left',
+    'bottom-right',
+  ] as const;
   const inner = ['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'] as const;
   const table = new Table({
     head: head.map(paint.faint),
@@ -123,10 +135,13 @@ function reasons(devices: readonly DeviceFigures[]): string[] {
   return devices.flatMap(({ id, link, reason }) => (reason === null ? [] : [`${id} ${link}: ${reason}`]));
 }
 
-function faultsLine({ link }: Scene): string {
-  if (link.faultsInjected === 0) return 'faults injected: none';
+function happenings({ link, kills }: Scene): string[] {
   const kinds = Object.entries(link.faults).sort(([, a], [, b]) => b - a);
-  return `faults injected: ${number(link.faultsInjected)} (${kinds.map(([name, count]) => `${name} ${count}`).join(', ')})`;
+  const named = kinds.map(([name, count]) => `${name} ${count}`).join(', ');
+  return [
+    link.faultsInjected === 0 ? 'faults injected: none' : `faults injected: ${number(link.faultsInjected)} (${named})`,
+    ...(kills.length > 0 ? [`kill -9: ${kills.length}, the last to ${kills.at(-1)}`] : []),
+  ];
 }
 
 function number(value: number): string {

@@ -28,12 +28,12 @@ export function numberOfKey(key: Uint8Array): number {
 }
 
 /**
- * The families of a device's queue database. Blocks come before everything else: what is appended lies behind all that
- * is there, and RocksDB need not rewrite the one for the other.
+ * The families of a device's queue database. Blocks come after what seldom changes, so that a file of nothing but new
+ * blocks lies behind every other: RocksDB then keeps it as it is, and does not merge it with all that is there.
  */
 export const QUEUE = {
-  /** First sequence → block. */
-  block: 0x10,
+  /** Identity, position, delivered totals: single records with a text name. */
+  meta: 0x10,
   /** First sequence of a stream's run → stream. */
   stream: 0x11,
   /** First sequence → refused events. */
@@ -42,8 +42,10 @@ export const QUEUE = {
   gap: 0x13,
   /** First sequence → what was stored as a block but failed its checksum, kept for inspection. */
   damaged: 0x14,
-  /** Identity, position, delivered totals, marks: single records with a text name. */
-  meta: 0x15,
+  /** First sequence → block. */
+  block: 0x15,
+  /** Text name → note that is stored with blocks. */
+  mark: 0x16,
 } as const;
 
 /** The families of a gateway's database. */

@@ -191,7 +191,7 @@ class Disk implements QueueDisk {
   }
 }
 
-const EVERYTHING = { gte: Buffer.from([QUEUE.block]), lt: Buffer.from([QUEUE.meta + 1]) };
+const EVERYTHING = { gte: Buffer.from([QUEUE.meta]), lt: Buffer.from([QUEUE.mark + 1]) };
 
 function isFull(error: unknown): boolean {
   return error instanceof StoreError && error.code === 'disk-full';

@@ -6,14 +6,15 @@
  * one is whole and on disk. Never runs beside another write: the queue sees to that.
  */
 import { clearUnfinished, publishUnfinished } from './generations.ts';
-import { QUEUE } from './keys.ts';
+import { familyRange, numberKey, QUEUE } from './keys.ts';
 import { type Block, blockPut } from './queue-blocks.ts';
 import type { Put } from './queue-records.ts';
 import type { Operation, openRocks, Rocks } from './rocks.ts';
 import type { Entry, RocksHandle } from './rocks-handle.ts';
 
 const COMMIT_BYTES = 1 << 20;
-const BESIDES_BLOCKS = { gte: Buffer.from([QUEUE.block + 1]), lt: Buffer.from([QUEUE.meta + 1]) };
+/** Up to and with the fence. */
+const BEFORE_BLOCKS = { gte: Buffer.from([QUEUE.meta]), lt: numberKey(QUEUE.block, 0) };
 
 export interface RebuildOptions {
   /** The queue's directory. */
@@ -32,7 +33,8 @@ export async function rebuildQueue({ path, generation, open, handle, blocks }: R
   try {
     await copy(rocks, blockPuts(blocks));
     // Only now: reading the blocks may have added gaps and moved the position.
-    await copy(rocks, entryPuts(handle.walk(BESIDES_BLOCKS)));
+    await copy(rocks, entryPuts(handle.walk(BEFORE_BLOCKS)));
+    await copy(rocks, entryPuts(handle.walk(familyRange(QUEUE.mark))));
     await rocks.close();
   } catch (error) {
     await rocks.close().catch(() => {});

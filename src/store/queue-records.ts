@@ -22,7 +22,9 @@ const FORMAT_VERSION = 1;
 export const IDENTITY_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('identity')]);
 export const POSITION_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('position')]);
 export const TOTALS_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('totals')]);
-export const markKey = (name: string): Buffer => Buffer.from([QUEUE.meta, ...Buffer.from(`mark ${name}`)]);
+
+/** Stands before every block for ever, so that a walk over what comes before does not run on over deleted blocks. */
+export const FENCE_KEY = Buffer.from([QUEUE.block]);
 
 /** Events that the device gave up: `quota` on purpose, `damage` because the disk lost them. */
 export interface Gap extends Range {
@@ -67,6 +69,10 @@ export function encodeNumbers(...numbers: readonly number[]): Buffer {
 
 export function decodeNumber(bytes: Buffer, index: number): number {
   return Number(bytes.readBigUInt64BE(8 * index));
+}
+
+export function markKey(name: string): Buffer {
+  return Buffer.from([QUEUE.mark, ...Buffer.from(name)]);
 }
 
 /** Body: format version (u32), device id in UTF-8. */

@@ -13,6 +13,7 @@ import {
   decodeGap,
   decodeIdentity,
   decodeQuarantine,
+  FENCE_KEY,
   IDENTITY_KEY,
   identityPut,
   POSITION_KEY,
@@ -69,7 +70,8 @@ export async function loadState(
 async function makeState(rocks: Rocks, deviceId: string | undefined): Promise<QueueState> {
   const isEmpty = (await firstEntry(rocks, {})) === undefined;
   if (!isEmpty || deviceId === undefined) throw new StoreError('corrupt', 'the database is not a queue');
-  await rocks.write([identityPut(deviceId), positionPut(START)]);
+  const fence: Operation = { type: 'put', key: FENCE_KEY, value: Buffer.alloc(0) };
+  await rocks.write([identityPut(deviceId), positionPut(START), fence]);
   return { ...EMPTY, deviceId };
 }
 
@@ -139,7 +141,7 @@ async function derivePosition(rocks: Rocks, runs: StreamRuns): Promise<Position>
     used.push(decodeQuarantine(key, value) ?? sequenceOf(key));
   }
   const behind = 1 + Math.max(...used.map(({ last }) => last), (runs.at(-1)?.first ?? 1) - 1);
-  const [key, value] = (await firstEntry(rocks, familyRange(QUEUE.block))) ?? [];
+  const [key, value] = (await firstEntry(rocks, { gt: FENCE_KEY, lt: familyRange(QUEUE.block).lt })) ?? [];
   const head = key === undefined ? behind : numberOfKey(key);
   const offset = (key && value && decodeBlock(key, value)?.offset) ?? 0;
   const position = await withTail(rocks, { ...START, head, next: head, offset });

@@ -79,15 +79,29 @@ test('a block whose count is broken loses what is up to the next block', async (
   const path = await filled(t, 'abcd');
   // 10 becomes 26: that would run into the next one.
   await spoil(path, 11, flip(7));
-  await spoil(path, 31, (value) => {
-    value.writeUInt32BE(BLOCK_EVENTS_MAX + 1, 4);
-    return value;
-  });
   const queue = await openTestQueue(t, path);
-  assert.deepEqual(names(await contents(queue, 11)), ['21+10 c']);
-  assert.deepEqual(await contents(queue, 31), []);
-  assert.deepEqual(ranges(await queue.gaps()), ['11-20 damage', '31-40 damage']);
-  assert.equal((await queue.append([block(1, 'e')])).first, 41);
+  assert.deepEqual(names(await contents(queue, 11)), ['21+10 c', '31+10 d']);
+  assert.deepEqual(ranges(await queue.gaps()), ['11-20 damage']);
+});
+
+test('the newest block, too, may be broken', async (t) => {
+  for (const [count, last] of [
+    [10, 40],
+    // What cannot be right says nothing: one event at least was there.
+    [BLOCK_EVENTS_MAX + 1, 31],
+  ] as const) {
+    const path = await filled(t, 'abcd');
+    await spoil(path, 31, (value) => {
+      value.writeUInt32BE(count, 4);
+      return flip(20)(value);
+    });
+    const queue = await openTestQueue(t, path);
+    assert.equal(queue.next, last + 1);
+    const { first } = await queue.append([block(1, 'e')]);
+    assert.equal(first, last + 1);
+    assert.deepEqual(await contents(queue, 31), [`${first}+1 e`]);
+    assert.deepEqual(ranges(await queue.gaps()), [`31-${last} damage`]);
+  }
 });
 
 test('a block that is cut short, or under another key, is damage', async (t) => {
@@ -102,6 +116,10 @@ test('a block that is cut short, or under another key, is damage', async (t) => 
 
 test('blocks that the disk has lost become a gap', async (t) => {
   const path = await filled(t, 'abcdef');
+  const before = await openTestQueue(t, path);
+  // A release stores where the queue ends; without one, what is lost at the end was never known.
+  await before.release({});
+  await before.close();
   for (const first of [11, 21, 51]) await spoil(path, first, () => undefined);
   const queue = await openTestQueue(t, path);
   assert.deepEqual(names(await contents(queue, 1)), ['1+10 a']);

@@ -75,7 +75,6 @@ test('stops appending while there is still room to drain with, and goes on when 
   const queue = await openTestQueue(t, path, { reserveBytes: 8 * MIB, now: measureAlways() });
   const queued = await appendUntilFull(queue);
   assert.ok(queued > 500, `${queued} blocks are on the disk`);
-  console.log(await freeBytes(disk), queued, execFileSync('ls', ['-l', path, path + '/db-1']).toString());
   assert.ok((await freeBytes(disk)) > 2 * MIB);
   assert.equal((await stat(join(path, 'reserve'))).size, 8 * MIB, 'nobody needed it');
   assert.equal((await stat(join(path, 'reserve'))).blocks * 512, 8 * MIB, 'it takes what it says');

@@ -1,0 +1,108 @@
+/**
+ * Stage: a gateway, devices, and the link between them, set up and taken down.
+ *
+ * Owns what there is and where it is kept: `gateway/`, `keys/` and a folder for each device. Promises that the devices
+ * know the gateway only by the link. Never decides when anything happens.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dealRows } from './deal.ts';
+import { type DeviceInput, type DeviceProgram, startDevice } from './device-program.ts';
+import { createFaultProxy, type FaultProxy } from './fault-proxy.ts';
+import { addKey, type GatewayProgram, startGateway } from './gateway-program.ts';
+import type { DemoOptions } from './options.ts';
+import type { Programs } from './programs.ts';
+import type { FaultRates } from './schedule.ts';
+
+export interface Stage {
+  readonly gateway: GatewayProgram;
+  readonly link: FaultProxy;
+  readonly devices: readonly DeviceProgram[];
+  /** Ends the gateway in good order, and the link; devices that still run are the caller's to end. */
+  close(): Promise<void>;
+}
+
+/** About four requests in ten meet something; what is most frequent is what could be counted twice. */
+const FAULTS: FaultRates = {
+  'drop-answer': 0.06,
+  'twice-at-once': 0.05,
+  'twice-in-turn': 0.03,
+  'reset-before': 0.02,
+  'reset-during': 0.02,
+  'reset-after': 0.02,
+  'reset-answer': 0.02,
+  'truncate-answer': 0.02,
+  'corrupt-request': 0.01,
+  'corrupt-answer': 0.01,
+  delay: 0.04,
+  'answer-400': 0.01,
+  'answer-401': 0.01,
+  'answer-500': 0.02,
+  'answer-502': 0.01,
+  'answer-503': 0.01,
+  'answer-503-retry-after': 0.01,
+  'portal-200': 0.01,
+  'portal-302': 0.01,
+  'portal-511': 0.01,
+  'outage-reset': 0.005,
+  'outage-silence': 0.005,
+};
+
+const LATENCY_MAX_MS = 20;
+const DELAY_MAX_MS = 800;
+const OUTAGE_MS = 1_200;
+
+/** Requests that a bounded input is cut into for each device, so that they meet all kinds of faults. */
+const REQUESTS_MIN = 64;
+const BATCH_EVENTS_MAX = 4_096;
+
+interface Share {
+  readonly input: DeviceInput;
+  /** Undefined where there is no end. */
+  readonly events: number | undefined;
+}
+
+export async function setStage(programs: Programs, folder: string, options: DemoOptions): Promise<Stage> {
+  const ids = Array.from({ length: options.devices }, (_, i) => `pump-${i + 1}`);
+  const keys = join(folder, 'keys');
+  const gatewayData = join(folder, 'gateway');
+  const secretFile = (id: string) => join(keys, `${id}.key`);
+  await mkdir(keys, { recursive: true, mode: 0o700 });
+  const shares = await sharesOf(folder, options);
+  await Promise.all(ids.map((id) => addKey(programs, gatewayData, id, secretFile(id))));
+  const gateway = await startGateway(programs, gatewayData);
+  const link = await createFaultProxy({
+    target: gateway.url,
+    seed: options.seed,
+    faults: options.faults ? FAULTS : {},
+    latencyMaxMs: options.faults ? LATENCY_MAX_MS : 0,
+    delayMaxMs: DELAY_MAX_MS,
+    outageMs: OUTAGE_MS,
+  });
+  const devices = ids.map((id, i) => {
+    const { input, events } = shares[i]!;
+    const batchEvents = Math.min(BATCH_EVENTS_MAX, Math.ceil((events ?? Infinity) / REQUESTS_MIN) || 1);
+    const data = join(folder, id);
+    return startDevice(programs, { id, gatewayUrl: link.url, data, secretFile: secretFile(id), input, batchEvents });
+  });
+  return {
+    gateway,
+    link,
+    devices: await Promise.all(devices),
+    async close() {
+      await link.close();
+      await gateway.stop();
+    },
+  };
+}
+
+async function sharesOf(folder: string, { data, devices, events, rate, seed }: DemoOptions): Promise<Share[]> {
+  if (data !== undefined) {
+    const hands = await dealRows(data, folder, devices);
+    return hands.map(({ path, rows }) => ({ input: { kind: 'file', path }, events: rows }));
+  }
+  return Array.from({ length: devices }, (_, i): Share => {
+    const share = events === undefined ? undefined : Math.floor(events / devices) + (i < events % devices ? 1 : 0);
+    return { input: { kind: 'simulate', rate, events: share, seed: (seed + i) % 2 ** 32 }, events: share };
+  });
+}
