@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Balance, balanceOf } from './balance.ts';
 import type { DeviceFigures } from './device-program.ts';
 import type { FaultProxyStats } from './fault-proxy.ts';
+import type { CountedDevice } from './gateway-program.ts';
 import type { DemoOptions } from './options.ts';
 import type { Programs } from './programs.ts';
 import { type Saboteur, startSaboteur } from './saboteur.ts';
@@ -21,14 +22,16 @@ export interface Scene {
   /** The gateway's own page, past the link. */
   readonly pageUrl: string;
   readonly devices: readonly DeviceFigures[];
+  /** False while the gateway is down; its figures are the last known then. */
+  readonly gatewayAnswers: boolean;
   readonly balance: Balance;
   readonly link: FaultProxyStats;
   /** Who met `kill -9`, in order. */
   readonly kills: readonly string[];
   /** Since the devices were started, milliseconds. */
   readonly elapsedMs: number;
-  /** False where the time was up before everything was delivered. */
-  readonly inTime: boolean;
+  /** Everything recorded is acknowledged, and the gateway has told its figures since. */
+  readonly isComplete: boolean;
 }
 
 export interface DemoRun {
@@ -70,6 +73,7 @@ class Play {
   readonly #failure: Promise<never>;
   #fail: (error: Error) => void = () => {};
   #phase: Phase = 'recording';
+  #counted: ReadonlyMap<string, CountedDevice> = new Map();
   #isOver = false;
 
   constructor(stage: Stage, run: DemoRun) {
@@ -138,19 +142,20 @@ class Play {
 
   async #look(): Promise<Scene> {
     const { gateway, link, devices } = this.#stage;
-    const [figures, counted] = await Promise.all([
-      Promise.all(devices.map((device) => device.figures())),
-      gateway.counted(),
-    ]);
+    // The gateway first: then it is not ahead of what the devices say.
+    const counted = await gateway.counted();
+    if (counted) this.#counted = counted;
+    const figures = await Promise.all(devices.map((device) => device.figures()));
     const scene: Scene = {
       phase: this.#phase,
       pageUrl: `${gateway.url}/`,
       devices: figures,
-      balance: balanceOf(figures, counted),
+      gatewayAnswers: counted !== undefined,
+      balance: balanceOf(figures, this.#counted),
       link: link.stats(),
       kills: this.#kills,
       elapsedMs: performance.now() - this.#startedAt,
-      inTime: this.#isOver,
+      isComplete: this.#isOver && counted !== undefined,
     };
     this.#run.onScene(scene);
     return scene;

@@ -23,6 +23,7 @@ export interface DeviceProgramOptions {
   readonly secretFile: string;
   readonly input: DeviceInput;
   readonly batchEvents: number;
+  readonly lingerMs: number;
 }
 
 export interface DeviceFigures {
@@ -32,8 +33,6 @@ export interface DeviceFigures {
   readonly reason: string | null;
   readonly recorded: number;
   readonly queued: number;
-  /** Events that the device has neither delivered nor queued: in quarantine or given up. */
-  readonly lost: number;
   readonly retries: number;
   /** Exact sums of all that was recorded, decimal text by measure. */
   readonly sums: Readonly<Record<string, string>>;
@@ -53,9 +52,9 @@ export interface DeviceProgram {
 }
 
 /** A demo is watched: its devices try again sooner than a real one should. */
-const PATIENCE = ['--retry-base', '100ms', '--retry-max', '2s', '--request-timeout', '5s', '--linger', '50ms'];
+const PATIENCE = ['--retry-base', '100ms', '--retry-max', '2s', '--request-timeout', '5s'];
 
-type RunStatus = Pick<DeviceStatus, 'recorded' | 'delivered' | 'queued' | 'link' | 'session' | 'counting'>;
+type RunStatus = Pick<DeviceStatus, 'recorded' | 'queued' | 'link' | 'session' | 'counting'>;
 
 export async function startDevice(programs: Programs, options: DeviceProgramOptions): Promise<DeviceProgram> {
   const device = new RunningDevice(programs, options);
@@ -72,6 +71,8 @@ class RunningDevice implements DeviceProgram {
   #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve() {}, reject() {} };
   #isDone = false;
   #status: RunStatus | undefined;
+  /** True once the present process has said something. */
+  #isHeard = false;
   /** Retries of runs that have ended, and of this one. */
   #retries = { before: 0, now: 0 };
   /** What the queue held when the demo began: a folder may have been used before. */
@@ -98,14 +99,14 @@ class RunningDevice implements DeviceProgram {
     // What is still being counted after a start is not the whole of it.
     if (status && this.#program === program && !(status.counting && this.#status)) this.#learn(status);
     const known = this.#status;
-    const running = !this.#isDone && this.#program !== undefined;
+    const isRunning = !this.#isDone && this.#program !== undefined;
+    const link = isRunning && this.#isHeard ? known?.link : undefined;
     return {
       id: this.id,
-      link: this.#isDone ? 'done' : running ? (known?.link.state ?? 'connecting') : 'down',
-      reason: running ? (known?.link.reason ?? null) : null,
+      link: link?.state ?? (this.#isDone ? 'done' : isRunning ? 'connecting' : 'down'),
+      reason: link?.reason ?? null,
       recorded: known?.recorded.events ?? 0,
       queued: known?.queued.events ?? 0,
-      lost: known ? known.recorded.events - known.delivered.events - known.queued.events : 0,
       retries: this.#retries.before + this.#retries.now,
       sums: known?.recorded.sums ?? {},
     };
@@ -129,14 +130,15 @@ class RunningDevice implements DeviceProgram {
   }
 
   #launch(input: readonly string[]): void {
-    const { id, gatewayUrl, data, secretFile, batchEvents } = this.#options;
+    const { id, gatewayUrl, data, secretFile, batchEvents, lingerMs } = this.#options;
     const program = this.#programs.start('device', [
       ...['run', '--gateway', gatewayUrl, '--id', id, '--secret-file', secretFile, '--data', data, '--json'],
-      ...['--batch-events', String(batchEvents)],
+      ...['--batch-events', String(batchEvents), '--linger', `${lingerMs}ms`],
       ...PATIENCE,
       ...input,
     ]);
     this.#program = program;
+    this.#isHeard = false;
     program.ended.then(({ status, output }) => {
       // Ended by `#end`, whose caller knows why.
       if (this.#program !== program) return;
@@ -161,6 +163,7 @@ class RunningDevice implements DeviceProgram {
 
   #learn(status: RunStatus): void {
     this.#status = status;
+    this.#isHeard = true;
     this.#retries.now = status.session.retries;
   }
 

@@ -8,18 +8,16 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogUpdate } from 'log-update';
-import { failureText, onShutdown } from '../src/cli/index.ts';
-import { runDemo, type Scene } from './demo.ts';
-import { type DemoOptions, readOptions } from './options.ts';
+import { failureText } from '../src/cli/index.ts';
+import { runDemo } from './demo.ts';
+import { readOptions } from './options.ts';
 import { createPrograms } from './programs.ts';
-import { liveText, paintFor, progressLine, reconciliationText } from './screen.ts';
-import { summaryOf } from './summary.ts';
+import { createView } from './view.ts';
 
-interface Stage {
-  show(scene: Scene): void;
-  end(scene: Scene): void;
-}
+const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const;
+
+/** npm passes on a Ctrl-C that the terminal has told this process already. */
+const SAME_INTERRUPT_MS = 500;
 
 export async function main(argv: readonly string[]): Promise<void> {
   const options = readOptions(argv);
@@ -31,19 +29,38 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   // The terminal was closed: nobody will see a reconciliation.
   process.once('SIGHUP', () => process.exit(129));
-  const finish = new AbortController();
-  const shutdown = onShutdown(async () => finish.abort());
-  const view = options.once || !process.stdout.isTTY ? lines(options) : table();
+  const interruption = onInterrupt();
+  const view = createView(options, process);
   try {
     process.stderr.write(`starting a gateway and ${options.devices} devices, data in ${folder}\n`);
-    const scene = await runDemo({ programs, folder, options, finish: finish.signal, onScene: view.show });
+    const scene = await runDemo({ programs, folder, options, finish: interruption.signal, onScene: view.show });
     view.end(scene);
-    process.exitCode = scene.inTime && scene.balance.total.match ? 0 : 1;
+    process.exitCode = scene.isComplete && scene.balance.total.match ? 0 : 1;
   } catch (error) {
+    view.close();
     process.stderr.write(`${failureText(error, false)}\n`);
     process.exitCode = 1;
   } finally {
+    view.close();
     programs.killAll();
-    shutdown.release();
+    interruption.release();
   }
+}
+
+/** The first SIGINT or SIGTERM asks for the end, the next one takes it. */
+function onInterrupt(): { readonly signal: AbortSignal; release(): void } {
+  const asked = new AbortController();
+  let askedAt = Number.NEGATIVE_INFINITY;
+  const listener = () => {
+    if (asked.signal.aborted && performance.now() - askedAt > SAME_INTERRUPT_MS) process.exit(130);
+    if (!asked.signal.aborted) askedAt = performance.now();
+    asked.abort();
+  };
+  for (const signal of INTERRUPTS) process.on(signal, listener);
+  return {
+    signal: asked.signal,
+    release() {
+      for (const signal of INTERRUPTS) process.off(signal, listener);
+    },
+  };
 }

@@ -48,6 +48,9 @@ const FAULTS: FaultRates = {
   'outage-silence': 0.005,
 };
 
+/** Where there is no end there is time, and a table that is pleasant to watch. */
+const SEVERITY_WITHOUT_END = 0.4;
+
 const LATENCY_MAX_MS = 20;
 const DELAY_MAX_MS = 800;
 const OUTAGE_MS = 1_200;
@@ -55,6 +58,8 @@ const OUTAGE_MS = 1_200;
 /** Requests that a bounded input is cut into for each device, so that they meet all kinds of faults. */
 const REQUESTS_MIN = 64;
 const BATCH_EVENTS_MAX = 4_096;
+const LINGER_MS = 50;
+const LINGER_WITHOUT_END_MS = 200;
 
 interface Share {
   readonly input: DeviceInput;
@@ -74,7 +79,7 @@ export async function setStage(programs: Programs, folder: string, options: Demo
   const link = await createFaultProxy({
     target: gateway.url,
     seed: options.seed,
-    faults: options.faults ? FAULTS : {},
+    faults: faultsFor(options, shares),
     latencyMaxMs: options.faults ? LATENCY_MAX_MS : 0,
     delayMaxMs: DELAY_MAX_MS,
     outageMs: OUTAGE_MS,
@@ -83,7 +88,9 @@ export async function setStage(programs: Programs, folder: string, options: Demo
     const { input, events } = shares[i]!;
     const batchEvents = Math.min(BATCH_EVENTS_MAX, Math.ceil((events ?? Infinity) / REQUESTS_MIN) || 1);
     const data = join(folder, id);
-    return startDevice(programs, { id, gatewayUrl: link.url, data, secretFile: secretFile(id), input, batchEvents });
+    const lingerMs = events === undefined ? LINGER_WITHOUT_END_MS : LINGER_MS;
+    const pace = { batchEvents, lingerMs };
+    return startDevice(programs, { id, gatewayUrl: link.url, data, secretFile: secretFile(id), input, ...pace });
   });
   return {
     gateway,
@@ -94,6 +101,12 @@ export async function setStage(programs: Programs, folder: string, options: Demo
       await gateway.stop();
     },
   };
+}
+
+function faultsFor({ faults }: DemoOptions, shares: readonly Share[]): FaultRates {
+  if (!faults) return {};
+  const severity = shares.some(({ events }) => events === undefined) ? SEVERITY_WITHOUT_END : 1;
+  return Object.fromEntries(Object.entries(FAULTS).map(([name, rate]) => [name, rate * severity]));
 }
 
 async function sharesOf(folder: string, { data, devices, events, rate, seed }: DemoOptions): Promise<Share[]> {

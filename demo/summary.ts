@@ -6,16 +6,16 @@
 import type { Scene } from './demo.ts';
 import type { DemoOptions } from './options.ts';
 
-export function summaryOf({ balance, link, kills, elapsedMs, inTime }: Scene, { seed }: DemoOptions) {
+export function summaryOf({ balance, link, kills, elapsedMs, isComplete }: Scene, { seed }: DemoOptions) {
   const { id: _, ...total } = balance.total;
   const seconds = elapsedMs / 1_000;
   return {
     ...total,
-    match: total.match && inTime,
+    match: total.match && isComplete,
     faultsInjected: link.faultsInjected,
     faults: link.faults,
     kills: kills.length,
-    inTime,
+    isComplete,
     seconds: Number(seconds.toFixed(3)),
     eventsPerSecond: Math.round(total.delivered / seconds),
     seed,

@@ -98,13 +98,22 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   const count = natural(batch['count'], 'count');
   if (count > BATCH_EVENTS_MAX)
     throw new CodecError('batch-limit', `${count} events; ${BATCH_EVENTS_MAX} are the most`);
-  if (first + count - 1 > SEQUENCE_MAX) throw malformed('sequence range');
+  // Not added up, which would round.
+  if (first - 1 > SEQUENCE_MAX - count) throw malformed('sequence range');
   const sentAt = batch['sent'];
   if (typeof sentAt !== 'number' || !Number.isInteger(sentAt) || Math.abs(sentAt) > INTEGER_MAX)
     throw malformed('sent');
   const table = columnsFrom(batch['columns']);
   if (table.count !== count) throw malformed(`${count} events announced, ${table.count} in the columns`);
-  return { stream, first, count, sentAt, queue: queueFrom(batch['queue']), gaps: gapsFrom(batch['gaps']), table };
+  return {
+    stream,
+    first,
+    count,
+    sentAt: sentAt + 0,
+    queue: queueFrom(batch['queue']),
+    gaps: gapsFrom(batch['gaps']),
+    table,
+  };
 }
 
 function queueFrom(element: unknown): QueueState {
@@ -149,7 +158,7 @@ function sequence(value: unknown, what: string): number {
 }
 
 function natural(value: unknown, what: string): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value + 0;
   throw malformed(what);
 }
 

@@ -20,16 +20,27 @@ export interface Aggregate {
 }
 
 export function combine(a: Aggregate, b: Aggregate): Aggregate {
-  const latest = isLater(a, b) ? a : b;
-  return {
-    count: a.count + b.count,
-    sum: addDecimals(a.sum, b.sum),
-    min: Math.min(a.min, b.min),
-    max: Math.max(a.max, b.max),
-    last: latest.last,
-    lastTs: latest.lastTs,
-    lastSequence: latest.lastSequence,
-  };
+  return combineAll([a, b])!;
+}
+
+/** Undefined where there is none. */
+export function combineAll(aggregates: readonly (Aggregate | undefined)[]): Aggregate | undefined {
+  let latest: Aggregate | undefined;
+  let count = 0;
+  let sum: Decimal | undefined;
+  let min = Infinity;
+  let max = -Infinity;
+  for (const aggregate of aggregates) {
+    if (aggregate === undefined) continue;
+    count += aggregate.count;
+    sum = sum === undefined ? aggregate.sum : addDecimals(sum, aggregate.sum);
+    min = Math.min(min, aggregate.min);
+    max = Math.max(max, aggregate.max);
+    if (latest === undefined || isLater(aggregate, latest)) latest = aggregate;
+  }
+  if (latest === undefined || sum === undefined) return undefined;
+  const { last, lastTs, lastSequence } = latest;
+  return { count, sum, min, max, last, lastTs, lastSequence };
 }
 
 function isLater(a: Aggregate, b: Aggregate): boolean {

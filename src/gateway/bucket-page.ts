@@ -5,7 +5,7 @@
  * commutative and associative, and that a page has one form only: names and buckets ascend. Never knows where a page
  * begins or ends: buckets carry their own numbers.
  */
-import { type Aggregate, combine } from './aggregate.ts';
+import { type Aggregate, combineAll } from './aggregate.ts';
 
 /** Milliseconds of a bucket, and buckets of a page. A `total` page has one bucket, number 0, for all time. */
 export const GRANULARITIES = {
@@ -50,7 +50,7 @@ export function mergeBucketPages(into: BucketPage, delta: BucketPage): void {
 function addBucket(buckets: Bucket[], bucket: Bucket): void {
   const at = placeOf(buckets, bucket.number);
   const there = buckets[at];
-  if (there?.number === bucket.number) buckets[at] = combineBuckets(there, bucket);
+  if (there?.number === bucket.number) buckets[at] = combineBuckets([there, bucket]);
   else if (at === buckets.length) buckets.push(bucket);
   else buckets.splice(at, 0, bucket);
 }
@@ -72,21 +72,26 @@ function placeOf(buckets: readonly Bucket[], number: number): number {
 /** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */
 export function coarser(buckets: readonly Bucket[], factor: number): Bucket[] {
   const result: Bucket[] = [];
-  for (const { number: finer, events, aggregates } of buckets) {
-    const bucket = { number: factor === Infinity ? 0 : Math.floor(finer / factor), events, aggregates };
-    const previous = result.at(-1);
-    if (previous?.number === bucket.number) result[result.length - 1] = combineBuckets(previous, bucket);
-    else result.push(bucket);
+  const numberOf = ({ number }: Bucket) => (factor === Infinity ? 0 : Math.floor(number / factor));
+  for (let from = 0; from < buckets.length; ) {
+    const number = numberOf(buckets[from]!);
+    let to = from + 1;
+    while (to < buckets.length && numberOf(buckets[to]!) === number) to++;
+    const { events, aggregates } = to === from + 1 ? buckets[from]! : combineBuckets(buckets.slice(from, to));
+    result.push({ number, events, aggregates });
+    from = to;
   }
   return result;
 }
 
-function combineBuckets(a: Bucket, b: Bucket): Bucket {
-  const aggregates = a.aggregates.map((mine, i) => {
-    const theirs = b.aggregates[i];
-    return mine && theirs ? combine(mine, theirs) : (mine ?? theirs);
-  });
-  return { number: a.number, events: a.events + b.events, aggregates };
+/** One bucket, with the number of the first. */
+function combineBuckets(buckets: readonly Bucket[]): Bucket {
+  const [{ number, aggregates: ofFirst }] = buckets as readonly [Bucket];
+  return {
+    number,
+    events: buckets.reduce((sum, { events }) => sum + events, 0),
+    aggregates: ofFirst.map((_, place) => combineAll(buckets.map(({ aggregates }) => aggregates[place]))),
+  };
 }
 
 /** The page's buckets with aggregates in the places that `names`, which holds all of the page's, give them. */

@@ -26,6 +26,12 @@ declare module 'level-rocksdb' {
     | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
     | { readonly type: 'del'; readonly key: Buffer };
 
+  interface LevelBatch {
+    put(key: Buffer, value: Buffer): void;
+    del(key: Buffer): void;
+    write(options: { sync: boolean }, callback: (error?: Error | null) => void): void;
+  }
+
   interface LevelUp extends EventEmitter {
     open(callback: (error?: Error | null) => void): void;
     close(callback: (error?: Error | null) => void): void;
@@ -38,6 +44,7 @@ declare module 'level-rocksdb' {
       options: { sync: boolean },
       callback: (error?: Error | null) => void,
     ): void;
+    batch(): LevelBatch;
     iterator(range: LevelRange): LevelIterator;
     /** The encoding layer, and under it the binding: the only way to RocksDB's properties. */
     readonly _db: { readonly db: { getProperty(name: string): string } };

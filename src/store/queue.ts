@@ -50,6 +50,8 @@ import { createWalks } from './queue-walks.ts';
 import { type Operation, openRocks } from './rocks.ts';
 
 const RESERVE_BYTES = 16 << 20;
+/** Few enough for the event loop, however many small blocks a release lets go of. */
+const LOOK_UP_AT_ONCE = 256;
 /** How much a walk over the blocks takes in at once. */
 const WALK_LIMIT: ReadLimit = { bytesMax: 1 << 20, blocksMax: 1024 };
 
@@ -223,9 +225,12 @@ class RocksQueue implements Queue {
   /** The blocks of these names, as far as they are queued and whole. Exclusive. */
   async #blocksAt(names: readonly BlockName[]): Promise<Block[]> {
     const blocks: Block[] = [];
-    for (const [i, found] of (await this.#lookUp(names.map(({ first }) => first))).entries()) {
-      if (found.kind === 'block') blocks.push(found.block);
-      else if (found.kind === 'broken') await this.#mend(names[i]!.first);
+    for (let from = 0; from < names.length; from += LOOK_UP_AT_ONCE) {
+      const firsts = names.slice(from, from + LOOK_UP_AT_ONCE).map(({ first }) => first);
+      for (const [i, found] of (await this.#lookUp(firsts)).entries()) {
+        if (found.kind === 'block') blocks.push(found.block);
+        else if (found.kind === 'broken') await this.#mend(firsts[i]!);
+      }
     }
     return blocks;
   }

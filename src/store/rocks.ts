@@ -6,6 +6,7 @@
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LevelIterator, LevelOperation, LevelRange, LevelUp } from 'level-rocksdb';
 import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
@@ -55,6 +56,11 @@ export interface Rocks {
 /** Read-ahead of one iterator. Large enough for a few blocks a hop, small enough to hold in memory many times. */
 const READ_AHEAD_BYTES = 256 * 1024;
 
+/** A larger write is handed over in such pieces, and the event loop runs in between. It is one write all the same. */
+const OPERATIONS_AT_ONCE = 512;
+
+const SYNC = { sync: true };
+
 export async function openRocks(path: string, options: RocksOptions = {}): Promise<Rocks> {
   const create = options.create ?? true;
   try {
@@ -89,10 +95,20 @@ class RocksDatabase implements Rocks {
     this.#level = level;
   }
 
-  write(operations: readonly Operation[]): Promise<void> {
-    return this.#call('write', (done) =>
-      this.#level.batch(operations, { sync: true }, (error) => done(error, undefined)),
-    );
+  async write(operations: readonly Operation[]): Promise<void> {
+    if (operations.length <= OPERATIONS_AT_ONCE) {
+      return await this.#call('write', (done) =>
+        this.#level.batch(operations, SYNC, (error) => done(error, undefined)),
+      );
+    }
+    this.#assertOpen();
+    const batch = this.#level.batch();
+    for (const [i, operation] of operations.entries()) {
+      if (operation.type === 'put') batch.put(operation.key, operation.value);
+      else batch.del(operation.key);
+      if (i % OPERATIONS_AT_ONCE === 0) await nextTurn();
+    }
+    return await this.#call('write', (done) => batch.write(SYNC, (error) => done(error, undefined)));
   }
 
   async get(key: Buffer): Promise<Buffer | undefined> {
@@ -125,7 +141,6 @@ class RocksDatabase implements Rocks {
     try {
       for (;;) {
         const entry = await nextOf(iterator).catch((error) => {
-          // Closing ends every iterator.
           this.#assertOpen();
           throw error;
         });
@@ -133,7 +148,8 @@ class RocksDatabase implements Rocks {
         yield entry;
       }
     } finally {
-      await new Promise<void>((resolve) => iterator.end(() => resolve()));
+      // Closing ends every iterator, and one that has ended never answers.
+      if (!this.#closing) await new Promise<void>((resolve) => iterator.end(() => resolve()));
     }
   }
 

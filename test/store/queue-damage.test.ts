@@ -114,6 +114,19 @@ test('a block that is cut short, or under another key, is damage', async (t) => 
   assert.deepEqual(ranges(await queue.gaps()), ['1-10 damage', '11-20 damage']);
 });
 
+test('all of it may be broken, and a key that cannot be right leads nowhere', async (t) => {
+  const path = await filled(t, 'ab');
+  for (const first of [1, 11]) await spoil(path, first, flip(30));
+  await withDatabase(path, (rocks) =>
+    rocks.write([{ type: 'put', key: numberKey(QUEUE.block, 2 ** 40), value: Buffer.from('no block') }]),
+  );
+  const queue = await openTestQueue(t, path);
+  assert.deepEqual([queue.head, queue.next], [1, 21]);
+  assert.deepEqual(await contents(queue), []);
+  assert.deepEqual(ranges(await queue.gaps()), ['1-10 damage', '11-20 damage']);
+  assert.equal(queue.head, 21);
+});
+
 test('blocks that the disk has lost become a gap', async (t) => {
   const path = await filled(t, 'abcdef');
   const before = await openTestQueue(t, path);

@@ -11,6 +11,7 @@ import {
   temporaryDirectory,
   withDatabase,
 } from './queue-fixture.ts';
+import { createRandom, seedOf } from './random.ts';
 
 /** `first-last stream` of every run of sequences that share one. */
 function runs(queue: Queue): string[] {
@@ -109,13 +110,7 @@ test('a collision before the first append of an opening begins that opening’s 
 });
 
 test('a restream in random places leaves every other sequence where it was', async (t) => {
-  const seed = Math.floor(Math.random() * 2 ** 31);
-  t.diagnostic(`seed ${seed}`);
-  let state = seed;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return Math.floor((state / 2 ** 31) * below);
-  };
+  const random = createRandom(seedOf(t));
   const path = await temporaryDirectory(t);
   const randomBytes = countingBytes();
   let queue = await openTestQueue(t, path, { randomBytes });

@@ -3,8 +3,9 @@ import { cp, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { BLOCK_EVENTS_MAX, openQueue } from '../../src/store/index.ts';
-import { QUEUE } from '../../src/store/keys.ts';
+import { BLOCK_EVENTS_MAX, openQueue, StoreError, type StoreErrorCode } from '../../src/store/index.ts';
+import { numberKey, QUEUE } from '../../src/store/keys.ts';
+import { openRocks } from '../../src/store/rocks.ts';
 import {
   ALL,
   block,
@@ -16,6 +17,7 @@ import {
   temporaryDirectory,
   withDatabase,
 } from './queue-fixture.ts';
+import { createRandom, seedOf } from './random.ts';
 
 test('gives blocks back in order, and after opening again', async (t) => {
   const path = await temporaryDirectory(t);
@@ -53,13 +55,7 @@ test('reads from a block on, up to a limit, at least one', async (t) => {
 });
 
 test('reads every block once whatever their counts', async (t) => {
-  const seed = Math.floor(Math.random() * 2 ** 31);
-  t.diagnostic(`seed ${seed}`);
-  let state = seed;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return Math.floor((state / 2 ** 31) * below);
-  };
+  const random = createRandom(seedOf(t));
   const queue = await openTestQueue(t, await temporaryDirectory(t));
   const blocks = Array.from({ length: 600 }, (_, i) =>
     block(i % 200 < 100 ? 1 : 1 + random(9), `${i}`, 10 + random(200)),
@@ -185,6 +181,45 @@ test('works out where it is also where nothing is queued any more', async (t) =>
   assert.ok(again.next > 2, 'behind what is in quarantine');
 });
 
+test('works out where it is although gaps and quarantine are broken, too', async (t) => {
+  const path = await temporaryDirectory(t);
+  const queue = await openTestQueue(t, path);
+  const { stream } = await queue.append([block(4, 'a'), block(4, 'b')]);
+  await queue.release({ blocks: [{ first: 1 }], quarantine: [{ first: 2, last: 3, stream, bytes: Buffer.from('q') }] });
+  await queue.drop({ blocks: [{ first: 5 }], gaps: [{ first: 5, last: 8, sums: Buffer.from('s') }] });
+  await queue.close();
+  await withDatabase(path, (rocks) =>
+    rocks.write([
+      { type: 'del', key: positionKey },
+      { type: 'put', key: numberKey(QUEUE.quarantine, 2), value: Buffer.alloc(9) },
+      { type: 'put', key: numberKey(QUEUE.gap, 5), value: Buffer.alloc(9) },
+    ]),
+  );
+  const again = await openTestQueue(t, path);
+  assert.deepEqual([again.head, again.next], [6, 6], 'behind what can still be told');
+});
+
+test('opens although RocksDB cannot read where it is; any other failure is told', async (t) => {
+  const path = await temporaryDirectory(t);
+  const queue = await openTestQueue(t, path);
+  await queue.append([block(4, 'a')]);
+  await queue.release({ totals: Buffer.from('t') });
+  await queue.close();
+  let code: StoreErrorCode = 'io';
+  const open: typeof openRocks = async (...where) => {
+    const rocks = await openRocks(...where);
+    const get = rocks.get.bind(rocks);
+    rocks.get = (key) => (key.includes('identity') ? get(key) : Promise.reject(new StoreError(code, 'cannot read')));
+    return rocks;
+  };
+  await assert.rejects(openTestQueue(t, path, {}, open), { code: 'io' });
+  code = 'corrupt';
+  const again = await openTestQueue(t, path, {}, open);
+  assert.equal(again.totals, undefined);
+  assert.equal(await again.mark('input'), undefined);
+  assert.deepEqual(await contents(again), ['1+4 a']);
+});
+
 test('keeps refused events in quarantine, and tries them again in one commit', async (t) => {
   const path = await temporaryDirectory(t);
   const queue = await openTestQueue(t, path);
@@ -303,6 +338,18 @@ test('a walk gives every block that was there when it began, also those released
   );
 });
 
+test('a walk ends with what was there when it began', async (t) => {
+  const queue = await openTestQueue(t, await temporaryDirectory(t));
+  await queue.append(Array.from({ length: 1_100 }, (_, i) => block(1, `${i}`)));
+  let seen = 0;
+  for await (const { first } of queue.blocks()) {
+    seen += 1;
+    assert.equal(first, seen);
+    if (seen === 1) await queue.append([block(1, 'late')]);
+  }
+  assert.equal(seen, 1_100);
+});
+
 test('is bound to its device', async (t) => {
   const path = await temporaryDirectory(t);
   const queue = await openTestQueue(t, path);
@@ -327,6 +374,7 @@ test('is not made where that is not asked for, and leaves nothing behind', async
     code: 'not-found',
   });
   await assert.rejects(openQueue({ path }), { code: 'not-found' });
+  await assert.rejects(openQueue({ path: '/dev/null', deviceId: 'pump-1', create: false }), { code: 'io' });
   assert.deepEqual(await readdir(path), []);
 });
 

@@ -1,0 +1,172 @@
+/**
+ * Harness: what a figure is, and how it is measured.
+ *
+ * Owns warm-up, repetition and what becomes of the values. Promises that a result is the median of several runs, with all
+ * of them beside it, and that what is not measured is named together with its reason. Never decides what to measure.
+ */
+import assert from 'node:assert';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Programs } from './programs.ts';
+
+export type Unit = 'events/s' | 'requests/s' | 'B/event' | 'ms' | 'MB' | 'µs/event' | '×';
+
+export interface Quantity {
+  readonly value: number;
+  readonly unit: Unit;
+}
+
+/** What one run found, by name. An undefined value is one that this machine does not tell. */
+export type Quantities = Readonly<Record<string, Quantity | undefined>>;
+
+/** One line of the table. */
+export interface Reading extends Quantity {
+  readonly name: string;
+  /** Of every run, in order; `value` is their median. */
+  readonly values: readonly number[];
+}
+
+export interface Skip {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What a file in `figures/` exports as `figure`. Each is measured in a process of its own. */
+export interface Figure {
+  readonly title: string;
+  /** Rejects where anything goes wrong, above all where counts or totals do not agree. */
+  measure(stand: Stand): Promise<void>;
+}
+
+export interface StandSettings {
+  readonly quick: boolean;
+  /** Events of the backlog that is drained. */
+  readonly backlogEvents: number;
+  /** Where the real telemetry is; every `.csv` and `.ndjson` in it is measured. */
+  readonly telemetry: string;
+}
+
+export interface Repetition {
+  readonly warmUps: number;
+  readonly runs: number;
+}
+
+/** What a figure is measured with. */
+export interface Stand {
+  readonly settings: StandSettings;
+  readonly programs: Programs;
+  /** So many events, or a tenth of them where it should be quick. */
+  events(full: number): number;
+  /** A new empty folder on the disk that is measured. */
+  folder(name: string): Promise<string>;
+  /** Runs it several times; `run` counts from 0, warm-ups included, whose quantities are not kept. */
+  repeat(repetition: Repetition, run: (run: number) => Promise<Quantities>): Promise<void>;
+  /** What is the same in every run. */
+  state(name: string, quantity: Quantity): void;
+  /** What could not be measured, and why. */
+  skip(name: string, reason: string): void;
+}
+
+export interface StandReport {
+  readonly readings: readonly Reading[];
+  readonly skips: readonly Skip[];
+}
+
+const QUICK_SHARE = 10;
+const QUICK: Repetition = { warmUps: 1, runs: 2 };
+
+export function createStand(
+  options: Pick<Stand, 'settings' | 'programs'> & {
+    readonly folder: string;
+    readonly log: (line: string) => void;
+  },
+): Stand & { report(): StandReport } {
+  const { settings, programs, folder, log } = options;
+  const values = new Map<string, { readonly unit: Unit; readonly values: number[] }>();
+  const skips: Skip[] = [];
+  const add = (name: string, { value, unit }: Quantity) => {
+    assert(Number.isFinite(value), `${name} is ${value}`);
+    const known = values.get(name) ?? { unit, values: [] };
+    assert.equal(unit, known.unit, `${name} has one unit`);
+    known.values.push(value);
+    values.set(name, known);
+  };
+  const skip = (name: string, reason: string) => {
+    if (skips.some((known) => known.name === name)) return;
+    log(`SKIPPED: ${name}: ${reason}`);
+    skips.push({ name, reason });
+  };
+  return {
+    settings,
+    programs,
+    events: (full) => (settings.quick ? Math.ceil(full / QUICK_SHARE) : full),
+    async folder(name) {
+      const path = join(folder, name);
+      await mkdir(path, { mode: 0o700 });
+      return path;
+    },
+    async repeat(repetition, run) {
+      const { warmUps, runs } = settings.quick ? QUICK : repetition;
+      for (let at = 0; at < warmUps + runs; at++) {
+        const quantities = Object.entries(await run(at));
+        log(`${at < warmUps ? 'warm-up' : `run ${at - warmUps + 1} of ${runs}`}: ${quantities.map(inWords).join(', ')}`);
+        if (at < warmUps) continue;
+        for (const [name, quantity] of quantities) {
+          if (quantity !== undefined) add(name, quantity);
+          else skip(name, 'this system does not tell');
+        }
+      }
+    },
+    state: add,
+    skip,
+    report: () => ({
+      readings: [...values].map(([name, { unit, values: all }]) => ({ name, unit, value: medianOf(all), values: all })),
+      skips,
+    }),
+  };
+}
+
+export function eventsPerSecond(events: number, elapsedMs: number): Quantity {
+  return { value: events / (elapsedMs / 1_000), unit: 'events/s' };
+}
+
+export function bytesPerEvent(bytes: number, events: number): Quantity {
+  return { value: bytes / events, unit: 'B/event' };
+}
+
+/** How many times the second the first is. */
+export function ratio(a: Quantity, b: Quantity): Quantity {
+  assert.equal(a.unit, b.unit);
+  return { value: a.value / b.value, unit: '×' };
+}
+
+export function megabytes(bytes: number | undefined): Quantity | undefined {
+  return bytes === undefined ? undefined : { value: bytes / 1e6, unit: 'MB' };
+}
+
+/** From two looks at the seconds that a process has worked. */
+export function microsecondsPerEvent(
+  before: number | undefined,
+  after: number | undefined,
+  events: number,
+): Quantity | undefined {
+  if (before === undefined || after === undefined) return undefined;
+  return { value: ((after - before) / events) * 1e6, unit: 'µs/event' };
+}
+
+/** Three significant digits: `1.23 M`, `45.6 k`, `789`, `0.0123`. */
+export function numberText(value: number): string {
+  const size = Math.abs(value);
+  const [divisor, suffix] = size >= 999_500 ? [1e6, ' M'] : size >= 9_995 ? [1e3, ' k'] : [1, ''];
+  return `${Number((value / divisor).toPrecision(3))}${suffix}`;
+}
+
+export function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+function inWords([name, quantity]: readonly [string, Quantity | undefined]): string {
+  return quantity === undefined ? `${name}: unknown` : `${name} ${numberText(quantity.value)} ${quantity.unit}`;
+}

@@ -1,0 +1,138 @@
+/**
+ * Programs: the processes that a bench consists of.
+ *
+ * Owns starting and ending them, and what the system says about them from outside. Promises that none outlives the bench:
+ * each ends by its process id, and where the bench itself is killed, by its leash. Never reads what they mean by their
+ * output.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+export interface ProgramEnd {
+  /** As a shell has it: 128 + n for the signal n. */
+  readonly status: number;
+  /** All of standard output. */
+  readonly output: string;
+}
+
+export interface Program {
+  readonly name: string;
+  readonly pid: number;
+  /** Settles when the process has ended, whatever its status. */
+  readonly ended: Promise<ProgramEnd>;
+  /** The last lines of its standard error, for a message about its failure. */
+  readonly lastLines: readonly string[];
+  /** Calls for each line of its standard error from now on. */
+  onLine(listener: (line: string) => void): void;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface Programs {
+  /** Runs a file of this checkout, given from its root: JavaScript, or TypeScript that exports `main`. */
+  start(name: string, file: string, args: readonly string[]): Program;
+  /** Ends what is still running; in time even for the end of the process. */
+  killAll(): void;
+}
+
+export interface ProgramsOptions {
+  /** A folder where each program leaves a CPU profile when it ends; undefined for none. */
+  readonly profile?: string | undefined;
+  /** What profiles are named after, besides the program. */
+  readonly label: string;
+}
+
+const LINES_KEPT = 20;
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const leash = new URL('./leash.mjs', import.meta.url).href;
+
+export function createPrograms({ profile, label }: ProgramsOptions): Programs {
+  const running = new Set<Program>();
+  let started = 0;
+  return {
+    start(name, file, args) {
+      const profileName = `${label}-${++started}-${name}.cpuprofile`;
+      const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${profileName}`];
+      const script = file.endsWith('.ts') ? ['scripts/run.mjs', file] : [file];
+      const program = launch(name, [...flags, '--import', leash, ...script, ...args]);
+      running.add(program);
+      program.ended.finally(() => running.delete(program)).catch(() => {});
+      return program;
+    },
+    killAll() {
+      for (const program of running) program.kill('SIGKILL');
+    },
+  };
+}
+
+/** The output of a program that should end by itself. Rejects with its last line where the status is not 0. */
+export async function outputOf({ name, ended, lastLines }: Program): Promise<string> {
+  const { status, output } = await ended;
+  if (status === 0) return output;
+  throw new Error(`${name} ended with status ${status}: ${lastLines.at(-1) ?? ''}`);
+}
+
+/** The most memory that a process has held so far, bytes; undefined where the system does not tell. */
+export function peakMemoryBytes(pid: number | 'self'): number | undefined {
+  // Not `process.resourceUsage().maxRSS`: Linux lets a process inherit that from the one that started it.
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(pid, 'status'))?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024;
+}
+
+/** Seconds of all its threads so far, in steps of a hundredth; undefined where the system does not tell. */
+export function cpuSeconds(pid: number): number | undefined {
+  // The command's name is in parentheses and may hold anything; what is behind it is numbers.
+  const parts = readProc(pid, 'stat').split(') ').at(-1)!.split(' ');
+  const ticks = Number(parts[11]) + Number(parts[12]);
+  return Number.isNaN(ticks) ? undefined : ticks / 100;
+}
+
+function readProc(pid: number | 'self', file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function launch(name: string, args: readonly string[]): Program {
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    // A group of its own: Ctrl-C is for the bench to deal with.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: withoutSettings(process.env),
+  });
+  const lastLines: string[] = [];
+  const lines = createInterface({ input: child.stderr! });
+  lines.on('line', (line) => {
+    lastLines.push(line);
+    if (lastLines.length > LINES_KEPT) lastLines.shift();
+  });
+  return {
+    name,
+    pid: child.pid ?? 0,
+    ended: endOf(child),
+    lastLines,
+    onLine: (listener) => void lines.on('line', listener),
+    kill: (signal) => void child.kill(signal),
+  };
+}
+
+async function endOf(child: ChildProcess): Promise<ProgramEnd> {
+  const closed = new Promise<number>((done, failed) => {
+    child.once('error', failed);
+    child.once('close', (code, signal) => done(code ?? 128 + constants.signals[signal!]));
+  });
+  const [status, output] = await Promise.all([closed, text(child.stdout!)]);
+  return { status, output };
+}
+
+/** What someone has set for a gateway of theirs is not meant for this one. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('TIDEGATE_')));
+}

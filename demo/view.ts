@@ -1,0 +1,68 @@
+/**
+ * View: where the demo shows itself.
+ *
+ * Owns the terminal: a live table on one, lines of progress on standard error elsewhere. Promises that standard output
+ * gets the result alone wherever it is not a terminal.
+ */
+import { createLogUpdate } from 'log-update';
+import type { Scene } from './demo.ts';
+import type { DemoOptions } from './options.ts';
+import { liveText, paintFor, progressLine, reconciliationText } from './screen.ts';
+import { summaryOf } from './summary.ts';
+
+export interface View {
+  show(scene: Scene): void;
+  /** The last scene, and the result. */
+  end(scene: Scene): void;
+  /** Leaves the terminal as it was. */
+  close(): void;
+}
+
+export interface Terminal {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+const LINE_EVERY_MS = 1_000;
+const TEXT_COLUMNS = 120;
+
+export function createView(options: DemoOptions, { stdout, stderr }: Terminal): View {
+  return options.once || !stdout.isTTY ? lineView(options, stdout, stderr) : liveView(stdout);
+}
+
+function liveView(stdout: NodeJS.WriteStream): View {
+  const update = createLogUpdate(stdout);
+  const paint = paintFor(process.env['NO_COLOR'] === undefined);
+  let lines = 0;
+  const draw = (text: string): void => {
+    const before = lines;
+    lines = text.split('\n').length;
+    // It redraws what differs, and takes equal last lines for lines that have not moved.
+    if (lines !== before) update.clear();
+    update(text);
+  };
+  return {
+    show: (scene) => draw(liveText(scene, paint, stdout.columns)),
+    end: (scene) => draw(reconciliationText(scene, paint, stdout.columns)),
+    close: () => update.done(),
+  };
+}
+
+function lineView(options: DemoOptions, stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): View {
+  const paint = paintFor(false);
+  let nextAtMs = 0;
+  return {
+    show(scene) {
+      if (scene.elapsedMs < nextAtMs && scene.phase !== 'done') return;
+      nextAtMs = scene.elapsedMs + LINE_EVERY_MS;
+      stderr.write(`${progressLine(scene)}\n`);
+    },
+    end(scene) {
+      const result = options.json
+        ? JSON.stringify(summaryOf(scene, options))
+        : reconciliationText(scene, paint, TEXT_COLUMNS);
+      stdout.write(`${result}\n`);
+    },
+    close() {},
+  };
+}
