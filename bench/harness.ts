@@ -109,7 +109,9 @@ export function createStand(
       const { warmUps, runs } = settings.quick ? QUICK : repetition;
       for (let at = 0; at < warmUps + runs; at++) {
         const quantities = Object.entries(await run(at));
-        log(`${at < warmUps ? 'warm-up' : `run ${at - warmUps + 1} of ${runs}`}: ${quantities.map(inWords).join(', ')}`);
+        log(
+          `${at < warmUps ? 'warm-up' : `run ${at - warmUps + 1} of ${runs}`}: ${quantities.map(inWords).join(', ')}`,
+        );
         if (at < warmUps) continue;
         for (const [name, quantity] of quantities) {
           if (quantity !== undefined) add(name, quantity);

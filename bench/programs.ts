@@ -56,7 +56,8 @@ export function createPrograms({ profile, label }: ProgramsOptions): Programs {
   return {
     start(name, file, args) {
       const profileName = `${label}-${++started}-${name}.cpuprofile`;
-      const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${profileName}`];
+      const flags =
+        profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${profileName}`];
       const script = file.endsWith('.ts') ? ['scripts/run.mjs', file] : [file];
       const program = launch(name, [...flags, '--import', leash, ...script, ...args]);
       running.add(program);

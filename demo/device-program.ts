@@ -144,7 +144,7 @@ class RunningDevice implements DeviceProgram {
       if (this.#program !== program) return;
       this.#program = undefined;
       if (status !== 0) {
-        this.#settle.reject(new Error(`${id} ended with status ${status}: ${program.lastLines.at(-1) ?? ''}`));
+        this.#settle.reject(new Error(`${id} ended with status ${status}: ${program.lastWords()}`));
         return;
       }
       this.#learn(JSON.parse(output) as RunStatus);

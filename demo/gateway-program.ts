@@ -82,7 +82,7 @@ class RunningGateway implements GatewayProgram {
       });
     });
     const ended = program.ended.then(({ status }) => {
-      const error = new Error(`the gateway ended with status ${status}: ${program.lastLines.at(-1) ?? ''}`);
+      const error = new Error(`the gateway ended with status ${status}: ${program.lastWords()}`);
       if (this.#program === program) this.#fail(error);
       throw error;
     });

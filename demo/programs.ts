@@ -23,8 +23,8 @@ export interface Program {
   readonly pid: number;
   /** Settles when the process has ended, whatever its status. */
   readonly ended: Promise<ProgramEnd>;
-  /** The last lines of its log, for a message about its failure. */
-  readonly lastLines: readonly string[];
+  /** What its log says about its end, for a message about it. */
+  lastWords(): string;
   /** Calls for each line of its log from now on. */
   onLine(listener: (line: string) => void): void;
   kill(signal: NodeJS.Signals): void;
@@ -38,7 +38,9 @@ export interface Programs {
   killAll(): void;
 }
 
-const LINES_KEPT = 20;
+const LINES_KEPT = 40;
+/** Our programs' own line, a stack's first, or a log line of level error and above. */
+const FAILURE_PATTERN = /^(error: |[\w.]*Error\b|\{"level":[56]0)/;
 
 const leash = new URL('./leash.mjs', import.meta.url).href;
 
@@ -55,7 +57,7 @@ export function createPrograms(): Programs {
       const program = programs.start(name, args);
       const { status, output } = await program.ended;
       if (status === 0) return output;
-      throw new Error(`tidegate-${name} ${args[0]} ended with status ${status}: ${program.lastLines.at(-1) ?? ''}`);
+      throw new Error(`tidegate-${name} ${args[0]} ended with status ${status}: ${program.lastWords()}`);
     },
     killAll() {
       for (const program of running) program.kill('SIGKILL');
@@ -81,7 +83,7 @@ function launch(name: ProgramName, args: readonly string[]): Program {
   return {
     pid: child.pid ?? 0,
     ended: endOf(child),
-    lastLines,
+    lastWords: () => lastLines.findLast((line) => FAILURE_PATTERN.test(line)) ?? lastLines.at(-1) ?? 'without a word',
     onLine: (listener) => void lines.on('line', listener),
     kill: (signal) => void child.kill(signal),
   };

@@ -74,12 +74,15 @@ export function reconciliationText(scene: Scene, paint: Paint, columns: number):
     ...killLines(scene),
     `${number(total.delivered)} events in ${(scene.elapsedMs / 1_000).toFixed(1)} s`,
     '',
-    total.match
-      ? paint.good('Every event was counted exactly once, and every sum agrees to the last digit.')
-      : paint.bad(
-          scene.isComplete ? 'The two sides do not agree.' : 'The time was up before everything was delivered.',
-        ),
+    verdictOn(scene, paint),
   ].join('\n');
+}
+
+function verdictOn({ isComplete, balance }: Scene, paint: Paint): string {
+  if (!isComplete) return paint.bad('The time was up before everything was delivered.');
+  return balance.total.match
+    ? paint.good('Every event was counted exactly once, and every sum agrees to the last digit.')
+    : paint.bad('The two sides do not agree.');
 }
 
 /** One line of progress, where there is no terminal to draw on. */

@@ -55,11 +55,12 @@ const LATENCY_MAX_MS = 20;
 const DELAY_MAX_MS = 800;
 const OUTAGE_MS = 1_200;
 
-/** Requests that a bounded input is cut into for each device, so that they meet all kinds of faults. */
-const REQUESTS_MIN = 64;
+/** Requests that a bounded input is cut into for each device where it is large enough, to meet all kinds of faults. */
+const REQUESTS = 64;
+const BATCH_EVENTS_MIN = 100;
 const BATCH_EVENTS_MAX = 4_096;
 const LINGER_MS = 50;
-const LINGER_WITHOUT_END_MS = 200;
+const PACE_WITHOUT_END = { batchEvents: BATCH_EVENTS_MAX, lingerMs: 200 };
 
 interface Share {
   readonly input: DeviceInput;
@@ -86,10 +87,8 @@ export async function setStage(programs: Programs, folder: string, options: Demo
   });
   const devices = ids.map((id, i) => {
     const { input, events } = shares[i]!;
-    const batchEvents = Math.min(BATCH_EVENTS_MAX, Math.ceil((events ?? Infinity) / REQUESTS_MIN) || 1);
     const data = join(folder, id);
-    const lingerMs = events === undefined ? LINGER_WITHOUT_END_MS : LINGER_MS;
-    const pace = { batchEvents, lingerMs };
+    const pace = events === undefined ? PACE_WITHOUT_END : { batchEvents: batchEventsFor(events), lingerMs: LINGER_MS };
     return startDevice(programs, { id, gatewayUrl: link.url, data, secretFile: secretFile(id), input, ...pace });
   });
   return {
@@ -101,6 +100,10 @@ export async function setStage(programs: Programs, folder: string, options: Demo
       await gateway.stop();
     },
   };
+}
+
+function batchEventsFor(events: number): number {
+  return Math.min(BATCH_EVENTS_MAX, Math.max(BATCH_EVENTS_MIN, Math.ceil(events / REQUESTS)));
 }
 
 function faultsFor({ faults }: DemoOptions, shares: readonly Share[]): FaultRates {

@@ -31,22 +31,29 @@ export function vectorFiles(): Record<string, string> {
 }
 
 export async function main(args: readonly string[]): Promise<void> {
-  const files = vectorFiles();
   if (!args.includes('--check')) {
+    const files = vectorFiles();
     await mkdir(FOLDER, { recursive: true });
     for (const [name, content] of Object.entries(files)) await writeFile(new URL(name, FOLDER), content);
     console.log(`${Object.keys(files).length} files written to proto-spec/vectors`);
     return;
   }
-  const found = (await readdir(FOLDER)).filter((name) => name.endsWith('.json'));
-  const different: string[] = [];
-  for (const name of new Set([...found, ...Object.keys(files)])) {
-    const there = found.includes(name) ? await readFile(new URL(name, FOLDER), 'utf8') : undefined;
-    if (there !== files[name]) different.push(name);
-  }
-  if (different.length === 0) return console.log(`${found.length} files of proto-spec/vectors are as they should be`);
+  const different = await differingFiles(FOLDER);
+  if (different.length === 0) return console.log('proto-spec/vectors is as it should be');
   console.error(`error: not as they should be: ${different.join(', ')} (vectors-changed). See: npm run vectors`);
   process.exitCode = 1;
+}
+
+/** The names of files in the folder that are missing, too many, or not what the script would write. */
+export async function differingFiles(folder: URL): Promise<string[]> {
+  const files = vectorFiles();
+  const found = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+  const different: string[] = [];
+  for (const name of new Set([...found, ...Object.keys(files)])) {
+    const there = found.includes(name) ? await readFile(new URL(name, folder), 'utf8') : undefined;
+    if (there !== files[name]) different.push(name);
+  }
+  return different;
 }
 
 /** One line for each vector: short enough to read, and a change shows as a line. */

@@ -112,10 +112,10 @@ const EVENTS: readonly (readonly [name: string, events: readonly TelemetryEvent[
 export function batchVectors() {
   const own = EVENTS.map(([name, events, header]) => {
     const batch = { name, header: { ...HEADER, ...header }, events };
-    return { ...described(batch), hex: bytesOf(batch).toString('hex'), own: true };
+    return { ...vectorOf(batch), hex: bytesOf(batch).toString('hex'), own: true };
   });
   const foreign = foreignBatches().map(({ bytes, ...batch }) => ({
-    ...described(batch),
+    ...vectorOf(batch),
     hex: bytes.toString('hex'),
     own: false,
   }));
@@ -125,7 +125,8 @@ export function batchVectors() {
   };
 }
 
-function described({ name, header, events }: ValidBatch) {
+/** What a reader must get out of the batch, as vectors/README.md has it. */
+export function vectorOf({ name, header, events }: ValidBatch) {
   const { stream, first, sentAt, queue, gaps } = header;
   return {
     name,

@@ -92,8 +92,8 @@ export function decodeBatch(bytes: Uint8Array): Batch {
     throw new CodecError('batch-version', `version ${String(batch['v'])}; this decoder reads ${BATCH_VERSION}`);
   }
   if (!(batch['stream'] instanceof Uint8Array) || batch['stream'].length !== STREAM_BYTES) throw malformed('stream');
-  // A copy: the original would keep the whole inflated body alive.
-  const stream = batch['stream'].slice();
+  // A copy: a view would keep the whole inflated body alive.
+  const stream = Uint8Array.from(batch['stream']);
   const first = sequence(batch['first'], 'first');
   const count = natural(batch['count'], 'count');
   if (count > BATCH_EVENTS_MAX)
@@ -158,6 +158,7 @@ function sequence(value: unknown, what: string): number {
 }
 
 function natural(value: unknown, what: string): number {
+  // A float may say minus zero, which is zero.
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value + 0;
   throw malformed(what);
 }

@@ -5,6 +5,7 @@
  * that everything recorded while one commit is under way shares the next, and that no call waits for the network. Never
  * holds the event loop for longer than one block takes to pack.
  */
+import assert from 'node:assert';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   BLOCK_EVENTS_MAX,
@@ -62,16 +63,28 @@ class Group {
   readonly marks: Mark[] = [];
   readonly done: Promise<Receipt>;
   resolve!: (first: Receipt) => void;
-  reject!: (error: unknown) => void;
   count = 0;
+  #reject!: (error: unknown) => void;
+  readonly #receipts: Promise<Receipt>[] = [];
 
   constructor() {
     this.done = new Promise((resolve, reject) => {
       this.resolve = resolve;
-      this.reject = reject;
+      this.#reject = reject;
     });
+  }
+
+  /** The receipt of the event at this place, counted from 0. */
+  receiptAt(place: number): Promise<Receipt> {
+    const receipt = this.done.then(({ stream, sequence }) => ({ stream, sequence: sequence + place }));
+    this.#receipts.push(receipt);
+    return receipt;
+  }
+
+  reject(error: unknown): void {
     // Receipts carry the failure to whoever asked; a program that records without awaiting must not be ended by it.
-    this.done.catch(() => {});
+    for (const receipt of this.#receipts) handled(receipt);
+    this.#reject(error);
   }
 
   add(event: TelemetryEvent): void {
@@ -88,8 +101,11 @@ class Group {
 
 class GroupRecorder implements Recorder {
   readonly #options: RecorderOptions;
+  /** The one that still takes events. */
   #group: Group | undefined;
-  #running: Promise<void> | undefined;
+  #running = false;
+  /** Settles with the newest group, and so after all before it. */
+  #newest: Promise<unknown> = Promise.resolve();
   #pendingEvents = 0;
   #closed = false;
 
@@ -98,40 +114,39 @@ class GroupRecorder implements Recorder {
   }
 
   record(event: TelemetryEvent): Promise<Receipt> {
-    let receipt: Promise<Receipt>;
     try {
       const group = this.#open(1);
-      const place = group.count;
       group.add(event);
-      this.#pendingEvents++;
-      receipt = group.done.then(({ stream, sequence }) => ({ stream, sequence: sequence + place }));
+      this.#take(group, 1);
+      return group.receiptAt(group.count - 1);
     } catch (error) {
-      receipt = Promise.reject(error);
+      return handled(Promise.reject(error));
     }
-    receipt.catch(() => {});
-    return receipt;
   }
 
-  async recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt> {
-    // Checked on the side first, since a group that has taken half of them could not give them back.
-    const check = createTableBuilder();
-    for (const event of events) {
-      if (!check.add(event)) {
-        check.build();
+  recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt> {
+    try {
+      assert(events.length > 0, 'there is something to record');
+      // Checked on the side first, since a group that has taken half of them could not give them back.
+      let check = createTableBuilder();
+      for (const event of events) {
+        if (check.add(event)) continue;
+        check = createTableBuilder();
         check.add(event);
       }
+      const group = this.#open(events.length);
+      const place = group.count;
+      for (const event of events) group.add(event);
+      if (mark) group.marks.push(mark);
+      this.#take(group, events.length);
+      return group.receiptAt(place);
+    } catch (error) {
+      return handled(Promise.reject(error));
     }
-    const group = this.#open(events.length);
-    const place = group.count;
-    for (const event of events) group.add(event);
-    if (mark) group.marks.push(mark);
-    this.#pendingEvents += events.length;
-    const { stream, sequence } = await group.done;
-    return { stream, sequence: sequence + place };
   }
 
   async flush(): Promise<void> {
-    await this.#running;
+    await this.#newest.catch(() => {});
   }
 
   close(): Promise<void> {
@@ -139,17 +154,25 @@ class GroupRecorder implements Recorder {
     return this.flush();
   }
 
+  /** The group to add so many events to. It is not waited for before it has taken one: an event may be refused. */
   #open(events: number): Group {
     if (this.#closed) throw new DeviceError('closed', 'the device is closed');
     if (this.#pendingEvents + events > this.#options.pendingEventsMax) {
       throw new DeviceError('overloaded', `${this.#pendingEvents} events wait for the disk; the next must wait too`);
     }
-    this.#group ??= new Group();
-    this.#running ??= this.#run();
-    return this.#group;
+    return this.#group ?? new Group();
+  }
+
+  #take(group: Group, events: number): void {
+    this.#pendingEvents += events;
+    if (this.#group === group) return;
+    this.#group = group;
+    this.#newest = group.done;
+    if (!this.#running) void this.#run();
   }
 
   async #run(): Promise<void> {
+    this.#running = true;
     // One turn of the loop, so that calls made in one go share the commit.
     await nextTurn();
     while (this.#group) {
@@ -163,8 +186,14 @@ class GroupRecorder implements Recorder {
       }
       this.#pendingEvents -= group.count;
     }
-    this.#running = undefined;
+    this.#running = false;
   }
+}
+
+/** Whoever does not look at it is not ended by it. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** Packs block by block, giving others a turn after each. */

@@ -1,90 +1,63 @@
 /**
- * BucketPage on disk.
+ * Bucket on disk.
  *
- * Owns the bytes of bucket pages. Promises that equal pages have equal bytes and that a page costs little: a sum and the
- * values beside it share one power of ten per measure, times are kept from the start of their bucket, and a bucket that
- * saw a single value keeps that value once. Never rounds.
+ * Owns the bytes of a bucket. Promises that equal buckets have equal bytes, and few of them: a sum and the values beside
+ * it share one power of ten, times are kept from the start of the bucket, and a bucket that saw a single value keeps that
+ * value once. Never rounds.
  */
-import { addDecimals, type Decimal } from '../codec/index.ts';
 import type { Aggregate } from './aggregate.ts';
-import type { Bucket, BucketPage } from './bucket-page.ts';
-import { createPageReader, createPageWriter, type PageReader, type PageWriter } from './page-bytes.ts';
+import type { Bucket } from './bucket.ts';
+import type { PageReader, PageWriter } from './page-bytes.ts';
 
-const VERSION = 1;
-
-/** The flags of an aggregate: it is one value, or which of its values are written as doubles. */
+/**
+ * The flags of an aggregate: it is one value, or which of its values are written as doubles. Its scale stands above
+ * them.
+ */
 const SINGLE = 8;
 const RAW_MIN = 1;
 const RAW_MAX = 2;
 const RAW_LAST = 4;
+const FLAGS = 16;
 
 /** Up to this scale and mantissa a double divided by a power of ten is the nearest double to that decimal. */
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 const MANTISSA_MAX = 1e15;
 
-const writer = createPageWriter();
-
-/** @param bucketMs length of a bucket, or 0 in a `total` page */
-export function encodeBucketPage(page: BucketPage, bucketMs: number): Uint8Array {
-  const { names, buckets } = page;
-  writer.natural(VERSION);
-  writer.natural(buckets.length);
-  let previous = 0;
-  for (const { number, events } of buckets) {
-    writer.integer(number - previous);
-    writer.natural(events);
-    previous = number;
+/** @param previous number of the bucket before it; @param bucketMs length of a bucket, or 0 in a `total` page */
+export function writeBucket(to: PageWriter, bucket: Bucket, previous: number, bucketMs: number): void {
+  to.integer(bucket.number - previous);
+  to.natural(bucket.events);
+  for (const aggregate of bucket.aggregates) {
+    if (aggregate === undefined) to.natural(0);
+    else writeAggregate(to, aggregate, bucket.number * bucketMs);
   }
-  writer.natural(names.length);
-  names.forEach((name, place) => {
-    writer.text(name);
-    const scale = buckets.reduce((most, { aggregates }) => Math.max(most, aggregates[place]?.sum.scale ?? 0), 0);
-    writer.natural(scale);
-    for (const { number, aggregates } of buckets) {
-      const aggregate = aggregates[place];
-      if (aggregate === undefined) writer.natural(0);
-      else writeAggregate(writer, aggregate, scale, number * bucketMs);
-    }
-  });
-  return writer.finish();
 }
 
-/** @throws RangeError where the bytes are no bucket page */
-export function decodeBucketPage(bytes: Uint8Array, bucketMs: number): BucketPage {
-  const reader = createPageReader(bytes);
-  if (reader.natural() !== VERSION) throw new RangeError('an unknown version of a page');
-  const buckets: (Bucket & { aggregates: (Aggregate | undefined)[] })[] = [];
-  let previous = 0;
-  for (let left = reader.count(); left > 0; left--) {
-    previous += reader.integer();
-    buckets.push({ number: previous, events: reader.natural(), aggregates: [] });
-  }
-  const names: string[] = [];
-  for (let left = reader.count(); left > 0; left--) {
-    names.push(reader.text());
-    const scale = reader.natural();
-    for (const { number, aggregates } of buckets) aggregates.push(readAggregate(reader, scale, number * bucketMs));
-  }
-  reader.end();
-  return { names, buckets };
+/** @throws RangeError where the bytes are no bucket of so many measures */
+export function readBucket(from: PageReader, measures: number, previous: number, bucketMs: number): Bucket {
+  const number = previous + from.integer();
+  const events = from.natural();
+  const aggregates: (Aggregate | undefined)[] = [];
+  for (let left = measures; left > 0; left--) aggregates.push(readAggregate(from, number * bucketMs));
+  return { number, events, aggregates };
 }
 
-function writeAggregate(to: PageWriter, aggregate: Aggregate, scale: number, startsAt: number): void {
-  const { count, min, max, last } = aggregate;
-  const { digits } = rescaled(aggregate.sum, scale);
+function writeAggregate(to: PageWriter, aggregate: Aggregate, startsAt: number): void {
+  const { count, sum, min, max, last } = aggregate;
+  const { digits, scale } = sum;
   to.natural(count);
   if (count === 1 && doubleOf(digits, scale) === last) {
-    to.natural(SINGLE);
+    to.natural(SINGLE + FLAGS * scale);
     to.digits(digits);
   } else {
     const lowest = mantissaOf(min, scale);
     const highest = mantissaOf(max, scale);
     const latest = mantissaOf(last, scale);
-    to.natural(
-      (lowest === undefined ? RAW_MIN : 0) +
-        (highest === undefined ? RAW_MAX : 0) +
-        (latest === undefined ? RAW_LAST : 0),
-    );
+    const raw =
+      (lowest === undefined ? RAW_MIN : 0) |
+      (highest === undefined ? RAW_MAX : 0) |
+      (latest === undefined ? RAW_LAST : 0);
+    to.natural(raw + FLAGS * scale);
     to.digits(digits);
     writeValue(to, min, lowest);
     writeValue(to, max, highest);
@@ -94,25 +67,19 @@ function writeAggregate(to: PageWriter, aggregate: Aggregate, scale: number, sta
   to.natural(aggregate.lastSequence);
 }
 
-function readAggregate(from: PageReader, scale: number, startsAt: number): Aggregate | undefined {
+function readAggregate(from: PageReader, startsAt: number): Aggregate | undefined {
   const count = from.natural();
   if (count === 0) return undefined;
-  const flags = from.natural();
+  const head = from.natural();
+  const flags = head % FLAGS;
+  const scale = (head - flags) / FLAGS;
   const digits = from.digits();
-  const sum = { digits, scale };
-  if (flags === SINGLE) {
-    const value = doubleOf(digits, scale);
-    if (value === undefined) throw new RangeError('a single value that no double holds');
-    return { count, sum, min: value, max: value, last: value, ...readLast(from, startsAt) };
-  }
-  const min = readValue(from, scale, (flags & RAW_MIN) !== 0);
-  const max = readValue(from, scale, (flags & RAW_MAX) !== 0);
-  const last = readValue(from, scale, (flags & RAW_LAST) !== 0);
-  return { count, sum, min, max, last, ...readLast(from, startsAt) };
-}
-
-function readLast(from: PageReader, startsAt: number): Pick<Aggregate, 'lastTs' | 'lastSequence'> {
-  return { lastTs: startsAt + from.integer(), lastSequence: from.natural() };
+  const single = flags === SINGLE ? doubleOf(digits, scale) : undefined;
+  const min = single ?? readValue(from, scale, (flags & RAW_MIN) !== 0);
+  const max = single ?? readValue(from, scale, (flags & RAW_MAX) !== 0);
+  const last = single ?? readValue(from, scale, (flags & RAW_LAST) !== 0);
+  const lastTs = startsAt + from.integer();
+  return { count, sum: { digits, scale }, min, max, last, lastTs, lastSequence: from.natural() };
 }
 
 function writeValue(to: PageWriter, value: number, mantissa: number | undefined): void {
@@ -137,8 +104,4 @@ function doubleOf(digits: bigint, scale: number): number | undefined {
   const unit = POWERS[scale];
   const mantissa = Number(digits);
   return unit === undefined || Math.abs(mantissa) > MANTISSA_MAX ? undefined : mantissa / unit;
-}
-
-function rescaled(sum: Decimal, scale: number): Decimal {
-  return sum.scale === scale ? sum : addDecimals({ digits: 0n, scale }, sum);
 }

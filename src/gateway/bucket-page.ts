@@ -1,115 +1,117 @@
 /**
- * BucketPage: the aggregates of one sensor, bucket by bucket.
+ * BucketPage: the buckets of one sensor over some time.
  *
- * Owns what is in `total`, `minute`, `hour` and `day` pages and how two of them become one. Promises that merging is
- * commutative and associative, and that a page has one form only: names and buckets ascend. Never knows where a page
- * begins or ends: buckets carry their own numbers.
+ * Owns what is in `total`, `minute`, `hour` and `day` pages, how two of them become one, and their bytes. Promises that
+ * merging is commutative and associative, that equal pages have equal bytes, and that buckets which are over stay packed
+ * until somebody asks for them: in memory, and when the page is written again. Never knows where a page begins or ends.
  */
-import { type Aggregate, combineAll } from './aggregate.ts';
-
-/** Milliseconds of a bucket, and buckets of a page. A `total` page has one bucket, number 0, for all time. */
-export const GRANULARITIES = {
-  minute: { bucketMs: 60_000, pageBuckets: 60 },
-  hour: { bucketMs: 3_600_000, pageBuckets: 24 },
-  day: { bucketMs: 86_400_000, pageBuckets: 32 },
-} as const;
-
-export type Granularity = keyof typeof GRANULARITIES;
-
-export interface Bucket {
-  /** Epoch milliseconds of its start, divided by `bucketMs`; 0 in a `total` page. */
-  readonly number: number;
-  /** Events, also those without a measure. */
-  readonly events: number;
-  /** One for each of the page's names; undefined where no event had that measure. */
-  readonly aggregates: readonly (Aggregate | undefined)[];
-}
+import { addBucket, type Bucket } from './bucket.ts';
+import { readBucket, writeBucket } from './bucket-bytes.ts';
+import { createPageReader, createPageWriter } from './page-bytes.ts';
 
 export interface BucketPage {
+  /** Length of a bucket; 0 in a `total` page. */
+  readonly bucketMs: number;
   /** The measures, ascending. */
   names: readonly string[];
-  /** Ascending by number. */
-  buckets: Bucket[];
+  packed: PackedBuckets;
+  /** Ascending, and later than the packed ones. */
+  open: Bucket[];
 }
 
-export function emptyBucketPage(): BucketPage {
-  return { names: [], buckets: [] };
+interface PackedBuckets {
+  readonly count: number;
+  /** Number of the last one. */
+  readonly last: number;
+  readonly bytes: Uint8Array;
+}
+
+const NO_BUCKETS: PackedBuckets = { count: 0, last: 0, bytes: new Uint8Array(0) };
+const VERSION = 1;
+
+const writer = createPageWriter();
+
+/** @param buckets ascending; the page takes the array over */
+export function createBucketPage(bucketMs: number, names: readonly string[] = [], buckets: Bucket[] = []): BucketPage {
+  return { bucketMs, names, packed: NO_BUCKETS, open: buckets };
+}
+
+/** All buckets, ascending. */
+export function bucketsOf({ bucketMs, names, packed, open }: BucketPage): readonly Bucket[] {
+  if (packed.count === 0) return open;
+  const reader = createPageReader(packed.bytes);
+  const buckets: Bucket[] = [];
+  for (let previous = 0; buckets.length < packed.count; previous = buckets.at(-1)!.number) {
+    buckets.push(readBucket(reader, names.length, previous, bucketMs));
+  }
+  reader.end();
+  buckets.push(...open);
+  return buckets;
 }
 
 /** Adds `delta` to `into`, in place. */
 export function mergeBucketPages(into: BucketPage, delta: BucketPage): void {
   const names = unionOfNames(into.names, delta.names);
-  if (!sameNames(names, into.names)) into.buckets = rearranged(into, names);
-  into.names = names;
-  for (const bucket of sameNames(names, delta.names) ? delta.buckets : rearranged(delta, names)) {
-    addBucket(into.buckets, bucket);
+  const fresh = rearranged(bucketsOf(delta), delta.names, names);
+  if (names !== into.names || (fresh.length > 0 && fresh[0]!.number <= into.packed.last)) {
+    into.open = [...rearranged(bucketsOf(into), into.names, names)];
+    into.packed = NO_BUCKETS;
+    into.names = names;
   }
+  for (const bucket of fresh) addBucket(into.open, bucket);
 }
 
-/** Puts a bucket in its place, or makes it one with the bucket of that number. Both have the same names. */
-function addBucket(buckets: Bucket[], bucket: Bucket): void {
-  const at = placeOf(buckets, bucket.number);
-  const there = buckets[at];
-  if (there?.number === bucket.number) buckets[at] = combineBuckets([there, bucket]);
-  else if (at === buckets.length) buckets.push(bucket);
-  else buckets.splice(at, 0, bucket);
+export function encodeBucketPage(page: BucketPage): Uint8Array {
+  packAllButLast(page);
+  const { bucketMs, names, packed, open } = page;
+  writer.natural(VERSION);
+  writer.natural(names.length);
+  for (const name of names) writer.text(name);
+  writer.natural(packed.count);
+  writer.integer(packed.last);
+  writer.bytes(packed.bytes);
+  writer.natural(open.length);
+  for (const bucket of open) writeBucket(writer, bucket, packed.last, bucketMs);
+  return writer.finish();
 }
 
-/** Where the first bucket from this number on is. */
-function placeOf(buckets: readonly Bucket[], number: number): number {
-  let low = 0;
-  let high = buckets.length;
-  // What comes is mostly newer than everything, or belongs to the newest.
-  if (high > 0 && buckets[high - 1]!.number <= number) low = buckets[high - 1]!.number < number ? high : high - 1;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (buckets[middle]!.number < number) low = middle + 1;
-    else high = middle;
+/** @throws RangeError where the bytes are no bucket page */
+export function decodeBucketPage(bytes: Uint8Array, bucketMs: number): BucketPage {
+  const reader = createPageReader(bytes);
+  if (reader.natural() !== VERSION) throw new RangeError('an unknown version of a page');
+  const names: string[] = [];
+  for (let left = reader.count(); left > 0; left--) names.push(reader.text());
+  const packed = { count: reader.natural(), last: reader.integer(), bytes: reader.bytes() };
+  const open: Bucket[] = [];
+  for (let left = reader.count(); left > 0; left--) open.push(readBucket(reader, names.length, packed.last, bucketMs));
+  reader.end();
+  return { bucketMs, names, packed, open };
+}
+
+/** The last bucket is the one that what comes next most likely belongs to. */
+function packAllButLast(page: BucketPage): void {
+  const { bucketMs, packed, open } = page;
+  if (open.length < 2) return;
+  const settled = open.slice(0, -1);
+  let { last } = packed;
+  writer.raw(packed.bytes);
+  for (const bucket of settled) {
+    writeBucket(writer, bucket, last, bucketMs);
+    last = bucket.number;
   }
-  return low;
+  page.packed = { count: packed.count + settled.length, last, bytes: writer.finish() };
+  page.open = open.slice(-1);
 }
 
-/** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */
-export function coarser(buckets: readonly Bucket[], factor: number): Bucket[] {
-  const result: Bucket[] = [];
-  const numberOf = ({ number }: Bucket) => (factor === Infinity ? 0 : Math.floor(number / factor));
-  for (let from = 0; from < buckets.length; ) {
-    const number = numberOf(buckets[from]!);
-    let to = from + 1;
-    while (to < buckets.length && numberOf(buckets[to]!) === number) to++;
-    const { events, aggregates } = to === from + 1 ? buckets[from]! : combineBuckets(buckets.slice(from, to));
-    result.push({ number, events, aggregates });
-    from = to;
-  }
-  return result;
+/** The same buckets with their aggregates in the places that `to`, which has every name of `from`, gives them. */
+function rearranged(buckets: readonly Bucket[], from: readonly string[], to: readonly string[]): readonly Bucket[] {
+  if (from === to || (from.length === to.length && from.every((name, place) => name === to[place]))) return buckets;
+  const places = to.map((name) => from.indexOf(name));
+  return buckets.map((bucket) => ({ ...bucket, aggregates: places.map((place) => bucket.aggregates[place]) }));
 }
 
-/** One bucket, with the number of the first. */
-function combineBuckets(buckets: readonly Bucket[]): Bucket {
-  const [{ number, aggregates: ofFirst }] = buckets as readonly [Bucket];
-  return {
-    number,
-    events: buckets.reduce((sum, { events }) => sum + events, 0),
-    aggregates: ofFirst.map((_, place) => combineAll(buckets.map(({ aggregates }) => aggregates[place]))),
-  };
-}
-
-/** The page's buckets with aggregates in the places that `names`, which holds all of the page's, give them. */
-function rearranged(page: BucketPage, names: readonly string[]): Bucket[] {
-  const places = names.map((name) => page.names.indexOf(name));
-  return page.buckets.map(({ number, events, aggregates }) => ({
-    number,
-    events,
-    aggregates: places.map((place) => aggregates[place]),
-  }));
-}
-
+/** `a` itself where it has every name of `b`. */
 function unionOfNames(a: readonly string[], b: readonly string[]): readonly string[] {
-  if (b.length === 0 || sameNames(a, b)) return a;
-  if (a.length === 0) return b;
+  if (b.every((name, place) => name === a[place] || a.includes(name))) return a;
   return [...new Set([...a, ...b])].sort();
-}
-
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
-  return a === b || (a.length === b.length && a.every((name, i) => name === b[i]));
 }

@@ -5,7 +5,8 @@
  * range, the first and last whole. Never fills buckets in which nothing happened.
  */
 import type { GatewayStore } from '../store/index.ts';
-import { type BucketPage, emptyBucketPage, GRANULARITIES, type Granularity, mergeBucketPages } from './bucket-page.ts';
+import { type Bucket, GRANULARITIES, type Granularity } from './bucket.ts';
+import { bucketsOf, createBucketPage, mergeBucketPages } from './bucket-page.ts';
 import { GatewayError } from './errors.ts';
 import { bucketPageOf, type Page, pageStart } from './pages.ts';
 import { isoTime, type MeasuresView, measuresView } from './views.ts';
@@ -47,23 +48,23 @@ export async function readSeries(
     throw new GatewayError('headers-invalid', `from and to span more than ${BUCKETS_MAX} buckets`);
   }
   const range = { from: pageStart(granularity, begin), to: end * bucketMs, ...(sensor !== undefined && { sensor }) };
-  const series = emptyBucketPage();
+  const series = createBucketPage(bucketMs);
   for await (const { page } of store.pages(deviceId, granularity, range)) {
-    mergeBucketPages(series, within(bucketPageOf(page), begin, end));
+    const part = bucketPageOf(page);
+    const inRange = bucketsOf(part).filter(({ number }) => number >= begin && number < end);
+    mergeBucketPages(series, createBucketPage(bucketMs, part.names, inRange));
   }
-  return viewsOf(series, bucketMs, measure);
+  return bucketsOf(series).map((bucket) => viewOf(bucket, bucketMs, series.names, measure));
 }
 
-function within({ names, buckets }: BucketPage, begin: number, end: number): BucketPage {
-  return { names, buckets: buckets.filter(({ number }) => number >= begin && number < end) };
-}
-
-function viewsOf({ names, buckets }: BucketPage, bucketMs: number, measure: string | undefined): BucketView[] {
-  return buckets.map(({ number, events, aggregates }) => {
-    const measures = names.flatMap((name, place) => {
-      const aggregate = aggregates[place];
-      return aggregate === undefined || (measure ?? name) !== name ? [] : [[name, aggregate] as const];
-    });
-    return { start: isoTime(number * bucketMs), events, measures: measuresView(new Map(measures)) };
+function viewOf(bucket: Bucket, bucketMs: number, names: readonly string[], measure: string | undefined): BucketView {
+  const measures = names.flatMap((name, place) => {
+    const aggregate = bucket.aggregates[place];
+    return aggregate === undefined || (measure ?? name) !== name ? [] : [[name, aggregate] as const];
   });
+  return {
+    start: isoTime(bucket.number * bucketMs),
+    events: bucket.events,
+    measures: measuresView(new Map(measures)),
+  };
 }

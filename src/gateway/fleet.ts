@@ -9,6 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { COLUMNS_MAX, HEADLINE } from '../codec/index.ts';
 import type { GatewayStore } from '../store/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
+import { bucketsOf } from './bucket-page.ts';
 import { addLedger, type DeviceAccount, deviceAccount, emptyLedgerSums } from './device-account.ts';
 import type { DevicePage } from './device-page.ts';
 import { bucketPageOf, devicePageKey, devicePageOf, type Page } from './pages.ts';
@@ -139,10 +140,11 @@ class StoreFleet implements Fleet {
 
 /** What a `total` page holds, by measure. */
 export function totalsOf(page: Page): ReadonlyMap<string, Aggregate> {
-  const { names, buckets } = bucketPageOf(page);
+  const { names } = bucketPageOf(page);
+  const [total] = bucketsOf(bucketPageOf(page));
   const totals = new Map<string, Aggregate>();
   names.forEach((name, place) => {
-    const aggregate = buckets[0]?.aggregates[place];
+    const aggregate = total?.aggregates[place];
     if (aggregate !== undefined) totals.set(name, aggregate);
   });
   return totals;

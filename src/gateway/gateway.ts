@@ -24,7 +24,7 @@ import { createFlow } from './flow.ts';
 import { addHealthRoutes } from './health-routes.ts';
 import { addIngestRoute } from './ingest-route.ts';
 import type { KeyRing } from './keyring.ts';
-import { type GatewayLimits, HTTP, limitsFrom } from './limits.ts';
+import { type GatewayLimits, GROWING_BYTES_MAX, HTTP, limitsFrom } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import type { Page } from './pages.ts';
 import { addReadRoutes } from './read-routes.ts';
@@ -72,7 +72,7 @@ function assemble(
 ): FastifyInstance {
   const app = createServer(tls, logger);
   app.server.maxConnections = limits.connectionsMax;
-  const flow = createFlow(limits.bytesInFlightMax);
+  const flow = createFlow({ bytesMax: limits.bytesInFlightMax, growingBytesMax: GROWING_BYTES_MAX });
   const metrics = createMetrics({ store, flow });
   const fleet = createFleet(store);
   const sensors = createSensors({ store, sensorsMax: limits.sensorsMax });

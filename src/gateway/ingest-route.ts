@@ -12,10 +12,8 @@ import {
   BATCH_MEDIA_TYPE,
   type Batch,
   BODY_BYTES_MAX,
-  decodeBatch,
   type EventTable,
   encodeAnswer,
-  inflateBody,
   valueCount,
 } from '../codec/index.ts';
 import type { Admissions } from './admission.ts';
@@ -24,6 +22,7 @@ import { type AnswerSigner, matchingKey, type NamedKey, namedKeys } from './auth
 import { GatewayError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import type { Flow, Load } from './flow.ts';
+import { inflateBatch } from './inflation.ts';
 import type { KeyRing } from './keyring.ts';
 import { type GatewayLimits, OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
@@ -127,11 +126,8 @@ async function take(exchange: Exchange, body: Buffer, options: IngestOptions): P
     throw new GatewayError('clock-skew', 'the timestamp is too far from the clock', { clock: receivedAt });
   }
   if (body.length > limits.bodyBytesMax) throw bodyTooLarge(body.length, limits.bodyBytesMax);
-  const batch = await flow.inTurn(async () => {
-    const decoded = decodeBatch(await inflateBody(contentEncoding, body));
-    load.resize(body.length + bytesOf(decoded.table));
-    return decoded;
-  });
+  const batch = await inflateBatch(flow, contentEncoding, body);
+  load.resize(body.length + bytesOf(batch.table));
   checkCount(batch, limits.eventsMax);
   const admitted = await admissions.admit({ deviceId, batch, body, contentEncoding, timestamp, receivedAt });
   metrics.admitted(admitted, body.length);

@@ -5,7 +5,7 @@
  * machine: whoever runs a gateway sets what differs.
  */
 import assert from 'node:assert';
-import { BATCH_EVENTS_MAX, BODY_BYTES_MAX, type ProblemCode } from '../codec/index.ts';
+import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, type ProblemCode } from '../codec/index.ts';
 
 /** What whoever runs a gateway may set. */
 export interface GatewayLimits {
@@ -50,6 +50,9 @@ export const BATCH_PAGES_MAX = 32_768;
 
 /** Ranges of one collision that are named; the device moves them aside, sends the rest again and hears of the next. */
 export const COLLISIONS_MAX = 64;
+
+/** Bytes that all bodies which are being inflated may come to: four of the largest batches, or thousands of usual ones. */
+export const GROWING_BYTES_MAX = 4 * BATCH_BYTES_MAX;
 
 /** Answered at once, so a client need not wait long before it tries again. */
 export const OVERLOADED_RETRY_AFTER_MS = 1_000;

@@ -8,9 +8,6 @@
 /** Above this, magnitudes are written byte by byte; below it, everything fits a double with room for sign and mark. */
 const SMALL_MAX = 2n ** 50n;
 
-/** The greatest number of bytes that a length may announce: no text or integer in a page comes near it. */
-const LENGTH_MAX = 1 << 16;
-
 export interface PageWriter {
   /** A whole number from 0 to 2^53 − 1, seven bits a byte. */
   natural(value: number): void;
@@ -20,6 +17,10 @@ export interface PageWriter {
   digits(value: bigint): void;
   double(value: number): void;
   text(value: string): void;
+  /** With their length before them. */
+  bytes(value: Uint8Array): void;
+  /** As they are. */
+  raw(value: Uint8Array): void;
   /** What was written. The writer is empty afterwards and may be used again. */
   finish(): Uint8Array;
 }
@@ -56,9 +57,7 @@ class Writer implements PageWriter {
     const hex = (value < 0n ? -value : value).toString(16);
     const magnitude = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex');
     this.natural(4 * magnitude.length + (value < 0n ? 3 : 1));
-    this.#reserve(magnitude.length);
-    this.#bytes.set(magnitude, this.#at);
-    this.#at += magnitude.length;
+    this.raw(magnitude);
   }
 
   double(value: number): void {
@@ -70,6 +69,17 @@ class Writer implements PageWriter {
     this.natural(Buffer.byteLength(value));
     this.#reserve(3 * value.length);
     this.#at += this.#bytes.write(value, this.#at);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.natural(value.length);
+    this.raw(value);
+  }
+
+  raw(value: Uint8Array): void {
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
   }
 
   finish(): Uint8Array {
@@ -93,6 +103,8 @@ export interface PageReader {
   digits(): bigint;
   double(): number;
   text(): string;
+  /** What `bytes` wrote; a view. */
+  bytes(): Uint8Array;
   /** A natural that announces how many things follow, each of a byte at least. */
   count(): number;
   /** Nothing may be left. */
@@ -145,6 +157,10 @@ class Reader implements PageReader {
     return this.#take(this.natural()).toString();
   }
 
+  bytes(): Uint8Array {
+    return this.#take(this.natural());
+  }
+
   count(): number {
     const count = this.natural();
     if (count > this.#bytes.length - this.#at) throw new RangeError('a count beyond the end');
@@ -157,7 +173,7 @@ class Reader implements PageReader {
 
   #take(length: number): Buffer {
     const from = this.#at;
-    if (length > LENGTH_MAX || from + length > this.#bytes.length) throw new RangeError('a page cut short');
+    if (from + length > this.#bytes.length) throw new RangeError('a page cut short');
     this.#at += length;
     return this.#bytes.subarray(from, this.#at);
   }

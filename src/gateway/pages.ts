@@ -6,8 +6,14 @@
  */
 import assert from 'node:assert';
 import type { PageKey, PageKind, PageOperator } from '../store/index.ts';
-import { decodeBucketPage, encodeBucketPage } from './bucket-bytes.ts';
-import { type BucketPage, emptyBucketPage, GRANULARITIES, type Granularity, mergeBucketPages } from './bucket-page.ts';
+import { GRANULARITIES, type Granularity, TOTAL_BUCKET_MS } from './bucket.ts';
+import {
+  type BucketPage,
+  createBucketPage,
+  decodeBucketPage,
+  encodeBucketPage,
+  mergeBucketPages,
+} from './bucket-page.ts';
 import {
   type DevicePage,
   decodeDevicePage,
@@ -20,13 +26,13 @@ import {
 export type Page = DevicePage | BucketPage;
 
 export const pageOperator: PageOperator<Page> = {
-  empty: (kind) => (kind === 'device' ? emptyDevicePage() : emptyBucketPage()),
+  empty: (kind) => (kind === 'device' ? emptyDevicePage() : createBucketPage(bucketMsOf(kind))),
   merge(kind, into, delta) {
-    if (kind === 'device') mergeDevicePages(devicePageOf(into), devicePageOf(delta));
-    else mergeBucketPages(bucketPageOf(into), bucketPageOf(delta));
+    if (kind === 'device') mergeDevicePages(into as DevicePage, delta as DevicePage);
+    else mergeBucketPages(into as BucketPage, delta as BucketPage);
   },
   encode: (kind, page) =>
-    kind === 'device' ? encodeDevicePage(devicePageOf(page)) : encodeBucketPage(bucketPageOf(page), bucketMsOf(kind)),
+    kind === 'device' ? encodeDevicePage(page as DevicePage) : encodeBucketPage(page as BucketPage),
   decode: (kind, bytes) => (kind === 'device' ? decodeDevicePage(bytes) : decodeBucketPage(bytes, bucketMsOf(kind))),
 };
 
@@ -36,7 +42,7 @@ export function devicePageOf(page: Page): DevicePage {
 }
 
 export function bucketPageOf(page: Page): BucketPage {
-  assert('buckets' in page, 'a bucket page');
+  assert('packed' in page, 'a bucket page');
   return page;
 }
 
@@ -50,6 +56,6 @@ export function pageStart(granularity: Granularity, bucket: number): number {
   return Math.floor(bucket / pageBuckets) * pageBuckets * bucketMs;
 }
 
-function bucketMsOf(kind: Exclude<PageKind, 'device'>): number {
-  return kind === 'total' ? 0 : GRANULARITIES[kind].bucketMs;
+export function bucketMsOf(kind: Exclude<PageKind, 'device'>): number {
+  return kind === 'total' ? TOTAL_BUCKET_MS : GRANULARITIES[kind].bucketMs;
 }

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { ID_PATTERN, INTEGER_MAX, isName } from '../codec/index.ts';
-import { GRANULARITIES, type Granularity } from './bucket-page.ts';
+import { GRANULARITIES, type Granularity } from './bucket.ts';
 import { GatewayError } from './errors.ts';
 
 const DEVICES_MAX = 1_000;

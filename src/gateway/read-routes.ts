@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayStore } from '../store/index.ts';
 import type { AdminGate } from './admin.ts';
+import { bucketsOf } from './bucket-page.ts';
 import { readSeries } from './bucket-series.ts';
 import { GatewayError } from './errors.ts';
 import { exportEvents } from './event-export.ts';
@@ -88,7 +89,7 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
   async function sensorsOf(deviceId: string) {
     const sensors = [];
     for await (const { key, page } of store.pages(deviceId, 'total')) {
-      const events = bucketPageOf(page).buckets[0]?.events ?? 0;
+      const events = bucketsOf(bucketPageOf(page))[0]?.events ?? 0;
       sensors.push({ sensor: key.sensor, events, measures: measuresView(totalsOf(page)) });
       if (sensors.length === LISTED_MAX) break;
     }

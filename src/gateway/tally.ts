@@ -8,7 +8,8 @@
 import { type EventTable, type Measures, type Rows, sumMeasures } from '../codec/index.ts';
 import type { PageKey } from '../store/index.ts';
 import type { Aggregate } from './aggregate.ts';
-import { type Bucket, coarser, GRANULARITIES, type Granularity } from './bucket-page.ts';
+import { type Bucket, coarser, GRANULARITIES, type Granularity, TOTAL_BUCKET_MS } from './bucket.ts';
+import { createBucketPage } from './bucket-page.ts';
 import { type Page, pageStart } from './pages.ts';
 
 export interface PageDelta {
@@ -29,7 +30,7 @@ export function tally(deviceId: string, table: EventTable, first: number): PageD
     const minutes = minutesOf({ ...runs, cursors }, from, to);
     const hours = coarser(minutes, 60);
     const days = coarser(hours, 24);
-    const total = { names, buckets: coarser(days, Infinity) };
+    const total = createBucketPage(TOTAL_BUCKET_MS, names, coarser(days, Infinity));
     deltas.push({ key: { deviceId, kind: 'total', sensor, start: 0 }, delta: total });
     for (const [kind, buckets] of [
       ['minute', minutes],
@@ -37,7 +38,8 @@ export function tally(deviceId: string, table: EventTable, first: number): PageD
       ['day', days],
     ] as const) {
       for (const [start, ofPage] of cutIntoPages(kind, buckets)) {
-        deltas.push({ key: { deviceId, kind, sensor, start }, delta: { names, buckets: ofPage } });
+        const delta = createBucketPage(GRANULARITIES[kind].bucketMs, names, ofPage);
+        deltas.push({ key: { deviceId, kind, sensor, start }, delta });
       }
     }
   });

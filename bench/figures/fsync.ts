@@ -1,0 +1,42 @@
+/**
+ * Figure: what one durable write costs on this disk, by itself.
+ *
+ * Owns the yardstick beside all other figures: no acknowledgement can be faster. Never touches a database.
+ */
+import assert from 'node:assert';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import type { Figure } from '../harness.ts';
+
+/** About a small commit. */
+const WRITE_BYTES = 4_096;
+const WRITES = 200;
+
+export const figure: Figure = {
+  title: `append ${WRITE_BYTES} bytes and fdatasync`,
+  async measure(stand) {
+    const path = join(await stand.folder('file'), 'log');
+    const writes = stand.events(WRITES);
+    const bytes = Buffer.alloc(WRITE_BYTES, 1);
+    const file = await open(path, 'a');
+    let written = 0;
+    try {
+      await stand.repeat({ warmUps: 1, runs: 5 }, async () => {
+        const waits = new Float64Array(writes);
+        for (let at = 0; at < writes; at++) {
+          const startedAt = performance.now();
+          written += (await file.write(bytes)).bytesWritten;
+          await file.datasync();
+          waits[at] = performance.now() - startedAt;
+        }
+        waits.sort();
+        const percentile = (share: number) => waits[Math.ceil(share * writes) - 1]!;
+        return { p50: { value: percentile(0.5), unit: 'ms' }, p99: { value: percentile(0.99), unit: 'ms' } };
+      });
+    } finally {
+      await file.close();
+    }
+    assert.equal((await stat(path)).size, written);
+  },
+};

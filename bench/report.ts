@@ -1,0 +1,34 @@
+/**
+ * Report: the table at the end.
+ *
+ * Owns how readings look to people. Promises that what was skipped or failed stands in it too. Never computes a value.
+ */
+import Table from 'cli-table3';
+import type { FigureReport } from './figure-process.ts';
+import { numberText, type Reading } from './harness.ts';
+
+export interface Failure {
+  readonly figure: string;
+  readonly reason: string;
+}
+
+export function tableOf(reports: readonly FigureReport[], failures: readonly Failure[]): string {
+  const table = new Table({
+    head: ['figure', 'value', 'spread (min – max)', 'unit', 'runs'],
+    colAligns: ['left', 'right', 'right', 'left', 'right'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { figure, title, readings, skips } of reports) {
+    table.push([{ content: `${figure}: ${title}`, colSpan: 5 }]);
+    for (const reading of readings) table.push(rowOf(reading));
+    for (const { name, reason } of skips) table.push([`  ${name}`, { content: `skipped: ${reason}`, colSpan: 4 }]);
+  }
+  for (const { figure, reason } of failures) table.push([figure, { content: `FAILED: ${reason}`, colSpan: 4 }]);
+  return table.toString();
+}
+
+function rowOf({ name, value, values, unit }: Reading): string[] {
+  const spread =
+    values.length > 1 ? `${numberText(Math.min(...values))} – ${numberText(Math.max(...values))}` : 'the same always';
+  return [`  ${name}`, numberText(value), spread, unit, String(values.length)];
+}

@@ -1,0 +1,79 @@
+/**
+ * Bucket: what one sensor had in one minute, hour or day, or in all.
+ *
+ * Owns the division of time and how several buckets become one. Promises that the order and grouping of what is combined
+ * makes no difference. Never changes: combining gives a new one.
+ */
+import { type Aggregate, combineAll } from './aggregate.ts';
+
+/**
+ * Milliseconds of a bucket, and buckets of a page. Pages of minutes are long enough that readings an hour apart share
+ * one, and short enough to be written again with every batch.
+ */
+export const GRANULARITIES = {
+  minute: { bucketMs: 60_000, pageBuckets: 240 },
+  hour: { bucketMs: 3_600_000, pageBuckets: 24 },
+  day: { bucketMs: 86_400_000, pageBuckets: 32 },
+} as const;
+
+export type Granularity = keyof typeof GRANULARITIES;
+
+/** A `total` page has one bucket, number 0, for all time. */
+export const TOTAL_BUCKET_MS = 0;
+
+export interface Bucket {
+  /** Epoch milliseconds of its start, divided by the length of a bucket; 0 in a `total` page. */
+  readonly number: number;
+  /** Events, also those without a measure. */
+  readonly events: number;
+  /** One for each of the page's names; undefined where no event had that measure. */
+  readonly aggregates: readonly (Aggregate | undefined)[];
+}
+
+/** One bucket, with the number of the first. */
+export function combineBuckets(buckets: readonly Bucket[]): Bucket {
+  const [{ number, aggregates: ofFirst }] = buckets as readonly [Bucket];
+  return {
+    number,
+    events: buckets.reduce((sum, { events }) => sum + events, 0),
+    aggregates: ofFirst.map((_, place) => combineAll(buckets.map(({ aggregates }) => aggregates[place]))),
+  };
+}
+
+/** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */
+export function coarser(buckets: readonly Bucket[], factor: number): Bucket[] {
+  const result: Bucket[] = [];
+  const numberOf = ({ number }: Bucket) => (factor === Infinity ? 0 : Math.floor(number / factor));
+  for (let from = 0; from < buckets.length; ) {
+    const number = numberOf(buckets[from]!);
+    let to = from + 1;
+    while (to < buckets.length && numberOf(buckets[to]!) === number) to++;
+    const { events, aggregates } = to === from + 1 ? buckets[from]! : combineBuckets(buckets.slice(from, to));
+    result.push({ number, events, aggregates });
+    from = to;
+  }
+  return result;
+}
+
+/** Puts a bucket in its place among ascending ones, or makes it one with that of its number. All have the same names. */
+export function addBucket(buckets: Bucket[], bucket: Bucket): void {
+  const at = placeOf(buckets, bucket.number);
+  const there = buckets[at];
+  if (there?.number === bucket.number) buckets[at] = combineBuckets([there, bucket]);
+  else if (at === buckets.length) buckets.push(bucket);
+  else buckets.splice(at, 0, bucket);
+}
+
+/** Where the first bucket from this number on is. */
+function placeOf(buckets: readonly Bucket[], number: number): number {
+  let low = 0;
+  let high = buckets.length;
+  // What comes is mostly newer than everything, or belongs to the newest.
+  if (high > 0 && buckets[high - 1]!.number <= number) low = buckets[high - 1]!.number < number ? high : high - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (buckets[middle]!.number < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
