@@ -5,10 +5,9 @@
  * line of JSON. Never records anything.
  */
 import { performance } from 'node:perf_hooks';
-import { parseArgs } from 'node:util';
 import { type DeviceStatus, openDevice } from '../src/device/index.ts';
 import { countedStatus } from './backlog.ts';
-import { peakMemoryBytes } from './programs.ts';
+import { ownTask, peakMemoryBytes } from './programs.ts';
 
 export interface DrainTask {
   readonly gateway: string;
@@ -25,25 +24,17 @@ export interface DrainReport {
   readonly status: DeviceStatus;
 }
 
-/** The arguments that the process takes for a task. */
-export function argumentsFor(task: DrainTask): string[] {
-  return ['--task', JSON.stringify(task)];
-}
-
-export async function main(args: string[]): Promise<void> {
-  const { task } = parseArgs({ args, options: { task: { type: 'string' } } }).values;
-  const startedAt = performance.now();
-  const device = await openDevice(JSON.parse(task ?? '') as DrainTask);
-  await device.drain();
-  const elapsedMs = performance.now() - startedAt;
-  const status = await countedStatus(device);
-  await device.close();
-  const { user, system } = process.cpuUsage();
-  const report: DrainReport = {
-    elapsedMs,
-    peakMemoryBytes: peakMemoryBytes('self'),
-    cpuSeconds: (user + system) / 1e6,
-    status,
-  };
-  process.stdout.write(`${JSON.stringify(report)}\n`);
-}
+const startedAt = performance.now();
+const device = await openDevice(ownTask<DrainTask>());
+await device.drain();
+const elapsedMs = performance.now() - startedAt;
+const status = await countedStatus(device);
+await device.close();
+const { user, system } = process.cpuUsage();
+const report: DrainReport = {
+  elapsedMs,
+  peakMemoryBytes: peakMemoryBytes('self'),
+  cpuSeconds: (user + system) / 1e6,
+  status,
+};
+process.stdout.write(`${JSON.stringify(report)}\n`);

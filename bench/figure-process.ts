@@ -4,13 +4,13 @@
  * Owns the way from a figure's name to its report, one line of JSON on standard output. Promises that its status is 0 only
  * where the figure has held its own checks. Never draws the table.
  */
-import { readdirSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { createStand, type Figure, type StandReport, type StandSettings } from './harness.ts';
-import { createPrograms } from './programs.ts';
+import { createPrograms, ownTask } from './programs.ts';
 
 export interface FigureTask {
   readonly figure: string;
+  /** The folder that `buildInto` has filled. */
+  readonly build: string;
   /** An empty folder that is removed afterwards. */
   readonly folder: string;
   /** Where programs leave CPU profiles; undefined for none. */
@@ -23,33 +23,17 @@ export interface FigureReport extends StandReport {
   readonly title: string;
 }
 
-/** Every file in `figures/` is one. */
-export function figureNames(): string[] {
-  return readdirSync(new URL('./figures/', import.meta.url))
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => file.slice(0, -3))
-    .sort();
-}
-
-/** The arguments that the process takes for a task. */
-export function argumentsFor(task: FigureTask): string[] {
-  return ['--task', JSON.stringify(task)];
-}
-
-export async function main(args: string[]): Promise<void> {
-  const { task: text } = parseArgs({ args, options: { task: { type: 'string' } } }).values;
-  const { figure: name, folder, profile, settings } = JSON.parse(text ?? '') as FigureTask;
-  const { figure } = (await import(new URL(`./figures/${name}.ts`, import.meta.url).href)) as { figure: Figure };
-  const programs = createPrograms({ profile, label: name });
-  const stand = createStand({ settings, programs, folder, log: (line) => console.error(`${name}: ${line}`) });
-  try {
-    await figure.measure(stand);
-    const report: FigureReport = { figure: name, title: figure.title, ...stand.report() };
-    process.stdout.write(`${JSON.stringify(report)}\n`);
-  } catch (error) {
-    console.error(error);
-    process.exitCode = 1;
-  } finally {
-    programs.killAll();
-  }
+const { figure: name, build, folder, profile, settings } = ownTask<FigureTask>();
+const { figure } = (await import(`./figures/${name}.js`)) as { figure: Figure };
+const programs = createPrograms({ build, profile, label: name });
+const stand = createStand({ settings, programs, folder, log: (line) => console.error(`${name}: ${line}`) });
+try {
+  await figure.measure(stand);
+  const report: FigureReport = { figure: name, title: figure.title, ...stand.report() };
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  programs.killAll();
 }

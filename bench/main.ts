@@ -7,21 +7,23 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { argumentsFor, type FigureReport, figureNames } from './figure-process.ts';
+import { buildInto } from './build.ts';
+import type { FigureReport, FigureTask } from './figure-process.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { type BenchOptions, readOptions } from './options.ts';
-import { createPrograms, outputOf, type Programs } from './programs.ts';
+import { createPrograms, outputOf, type Programs, taskArguments } from './programs.ts';
 import { tableOf } from './report.ts';
 
 /** No figure takes a fraction of it; what does hangs. */
 const FIGURE_TIMEOUT_MS = 300_000;
 
 export async function main(argv: string[]): Promise<void> {
-  const options = readOptions(argv, figureNames());
+  const options = readOptions(argv);
   await mkdir(options.disk, { recursive: true });
   if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
   const folder = await mkdtemp(join(options.disk, 'tidegate-bench-'));
-  const programs = createPrograms({ profile: options.profile, label: 'bench' });
+  const build = join(folder, 'build');
+  const programs = createPrograms({ build, profile: options.profile, label: 'bench' });
   let stopped: NodeJS.Signals | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
@@ -30,7 +32,8 @@ export async function main(argv: string[]): Promise<void> {
     });
   }
   try {
-    await run(options, programs, folder, () => stopped !== undefined);
+    await buildInto(build);
+    await run(options, programs, { folder, build }, () => stopped !== undefined);
   } finally {
     programs.killAll();
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
@@ -38,7 +41,12 @@ export async function main(argv: string[]): Promise<void> {
   if (stopped !== undefined) process.exitCode = 128 + constants.signals[stopped];
 }
 
-async function run(options: BenchOptions, programs: Programs, folder: string, isStopped: () => boolean): Promise<void> {
+async function run(
+  options: BenchOptions,
+  programs: Programs,
+  { folder, build }: { readonly folder: string; readonly build: string },
+  isStopped: () => boolean,
+): Promise<void> {
   const { quick, backlogEvents, telemetry, figures } = options;
   const machine = describeMachine(folder);
   const header = machineLines(machine);
@@ -51,7 +59,7 @@ async function run(options: BenchOptions, programs: Programs, folder: string, is
     const ownFolder = join(folder, figure);
     await mkdir(ownFolder);
     try {
-      reports.push(await measure(programs, { figure, folder: ownFolder, profile: options.profile, settings }));
+      reports.push(await measure(programs, { figure, build, folder: ownFolder, profile: options.profile, settings }));
     } catch (error) {
       failures.push({ figure, reason: (error as Error).message });
     }
@@ -67,8 +75,8 @@ async function run(options: BenchOptions, programs: Programs, folder: string, is
   if (failures.length > 0) process.exitCode = 1;
 }
 
-async function measure(programs: Programs, task: Parameters<typeof argumentsFor>[0]): Promise<FigureReport> {
-  const program = programs.start(task.figure, 'bench/figure-process.ts', argumentsFor(task));
+async function measure(programs: Programs, task: FigureTask): Promise<FigureReport> {
+  const program = programs.start(task.figure, 'bench/figure-process.js', taskArguments(task));
   program.onLine((line) => console.error(line));
   const timeout = setTimeout(() => {
     console.error(`${task.figure}: not done after ${FIGURE_TIMEOUT_MS / 1_000} s; ended`);

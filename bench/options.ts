@@ -3,6 +3,7 @@
  *
  * Owns their names and defaults. Never reads the environment: what is set there is meant for real devices.
  */
+import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +29,8 @@ const BACKLOG_EVENTS = 2_000_000;
 const EXCERPTS = fileURLToPath(new URL('../test/data', import.meta.url));
 
 /** Ends the process where the call is wrong, or only asks for help. */
-export function readOptions(argv: readonly string[], figures: readonly string[]): BenchOptions {
+export function readOptions(argv: readonly string[]): BenchOptions {
+  const figures = figureNames();
   const command = new Command('npm run bench --')
     .description('Measures Tidegate on this machine, and checks every count and sum while it does.')
     .addArgument(new Argument('[figures...]', 'which; default: all').choices(figures))
@@ -57,6 +59,14 @@ export function readOptions(argv: readonly string[], figures: readonly string[])
     disk: resolve(disk),
     profile: profile && resolve(profile),
   };
+}
+
+/** Every file in `figures/` is one. */
+function figureNames(): string[] {
+  return readdirSync(new URL('./figures/', import.meta.url))
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.slice(0, -3))
+    .sort();
 }
 
 function count(text: string): number {

@@ -10,7 +10,6 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 
 export interface ProgramEnd {
   /** As a shell has it: 128 + n for the signal n. */
@@ -32,13 +31,15 @@ export interface Program {
 }
 
 export interface Programs {
-  /** Runs a file of this checkout, given from its root: JavaScript, or TypeScript that exports `main`. */
+  /** Runs a file of the build, given from its root. */
   start(name: string, file: string, args: readonly string[]): Program;
   /** Ends what is still running; in time even for the end of the process. */
   killAll(): void;
 }
 
 export interface ProgramsOptions {
+  /** The folder that `buildInto` has filled. */
+  readonly build: string;
   /** A folder where each program leaves a CPU profile when it ends; undefined for none. */
   readonly profile?: string | undefined;
   /** What profiles are named after, besides the program. */
@@ -47,10 +48,7 @@ export interface ProgramsOptions {
 
 const LINES_KEPT = 20;
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const leash = new URL('./leash.mjs', import.meta.url).href;
-
-export function createPrograms({ profile, label }: ProgramsOptions): Programs {
+export function createPrograms({ build, profile, label }: ProgramsOptions): Programs {
   const running = new Set<Program>();
   let started = 0;
   return {
@@ -58,8 +56,7 @@ export function createPrograms({ profile, label }: ProgramsOptions): Programs {
       const profileName = `${label}-${++started}-${name}.cpuprofile`;
       const flags =
         profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${profileName}`];
-      const script = file.endsWith('.ts') ? ['scripts/run.mjs', file] : [file];
-      const program = launch(name, [...flags, '--import', leash, ...script, ...args]);
+      const program = launch(build, name, [...flags, '--import', './bench/leash.mjs', file, ...args]);
       running.add(program);
       program.ended.finally(() => running.delete(program)).catch(() => {});
       return program;
@@ -68,6 +65,16 @@ export function createPrograms({ profile, label }: ProgramsOptions): Programs {
       for (const program of running) program.kill('SIGKILL');
     },
   };
+}
+
+/** The arguments that hand a task to a program of the bench. */
+export function taskArguments(task: object): string[] {
+  return [JSON.stringify(task)];
+}
+
+/** The task that this process was started with. */
+export function ownTask<Task extends object>(): Task {
+  return JSON.parse(process.argv[2] ?? '') as Task;
 }
 
 /** The output of a program that should end by itself. Rejects with its last line where the status is not 0. */
@@ -100,9 +107,9 @@ function readProc(pid: number | 'self', file: string): string {
   }
 }
 
-function launch(name: string, args: readonly string[]): Program {
+function launch(cwd: string, name: string, args: readonly string[]): Program {
   const child = spawn(process.execPath, args, {
-    cwd: root,
+    cwd,
     // A group of its own: Ctrl-C is for the bench to deal with.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

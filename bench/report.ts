@@ -28,7 +28,6 @@ export function tableOf(reports: readonly FigureReport[], failures: readonly Fai
 }
 
 function rowOf({ name, value, values, unit }: Reading): string[] {
-  const spread =
-    values.length > 1 ? `${numberText(Math.min(...values))} – ${numberText(Math.max(...values))}` : 'the same always';
+  const spread = values.length > 1 ? `${numberText(Math.min(...values))} – ${numberText(Math.max(...values))}` : '–';
   return [`  ${name}`, numberText(value), spread, unit, String(values.length)];
 }

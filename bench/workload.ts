@@ -2,8 +2,9 @@
  * Workload: the synthetic events that every figure is measured on.
  *
  * Owns what they look like: a pump station whose three sensors are read once a second by a timer that is a millisecond or
- * two late now and then; `volume` wanders by hundredths, `temperature` by tenths. Promises the same events for the same
- * options, and totals that come from the integers which the values were made of. Never reads a clock.
+ * two late now and then; `volume` has two places and a tenth of noise on a slow wave, `temperature` one place and little to
+ * say. Promises the same events for the same options, and totals that come from the integers which the values were made
+ * of. Never reads a clock.
  */
 import type { TelemetryEvent } from '../src/codec/index.ts';
 import { decimalText, type Totals } from './totals.ts';
@@ -41,10 +42,10 @@ export function createWorkload({ events, startSeconds = 0 }: WorkloadOptions): W
     const second = startSeconds + Math.floor(at / SENSORS.length);
     const late = random();
     times[at] = EPOCH_MS + second * 1_000 + (late < 0.8 ? 0 : late < 0.95 ? 1 : 2);
-    volume[sensor] = Math.max(0, volume[sensor]! + Math.floor(random() * 5) - 2);
+    volume[sensor] = Math.max(0, volume[sensor]! + Math.floor(random() * 3) - 1);
     const drift = random();
-    if (drift < 0.12) temperature[sensor]! += drift < 0.06 ? 1 : -1;
-    volumes[at] = volume[sensor]!;
+    if (drift < 0.2) temperature[sensor]! += drift < 0.1 ? 1 : -1;
+    volumes[at] = volume[sensor]! + Math.floor(random() * 21);
     temperatures[at] = temperature[sensor]!;
   }
   return {

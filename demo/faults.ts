@@ -23,7 +23,7 @@ type Fault = (tools: FaultTools) => Promise<void> | void;
 
 const html = (text: string): string => `<!doctype html><title>${text}</title><h1>${text}</h1>`;
 
-/** What stands between device and gateway and answers in its place; none of it is signed. */
+/** Those that answer in the gateway's place cannot sign: that is how a device tells. */
 const FAULTS = {
   /** Before the body has been read. */
   'reset-before': ({ passage }) => passage.reset(),

@@ -39,6 +39,7 @@ interface DevicesView {
 }
 
 const ANSWER_WITHIN_MS = 2_000;
+const STOP_WITHIN_MS = 10_000;
 
 /** Makes a key for the device and writes it to the file, unless an earlier demo in this folder has. */
 export async function addKey(programs: Programs, data: string, deviceId: string, secretFile: string): Promise<void> {
@@ -119,7 +120,9 @@ class RunningGateway implements GatewayProgram {
     const program = this.#program;
     this.#program = undefined;
     program?.kill('SIGTERM');
+    const timer = setTimeout(() => program?.kill('SIGKILL'), STOP_WITHIN_MS);
     await program?.ended;
+    clearTimeout(timer);
   }
 }
 

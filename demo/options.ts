@@ -11,7 +11,7 @@ export interface DemoOptions {
   readonly devices: number;
   /** Over all devices; undefined for no end. */
   readonly events: number | undefined;
-  /** Events a second of each device; 0 for as many as its disk takes. */
+  /** Events a second of each simulated device; 0 for as many as its disk takes. */
   readonly rate: number;
   /** A file whose rows the devices record, instead of a simulation. */
   readonly data: string | undefined;
@@ -36,12 +36,16 @@ export function readOptions(argv: readonly string[]): DemoOptions {
     .description('A gateway, simulated devices, and a bad link between them.')
     .addOption(option('--devices <count>', 'how many', integer({ min: 1, max: 20 })).default(3))
     .addOption(
-      option('--events <count>', `over all devices; default: no end, ${ONCE_EVENTS} with --once`, integer({ min: 1 })),
+      option(
+        '--events <count>',
+        `over all devices; default: no end, ${ONCE_EVENTS} with --once`,
+        integer({ min: 1 }),
+      ).conflicts('data'),
     )
     .addOption(
       option(
         '--rate <events>',
-        `events a second of each device, 0 for as many as its disk takes; default ${LIVE_RATE}, 0 with --once`,
+        `events a second of each simulated device, 0 for as many as its disk takes; default ${LIVE_RATE}, 0 with --once`,
         integer({ min: 0, max: 10_000_000 }),
       ),
     )

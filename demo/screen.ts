@@ -78,7 +78,8 @@ export function reconciliationText(scene: Scene, paint: Paint, columns: number):
   ].join('\n');
 }
 
-function verdictOn({ isComplete, balance }: Scene, paint: Paint): string {
+function verdictOn({ isComplete, gatewayAnswers, balance }: Scene, paint: Paint): string {
+  if (!gatewayAnswers) return paint.bad('The gateway does not answer.');
   if (!isComplete) return paint.bad('The time was up before everything was delivered.');
   return balance.total.match
     ? paint.good('Every event was counted exactly once, and every sum agrees to the last digit.')

@@ -9,7 +9,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatCredential } from '../../src/codec/index.ts';
 import { openBacklog, recordInBursts } from '../backlog.ts';
-import { argumentsFor, type DrainReport } from '../drainer.ts';
+import type { DrainReport, DrainTask } from '../drainer.ts';
 import { startGateway } from '../gateway.ts';
 import {
   bytesPerEvent,
@@ -19,7 +19,7 @@ import {
   microsecondsPerEvent,
   type Stand,
 } from '../harness.ts';
-import { outputOf } from '../programs.ts';
+import { outputOf, taskArguments } from '../programs.ts';
 import { assertSameTotals, type Totals } from '../totals.ts';
 import { createWorkload } from '../workload.ts';
 
@@ -51,8 +51,8 @@ async function drain(stand: Stand, run: number, backlog: string, expected: Total
   const gateway = await startGateway(stand, { name: `gateway-${run}`, deviceIds: [DEVICE_ID] });
   const credential = formatCredential(gateway.keys.get(DEVICE_ID)!);
   const cpuBefore = gateway.cpuSeconds();
-  const args = argumentsFor({ gateway: gateway.url, id: DEVICE_ID, credential, data });
-  const device = stand.programs.start('device', 'bench/drainer.ts', args);
+  const task: DrainTask = { gateway: gateway.url, id: DEVICE_ID, credential, data };
+  const device = stand.programs.start('device', 'bench/drainer.js', taskArguments(task));
   const { elapsedMs, status, ...used } = JSON.parse(await outputOf(device)) as DrainReport;
   const cpuAfter = gateway.cpuSeconds();
   const memory = gateway.peakMemoryBytes();

@@ -93,7 +93,25 @@ export function readVarints(bytes: Uint8Array, start: number, into: Float64Array
  * @throws CodecError `batch-column`
  */
 export function readPlanes(bytes: Uint8Array, start: number, into: Float64Array, from: number, planes: number): number {
-  if (bytes.length - start < planes * (into.length - from)) throw bad('byte planes cut short');
+  const stride = into.length - from;
+  if (bytes.length - start < planes * stride) throw bad('byte planes cut short');
+  if (planes <= 2) readNarrowPlanes(bytes, start, into, from, planes);
+  else readWidePlanes(bytes, start, into, from, planes);
+  return start + planes * stride;
+}
+
+/** One or two, which nearly all are. */
+function readNarrowPlanes(bytes: Uint8Array, low: number, into: Float64Array, from: number, planes: number): void {
+  const stride = into.length - from;
+  const high = low + stride;
+  for (let i = 0; i < stride; i++) {
+    let code = bytes[low + i]!;
+    if (planes === 2) code |= bytes[high + i]! << 8;
+    into[from + i] = (code >>> 1) ^ -(code & 1);
+  }
+}
+
+function readWidePlanes(bytes: Uint8Array, start: number, into: Float64Array, from: number, planes: number): void {
   let at = start;
   for (let plane = 0, unit = 1; plane < planes; plane++, unit *= 0x100) {
     for (let i = from; i < into.length; i++) into[i]! += bytes[at++]! * unit;
@@ -103,7 +121,6 @@ export function readPlanes(bytes: Uint8Array, start: number, into: Float64Array,
     if (code > CODE_MAX) throw bad('code out of range');
     into[i] = unzigzag(code);
   }
-  return at;
 }
 
 function bad(message: string): CodecError {

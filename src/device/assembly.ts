@@ -6,7 +6,7 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { join } from 'node:path';
-import type { DeclaredGap, QueueState, TelemetryEvent } from '../codec/index.ts';
+import { BLOCK_EVENTS_MAX, type DeclaredGap, type QueueState, type TelemetryEvent } from '../codec/index.ts';
 import { type Gap, openQueue, type Queue, type Range } from '../store/index.ts';
 import { type Account, createAccount } from './account.ts';
 import { type Census, createCensus } from './census.ts';
@@ -68,6 +68,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   #lastAcknowledgedAt: number | null = null;
   readonly #census: Census;
   #counting: Promise<void> = Promise.resolve();
+  #retrying: Promise<unknown> = Promise.resolve();
   readonly #loop: Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -82,7 +83,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#clock = createGatewayClock(settings.clock);
     this.#transport = settings.transport ?? createHttpTransport({ ...settings, connections: settings.inFlightMax });
     const { signal } = this.#stop;
-    this.#link = createLink({ ...settings, onChange: (status) => this.emit('link', status) });
+    this.#link = createLink({ ...settings, onChange: (status) => this.#tell('link', status) });
     const exchange = createExchange({
       deviceId: settings.id,
       credential: settings.credential,
@@ -120,7 +121,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       gaps,
       signal,
       onQuarantine: (entries) =>
-        this.emit(
+        this.#tell(
           'quarantined',
           entries.flatMap((entry) => [...quarantinedEvents(entry)]),
         ),
@@ -135,7 +136,8 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       gaps,
       cutter,
       sync: this.#sync,
-      inDoubtEvents: settings.inFlightMax * settings.batchEventsMax,
+      // A window under way and one acknowledged but not released, of batches or of single blocks that are larger.
+      inDoubtEvents: 2 * settings.inFlightMax * Math.max(settings.batchEventsMax, BLOCK_EVENTS_MAX),
       onGap: (gap) => this.#gapOpened(gap.declared),
     });
     this.#recorder = createRecorder({
@@ -181,7 +183,8 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     const stop = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal;
     try {
       await this.#recorder.flush();
-      while (!this.#sync.idle) await once(this.#progress, 'made', { signal: stop });
+      const { next } = this.#queue;
+      while (this.#queue.head < next || !this.#gaps.idle) await once(this.#progress, 'made', { signal: stop });
     } finally {
       calm();
     }
@@ -195,16 +198,11 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     for await (const entry of this.#queue.quarantine()) yield* quarantinedEvents(entry);
   }
 
-  async retryQuarantine(): Promise<number> {
-    let events = 0;
-    for await (const entry of this.#queue.quarantine()) {
-      const block = blockOf(entry);
-      const range = await this.#queue.append([block], { removeQuarantine: [entry.first] });
-      this.#account.move('quarantined', 'queued', tallyOf(tableOf(entry)));
-      this.#joined(range);
-      events += block.count;
-    }
-    return events;
+  retryQuarantine(): Promise<number> {
+    // One after another: two at a time would queue the same events twice.
+    const retried = this.#retrying.then(() => this.#retryQuarantine());
+    this.#retrying = retried.catch(() => {});
+    return retried;
   }
 
   close(): Promise<void> {
@@ -221,10 +219,25 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#count();
   }
 
+  async #retryQuarantine(): Promise<number> {
+    const { next } = this.#queue;
+    let events = 0;
+    for await (const entry of this.#queue.quarantine()) {
+      // Refused again meanwhile, under the id that it was given here.
+      if (entry.first >= next) break;
+      const block = blockOf(entry);
+      const range = await this.#queue.append([block], { removeQuarantine: [entry.first] });
+      this.#account.move('quarantined', 'queued', tallyOf(tableOf(entry)));
+      this.#joined(range);
+      events += block.count;
+    }
+    return events;
+  }
+
   async #close(): Promise<void> {
     await this.#recorder.close();
     this.#stop.abort(new DeviceError('closed', 'the device is closed'));
-    await this.#transport.close();
+    await this.#transport.close().catch((error: unknown) => this.#fault(error));
     await this.#loop;
     await this.#counting;
     await this.#queue.close();
@@ -268,15 +281,20 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#session.inserted += inserted;
     this.#session.duplicates += duplicates;
     this.#lastAcknowledgedAt = this.#settings.clock();
-    this.emit('acknowledged', { inserted, duplicates });
+    this.#tell('acknowledged', { inserted, duplicates });
   }
 
   #gapOpened(gap: DeclaredGap): void {
-    this.emit('gap', gap);
+    this.#tell('gap', gap);
     this.#sync.wake();
   }
 
   #fault(error: unknown): void {
-    this.emit('fault', error instanceof Error ? error : new Error(String(error)));
+    this.#tell('fault', error instanceof Error ? error : new Error(String(error)));
+  }
+
+  /** Apart from the work that it is about: what a listener throws is the program's, and must not end a delivery. */
+  #tell<Name extends keyof DeviceEvents>(name: Name, ...news: DeviceEvents[Name]): void {
+    queueMicrotask(() => (this as EventEmitter).emit(name, ...news));
   }
 }

@@ -4,9 +4,10 @@
  * Owns the walk over those blocks and the line between what it has counted and what it has not. Promises that every
  * block is counted once or, where it leaves the queue before its turn, not at all. Never trusts a stored counter.
  */
-import { decodeColumns, sliceTable } from '../codec/index.ts';
+import { sliceTable } from '../codec/index.ts';
 import type { Queue, Range } from '../store/index.ts';
 import type { Account } from './account.ts';
+import { readTables } from './block.ts';
 import type { Cut } from './cutter.ts';
 import { NOTHING, plus, type Tally, tallyOf } from './tally.ts';
 
@@ -40,15 +41,11 @@ export function createCensus({ queue, account, standing, signal }: CensusOptions
   let round = 0;
 
   async function step(): Promise<void> {
-    const blocks = await queue.read(from, STEP);
+    const blocks = (await queue.read(from, STEP)).filter((block) => block.first < to);
     let tally = NOTHING;
-    for (const block of blocks) {
-      if (block.first >= to) break;
-      tally = plus(tally, tallyOf(decodeColumns(block.bytes)));
-      from = block.first + block.count;
-    }
-    if (blocks.length === 0 || blocks[0]!.first >= to) from = to;
+    for await (const { table } of readTables(queue, blocks)) if (table) tally = plus(tally, tallyOf(table));
     account.add('queued', tally);
+    from = (blocks.at(-1)?.last ?? to - 1) + 1;
   }
 
   return {

@@ -2,11 +2,11 @@
  * Cutter: from queued blocks to batches.
  *
  * Owns the cut: whole blocks of one stream, in sequence, up to the limits. Promises that a block which fills a batch is
- * passed on without being packed again, and that a block which does not decode is set aside rather than met for ever.
- * Never changes the queue otherwise.
+ * passed on without being packed again, and that what is read ahead is bounded. Never skips what can be read.
  */
-import { CodecError, createTableBuilder, decodeColumns, type EventTable, encodeColumns } from '../codec/index.ts';
+import { createTableBuilder, type EventTable, encodeColumns } from '../codec/index.ts';
 import type { Block, Queue } from '../store/index.ts';
+import { readTables } from './block.ts';
 import { type Tally, tallyOf } from './tally.ts';
 
 /** What is to be sent: some events in sequence, and their packed columns. */
@@ -42,66 +42,71 @@ const READ_BYTES = 1 << 20;
 const READ_BLOCKS = 1_024;
 
 export function createCutter(options: CutterOptions): Cutter {
-  const { queue } = options;
+  const { queue, batchEventsMax, batchBytesMax } = options;
   let ahead: Block[] = [];
 
   async function fill(from: number): Promise<void> {
     while (ahead.length > 0 && ahead[0]!.first < from) ahead.shift();
     // A few small blocks left over would make a small batch while more are waiting on disk.
+    if (ahead.length >= READ_BLOCKS / 2 || fillsBatch(ahead)) return;
     const known = ahead.at(-1);
-    const next = known ? known.first + known.count : from;
-    if (ahead.length < READ_BLOCKS / 2) {
-      ahead.push(...(await queue.read(next, { bytesMax: READ_BYTES, blocksMax: READ_BLOCKS })));
-    }
+    const next = known ? known.last + 1 : from;
+    ahead.push(...(await queue.read(next, { bytesMax: READ_BYTES, blocksMax: READ_BLOCKS })));
   }
 
-  async function decoded(block: Block): Promise<EventTable | undefined> {
-    try {
-      return decodeColumns(block.bytes);
-    } catch (error) {
-      if (!(error instanceof CodecError)) throw error;
-      await queue.setAside(block);
-      return undefined;
+  function fillsBatch(blocks: readonly Block[]): boolean {
+    let events = 0;
+    let bytes = 0;
+    for (const block of blocks) {
+      events += block.count;
+      bytes += block.bytes.length;
     }
+    return events >= batchEventsMax || bytes >= batchBytesMax;
+  }
+
+  /** The blocks read ahead that may be sent together: next to each other, in one stream, within the limits. */
+  function company(start: Block): Block[] {
+    const { last: streamLast } = queue.streamAt(start.first);
+    const chosen = [start];
+    let events = start.count;
+    let bytes = start.bytes.length;
+    for (const block of ahead.slice(1)) {
+      events += block.count;
+      bytes += block.bytes.length;
+      if (events > batchEventsMax || bytes > batchBytesMax) break;
+      if (block.first !== chosen.at(-1)!.last + 1 || block.first > streamLast) break;
+      chosen.push(block);
+    }
+    return chosen;
+  }
+
+  /** The blocks, from the first on, as far as they can be read and joined; undefined where the first cannot be read. */
+  async function joined(blocks: readonly Block[]): Promise<Cut | undefined> {
+    const builder = createTableBuilder();
+    const taken: Block[] = [];
+    let first: EventTable | undefined;
+    for await (const { block, table } of readTables(queue, blocks)) {
+      if (!table || (blocks.length > 1 && !builder.addTable(table))) break;
+      first ??= table;
+      taken.push(block);
+    }
+    if (!first) return undefined;
+    if (taken.length === 1) return cutOf(taken, first, taken[0]!.bytes);
+    const whole = builder.build();
+    return cutOf(taken, whole, encodeColumns(whole));
   }
 
   return {
     async cut(from) {
-      await fill(from);
-      let start = ahead.shift();
-      let table = start && (await decoded(start));
-      while (start && !table) {
-        start = ahead.shift();
-        table = start && (await decoded(start));
+      for (let at = from; ; ) {
+        await fill(at);
+        const [start] = ahead;
+        if (!start) return undefined;
+        const cut = await joined(company(start));
+        ahead.splice(0, cut?.blocks.length ?? 1);
+        if (cut) return cut;
+        at = start.last + 1;
       }
-      if (!start || !table) return undefined;
-      const { last: streamLast } = queue.streamAt(start.first);
-      const chosen = [start];
-      let end = start.first + start.count;
-      let events = start.count;
-      let bytes = start.bytes.length;
-      for (const block of ahead) {
-        const fits =
-          events + block.count <= options.batchEventsMax && bytes + block.bytes.length <= options.batchBytesMax;
-        if (!fits || block.first !== end || block.first > streamLast) break;
-        chosen.push(block);
-        end += block.count;
-        events += block.count;
-        bytes += block.bytes.length;
-      }
-      if (chosen.length === 1) return cutOf(chosen, table, start.bytes);
-      const builder = createTableBuilder();
-      builder.addTable(table);
-      const merged = [start];
-      for (const block of chosen.slice(1)) {
-        const next = await decoded(block);
-        // A block that cannot join (or be read) ends this batch; the next cut begins with what is behind it.
-        if (!next || !builder.addTable(next)) break;
-        merged.push(block);
-      }
-      ahead.splice(0, merged.length - 1);
-      const whole = builder.build();
-      return cutOf(merged, whole, encodeColumns(whole));
     },
     forget() {
       ahead = [];

@@ -12,7 +12,6 @@ import {
   type DeclaredGap,
   type EventTable,
   encodeColumns,
-  isContentEncoding,
   sliceTable,
 } from '../codec/index.ts';
 import type { QuarantineEntry, Queue, Range } from '../store/index.ts';
@@ -36,7 +35,8 @@ export interface DeliveryOptions {
   readonly deviceClock: () => number;
   readonly batchEventsMax: number;
   readonly signal: AbortSignal;
-  readonly onRetry: (reason: string) => void;
+  /** An attempt did not settle its message; it is made again. */
+  readonly onRetry: () => void;
   readonly onAcknowledged: (inserted: number, duplicates: number) => void;
 }
 
@@ -54,6 +54,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 /** Outcomes that end the attempts for one message; all others are tried again. */
 type Verdict = Extract<Outcome, { kind: 'delivered' | 'split' | 'refused' | 'collision' }>;
 
+const BEST_ENCODING = CONTENT_ENCODINGS[0]!;
+
 const NO_EVENTS: EventTable = {
   count: 0,
   sensors: [],
@@ -63,41 +65,50 @@ const NO_EVENTS: EventTable = {
   columns: [],
 };
 
+/** Batches that must pass at the size that was found before a larger one is tried: proxies come and go. */
+const GROW_AFTER_BATCHES = 64;
+
 /** Thrown inside p-retry to have it try again; never leaves this file. */
 class Unsettled extends Error {}
 
 class EndlessDelivery implements Delivery {
   readonly #options: DeliveryOptions;
-  #encoding: ContentEncoding = CONTENT_ENCODINGS[0]!;
-  /** What the gateway, or a proxy before it, has been found to take. */
+  #encoding: ContentEncoding = BEST_ENCODING;
+  /** What the options allow, or the gateway where that is less. */
+  #eventsBound: number;
+  /** What has been found to pass, on the way or at the gateway. */
   #eventsMax: number;
+  #passed = 0;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#eventsBound = options.batchEventsMax;
     this.#eventsMax = options.batchEventsMax;
   }
 
   async deliver(parcel: Parcel): Promise<Delivered> {
-    const { queue } = this.#options;
-    const { count } = parcel.table;
-    const { stream, last } = queue.streamAt(parcel.first);
-    const ofStream = Math.min(count, last - parcel.first + 1);
-    const fitting = Math.min(ofStream, this.#eventsMax);
-    if (fitting < count) return this.#inTwo(parcel, fitting);
-    const message = { stream, first: parcel.first, count, gaps: [], columns: parcel.columns };
-    const verdict = await this.#untilVerdict(message);
+    const { queue, deviceClock, onAcknowledged } = this.#options;
+    const { first, table } = parcel;
+    const { count } = table;
+    const { stream, last } = queue.streamAt(first);
+    const ofStream = last - first + 1;
+    if (ofStream < count) return this.#inTwo(parcel, ofStream);
+    // Near the middle: to cut off one batch after the other would pack a large block's end again and again.
+    if (count > this.#eventsMax) return this.#inTwo(parcel, this.#eventsMax * Math.ceil(count / this.#eventsMax / 2));
+    const verdict = await this.#untilVerdict({ stream, first, count, gaps: [], columns: parcel.columns });
     switch (verdict.kind) {
       case 'delivered':
-        this.#options.onAcknowledged(verdict.inserted, verdict.duplicates);
+        if (count === this.#eventsMax) this.#grow();
+        onAcknowledged(verdict.inserted, verdict.duplicates);
         return { quarantine: [] };
       case 'split':
-        this.#eventsMax = smaller(count, verdict.problem?.eventsMax);
-        return this.#inTwo(parcel, this.#eventsMax);
+        this.#shrink(count, verdict.problem?.eventsMax);
+        return this.deliver(parcel);
       case 'refused':
         if (count > 1) return this.#inTwo(parcel, Math.ceil(count / 2));
-        return { quarantine: [quarantineEntry(parcel, stream, verdict.problem, this.#options.deviceClock())] };
+        return { quarantine: [quarantineEntry(parcel, stream, verdict.problem, deviceClock())] };
       case 'collision':
-        await queue.restream(within(verdict.ranges, parcel.first, parcel.first + count - 1));
+        await queue.restream(within(verdict.ranges, first, first + count - 1));
         return this.deliver(parcel);
     }
   }
@@ -114,6 +125,20 @@ class EndlessDelivery implements Delivery {
     return { quarantine: [...left.quarantine, ...right.quarantine] };
   }
 
+  /** After a batch of `count` was too large: the gateway's bound where that says anything, or half. */
+  #shrink(count: number, bound = 0): void {
+    if (bound > 0) this.#eventsBound = Math.min(this.#eventsBound, bound);
+    const smaller = bound > 0 && bound < count ? bound : Math.ceil(count / 2);
+    this.#eventsMax = Math.min(this.#eventsMax, smaller);
+    this.#passed = 0;
+  }
+
+  #grow(): void {
+    if (this.#eventsMax === this.#eventsBound || ++this.#passed < GROW_AFTER_BATCHES) return;
+    this.#eventsMax = Math.min(this.#eventsBound, 2 * this.#eventsMax);
+    this.#passed = 0;
+  }
+
   /** Attempts without end; the link decides when each may start, so p-retry itself need not wait. */
   #untilVerdict(message: Message): Promise<Verdict> {
     const { link, exchange, signal, onRetry } = this.#options;
@@ -122,10 +147,11 @@ class EndlessDelivery implements Delivery {
         const encoding = this.#encoding;
         const outcome = await link.pass(() => this.#judged(message, exchange, encoding), signal);
         if (isVerdict(outcome)) return outcome;
-        onRetry(reasonOf(outcome));
+        onRetry();
         throw new Unsettled();
       },
-      { forever: true, minTimeout: 0, maxTimeout: 0, signal },
+      // Any other error is not the network's, and would come at every attempt.
+      { forever: true, minTimeout: 0, maxTimeout: 0, signal, shouldRetry: (error) => error instanceof Unsettled },
     );
   }
 
@@ -142,12 +168,12 @@ class EndlessDelivery implements Delivery {
       }
       case 'encoding': {
         if (encoding !== this.#encoding) return outcome;
-        const next = CONTENT_ENCODINGS.slice(CONTENT_ENCODINGS.indexOf(encoding) + 1).find((known) =>
-          outcome.accept.some((accepted) => isContentEncoding(accepted) && accepted === known),
-        );
-        if (next === undefined) return { kind: 'failed', reason: `no common encoding: ${outcome.accept.join(', ')}` };
-        this.#encoding = next;
-        return outcome;
+        const { problem } = outcome;
+        const less = CONTENT_ENCODINGS.slice(CONTENT_ENCODINGS.indexOf(encoding) + 1);
+        const next = less.find((known) => problem.acceptEncoding?.includes(known));
+        // With nothing in common it begins anew after the pause: the gateway may be another by then.
+        this.#encoding = next ?? BEST_ENCODING;
+        return next === undefined ? { kind: 'barred', problem } : outcome;
       }
       case 'split':
         // One event that is too large for a proxy on the way may pass on another day; only the gateway's word is final.
@@ -168,23 +194,20 @@ function tooLargeAlone(outcome: Extract<Outcome, { kind: 'split' }>): Outcome {
     : { kind: 'failed', reason: 'unsigned 413 to a single event' };
 }
 
-/** What to try after a batch of `count` was too large: the gateway's bound where that says anything, or half. */
-function smaller(count: number, bound: number | undefined): number {
-  return bound !== undefined && bound >= 1 && bound < count ? bound : Math.ceil(count / 2);
-}
-
 function isVerdict(outcome: Outcome): outcome is Verdict {
   return ['delivered', 'split', 'refused', 'collision'].includes(outcome.kind);
 }
 
-function reasonOf(outcome: Outcome): string {
-  if ('reason' in outcome) return outcome.reason;
-  return outcome.kind === 'barred' ? outcome.problem.code : outcome.kind;
-}
-
+/** Packed when it is sent, for it may be cut up further before. */
 function part(parcel: Parcel, from: number, to: number): Parcel {
   const table = sliceTable(parcel.table, from, to);
-  return { first: parcel.first + from, table, columns: encodeColumns(table) };
+  return {
+    first: parcel.first + from,
+    table,
+    get columns() {
+      return encodeColumns(table);
+    },
+  };
 }
 
 /** The ranges as far as they lie within the parcel: a gateway's word moves nothing that it was not asked about. */

@@ -50,7 +50,7 @@ export interface DeviceEvents {
   acknowledged: [{ readonly inserted: number; readonly duplicates: number }];
   quarantined: [readonly QuarantinedEvent[]];
   gap: [DeclaredGap];
-  /** The disk refused something; the device goes on. */
+  /** The disk, or the quota, refused something; the device goes on. */
   fault: [Error];
 }
 

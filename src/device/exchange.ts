@@ -77,5 +77,5 @@ export function createExchange(options: ExchangeOptions): Exchange {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
-  return code ?? error.message;
+  return typeof code === 'string' ? code : error.message;
 }

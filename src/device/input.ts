@@ -9,13 +9,12 @@ import { createReadStream } from 'node:fs';
 import { open, realpath, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parse } from 'csv-parse';
 import { CodecError, createTableBuilder, type TelemetryEvent } from '../codec/index.ts';
 import type { Mark } from './recorder.ts';
 import { eventOfJson, eventOfRecord, type RowOptions } from './row.ts';
 
-export const INPUT_FORMATS = ['ndjson', 'csv'] as const;
+export const INPUT_FORMATS = ['ndjson', 'csv', 'tsv'] as const;
 export type InputFormat = (typeof INPUT_FORMATS)[number];
 
 export interface RefusedRow {
@@ -54,13 +53,14 @@ export async function* readRows(
   let bytes = 0;
   let rows = 0;
   stream.setEncoding('utf8');
-  const counted = async function* () {
+  const texts = async function* () {
     for await (const text of stream as AsyncIterable<string>) {
+      yield bytes === 0 ? text.replace(/^\ufeff/, '') : text;
       bytes += Buffer.byteLength(text);
-      yield text;
     }
   };
-  for await (const batch of format === 'csv' ? csvRows(counted(), options) : jsonRows(counted(), options)) {
+  const batches = format === 'ndjson' ? jsonRows(texts(), options) : csvRows(texts(), format, options);
+  for await (const batch of batches) {
     const fresh = batch.slice(Math.max(0, skipRows - rows));
     rows += batch.length;
     if (fresh.length > 0) yield { ...sorted(fresh), rows, bytes };
@@ -104,40 +104,48 @@ async function* jsonRows(texts: AsyncIterable<string>, options: RowOptions): Asy
   for await (const text of texts) {
     const lines = (rest + text).split('\n');
     rest = lines.pop()!;
-    if (rest.length > LINE_CHARS_MAX) throw new CodecError('event-field', `line ${line + 1} does not end`);
     yield rowsOf(lines);
+    if (rest.length > LINE_CHARS_MAX) throw new CodecError('event-field', `line ${line + 1} does not end`);
   }
   yield rowsOf([rest]);
 }
 
-async function* csvRows(texts: AsyncIterable<string>, options: RowOptions): AsyncGenerator<Row[], void, void> {
-  const parser = parse({
-    bom: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-    info: true,
-    max_record_size: LINE_CHARS_MAX,
-  });
+async function* csvRows(
+  texts: AsyncIterable<string>,
+  format: 'csv' | 'tsv',
+  options: RowOptions,
+): AsyncGenerator<Row[], void, void> {
   let columns: readonly string[] | undefined;
   let rows: Row[] = [];
-  parser.on('data', ({ record, info }: { record: string[]; info: { lines: number } }) => {
-    const heading = columns;
-    if (heading === undefined) columns = record.map((name) => name.trim());
-    else rows.push({ line: info.lines, read: () => eventOfRecord(heading, record, options) });
+  const taken = (): Row[] => {
+    const all = rows;
+    rows = [];
+    return all;
+  };
+  const parser = parse({
+    delimiter: format === 'tsv' ? '\t' : ',',
+    relax_column_count: true,
+    skip_empty_lines: true,
+    max_record_size: LINE_CHARS_MAX,
+    // Called within the write that completes the record, and keeps it out of the stream.
+    on_record(record: string[], { lines: line }) {
+      const heading = columns;
+      if (heading === undefined) columns = record.map((name) => name.trim());
+      else rows.push({ line, read: () => eventOfRecord(heading, record, options) });
+      return null;
+    },
   });
-  const ended = finished(parser);
+  const ended = finished(parser.resume());
   ended.catch(() => {});
   for await (const text of texts) {
-    parser.write(text);
-    // The parser emits what it has completed within this turn of the loop.
-    await nextTurn();
+    // What comes before a fault is recorded; the fault itself ends the input, for what follows it may mean anything.
+    await new Promise<void>((written) => parser.write(text, () => written()));
+    yield taken();
     if (parser.errored) break;
-    yield rows;
-    rows = [];
   }
   parser.end();
   await ended;
-  yield rows;
+  yield taken();
 }
 
 /** A file, what is left to read of it, and the mark to store with each chunk. */
@@ -179,9 +187,10 @@ export async function openInputFile({ path, format, stored, fromStart }: InputFi
   };
 }
 
-/** By its name; NDJSON unless it says CSV. */
+/** By its name; NDJSON unless that says something else. */
 export function formatOf(path: string): InputFormat {
-  return /\.(csv|tsv)$/i.test(path) ? 'csv' : 'ndjson';
+  const ending = path.split('.').at(-1)!.toLowerCase();
+  return INPUT_FORMATS.find((format) => format === ending) ?? 'ndjson';
 }
 
 function progressFrom(bytes: Uint8Array | undefined): Progress | undefined {

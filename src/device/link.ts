@@ -2,11 +2,11 @@
  * Link: whether the gateway can be reached, and when to try next.
  *
  * Owns the circuit that all batches under way share: after a failure one attempt at a time probes, after a wait that is
- * random up to twice the last bound (full jitter). Promises that an outage is never hammered and never given up on.
- * Never looks into a batch.
+ * random up to twice the last bound (full jitter). Promises that an outage is never hammered and never given up on, and
+ * that only a signed answer ends it. Never looks into a batch.
  */
 import type { Outcome } from './outcome.ts';
-import type { Timer } from './timer.ts';
+import { pause, type Timer } from './timer.ts';
 
 export type LinkState = 'connecting' | 'online' | 'offline' | 'paused';
 
@@ -61,14 +61,15 @@ class Circuit implements Link {
   }
 
   async pass(attempt: () => Promise<Outcome>, signal: AbortSignal): Promise<Outcome> {
-    await this.#turn(signal);
-    const probing = this.#status.state !== 'online';
-    if (probing) this.#probing = true;
-    const begun = this.#options.timer.now();
+    const probing = await this.#turn(signal);
+    const { timer, retryBaseMs, random } = this.#options;
+    const begun = timer.now();
     try {
       const outcome = await attempt();
-      // A failure that began before the last change says nothing about the link as it is now.
-      if (outcome.kind !== 'failed' || begun >= this.#lastChangeAt || probing) this.#learn(outcome);
+      // What was cut off by closing says nothing.
+      signal.throwIfAborted();
+      const isNews = probing || begun >= this.#lastChangeAt;
+      if (!this.#learn(outcome, isNews)) await pause(timer, random() * retryBaseMs, signal);
       return outcome;
     } finally {
       if (probing) this.#probing = false;
@@ -81,12 +82,19 @@ class Circuit implements Link {
     this.#wake();
   }
 
-  /** Resolves when it is this caller's turn. The checks run anew after every wait, for another may have been first. */
-  async #turn(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when it is this caller's turn, with whether it probes. The checks run anew after every wait, and the turn is
+   * taken with the last of them, for another may have been first.
+   */
+  async #turn(signal: AbortSignal): Promise<boolean> {
     for (;;) {
       signal.throwIfAborted();
       const waitMs = this.#notBefore - this.#options.timer.now();
-      if (waitMs <= 0 && !(this.#status.state !== 'online' && this.#probing)) return;
+      const probing = this.#status.state !== 'online';
+      if (waitMs <= 0 && !(probing && this.#probing)) {
+        if (probing) this.#probing = true;
+        return probing;
+      }
       await this.#sleep(waitMs > 0 ? waitMs : undefined, signal);
     }
   }
@@ -109,18 +117,27 @@ class Circuit implements Link {
     for (const done of [...this.#waiting]) done();
   }
 
-  #learn(outcome: Outcome): void {
-    if (outcome.kind === 'failed') this.#hold('offline', outcome.reason, this.#options.retryMaxMs);
-    else if (outcome.kind === 'barred') this.#hold('paused', outcome.problem.code, this.#options.pauseMaxMs);
-    else {
-      this.#failures = 0;
-      if (outcome.kind === 'wait') this.#enter('online', outcome.reason, outcome.waitMs);
-      else this.#enter('online', null, 0);
+  /**
+   * False where the attempt failed but began before the link was last heard of: that is the attempt's own affair, and
+   * it waits a little by itself.
+   */
+  #learn(outcome: Outcome, isNews: boolean): boolean {
+    const { retryMaxMs, pauseMaxMs } = this.#options;
+    if (outcome.kind === 'failed' || outcome.kind === 'barred' || (outcome.kind === 'split' && !outcome.problem)) {
+      if (!isNews) return false;
+      if (outcome.kind === 'barred') this.#hold('paused', outcome.problem.code, this.#jitter(pauseMaxMs));
+      else if (outcome.kind === 'split') this.#hold('offline', 'unsigned 413', this.#jitter(retryMaxMs));
+      else this.#hold('offline', outcome.reason, Math.max(this.#jitter(retryMaxMs), outcome.waitMs ?? 0));
+      return true;
     }
+    this.#failures = 0;
+    if (outcome.kind === 'wait') this.#enter('online', outcome.reason, outcome.waitMs);
+    // An older success does not end a wait that the gateway has asked for since.
+    else if (isNews || this.#status.state !== 'online') this.#enter('online', null, 0);
+    return true;
   }
 
-  #hold(state: LinkState, reason: string, maxMs: number): void {
-    const waitMs = this.#jitter(maxMs);
+  #hold(state: LinkState, reason: string, waitMs: number): void {
     this.#failures++;
     this.#enter(state, reason, waitMs);
   }

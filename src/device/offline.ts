@@ -5,9 +5,9 @@
  * Never sends anything.
  */
 import { join } from 'node:path';
-import { decodeColumns } from '../codec/index.ts';
 import { openQueue } from '../store/index.ts';
 import { type AccountReport, createAccount } from './account.ts';
+import { readTables } from './block.ts';
 import { createGaps } from './gaps.ts';
 import { blockOf, type QuarantinedEvent, quarantinedEvents, tableOf } from './quarantine.ts';
 import { tallyOf } from './tally.ts';
@@ -33,8 +33,8 @@ export async function openOffline(data: string): Promise<OfflineQueue> {
   return {
     async status() {
       const account = createAccount(queue.totals);
-      for await (const block of queue.blocks()) {
-        account.add('queued', tallyOf(decodeColumns(block.bytes)));
+      for await (const { table } of readTables(queue, queue.blocks())) {
+        if (table) account.add('queued', tallyOf(table));
       }
       for await (const entry of queue.quarantine()) account.add('quarantined', tallyOf(tableOf(entry)));
       const gaps = createGaps();

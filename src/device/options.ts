@@ -92,8 +92,8 @@ export function settle(options: DeviceOptions): DeviceSettings {
     retryBaseMs: whole('retryBaseMs', options.retryBaseMs ?? 500, 1, 3_600_000),
     retryMaxMs: whole('retryMaxMs', options.retryMaxMs ?? 60_000, 1, 86_400_000),
     pauseMaxMs: whole('pauseMaxMs', options.pauseMaxMs ?? 300_000, 1, 86_400_000),
-    queueBytesMax: options.queueBytesMax ?? Number.POSITIVE_INFINITY,
-    whenFull: options.whenFull ?? 'refuse',
+    queueBytesMax: queueBytes(options.queueBytesMax),
+    whenFull: policy(options.whenFull ?? 'refuse'),
     reserveBytes: whole('reserveBytes', options.reserveBytes ?? 16 << 20, 0, 2 ** 40),
     pendingEventsMax: whole('pendingEventsMax', options.pendingEventsMax ?? 1 << 20, 1, 1 << 30),
     clock: options.clock ?? Date.now,
@@ -109,6 +109,15 @@ function gatewayUrl(gateway: string | URL): URL {
     throw invalid('gateway', 'must be an http(s) URL');
   if (url.username || url.password) throw invalid('gateway', 'must not hold a user or password');
   return url;
+}
+
+function queueBytes(bytes = Number.POSITIVE_INFINITY): number {
+  return bytes === Number.POSITIVE_INFINITY ? bytes : whole('queueBytesMax', bytes, 1, Number.MAX_SAFE_INTEGER);
+}
+
+function policy(whenFull: DeviceSettings['whenFull']): DeviceSettings['whenFull'] {
+  if (whenFull === 'refuse' || whenFull === 'drop-oldest') return whenFull;
+  throw invalid('whenFull', 'must be refuse or drop-oldest');
 }
 
 function whole(name: string, value: number, min: number, max: number): number {

@@ -25,14 +25,14 @@ export type Outcome =
   | { readonly kind: 'collision'; readonly ranges: readonly (readonly [first: number, last: number])[] }
   /** Our clock is off; this is the gateway's, epoch milliseconds. */
   | { readonly kind: 'skew'; readonly clock: number }
-  /** The gateway cannot inflate this encoding; it can do these. */
-  | { readonly kind: 'encoding'; readonly accept: readonly string[] }
+  /** The gateway cannot inflate this encoding; the problem says which it can. */
+  | { readonly kind: 'encoding'; readonly problem: Problem }
   /** The gateway knows us and says no until someone changes something. */
   | { readonly kind: 'barred'; readonly problem: Problem }
-  /** Not now. */
+  /** The gateway is there, but not now. */
   | { readonly kind: 'wait'; readonly waitMs: number; readonly reason: string }
-  /** No answer that means anything: the link, a proxy, a captive portal, a gateway in trouble. */
-  | { readonly kind: 'failed'; readonly reason: string };
+  /** No answer that means anything: the link, a proxy, a captive portal, a gateway in trouble. It may ask for time. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly waitMs?: number };
 
 /** What was sent, as far as reading the answer needs it. */
 export interface Sent {
@@ -86,9 +86,10 @@ function problemOutcome(problem: Problem): Outcome {
         ? failed('clock skew without a clock')
         : { kind: 'skew', clock: problem.clock };
     case 'encoding-unsupported':
-      return { kind: 'encoding', accept: problem.acceptEncoding ?? [] };
+      return { kind: 'encoding', problem };
     case 'key-unknown':
     case 'key-revoked':
+    case 'token-invalid':
     case 'batch-version':
     case 'headers-invalid':
       return { kind: 'barred', problem };
@@ -112,7 +113,7 @@ function unsignedOutcome(answer: TransportAnswer): Outcome {
   // A proxy with a smaller limit than the gateway's: a smaller batch may pass, and trying one costs nothing.
   if (status === 413) return { kind: 'split' };
   const waitMs = status === 429 || status === 503 ? retryAfterMs(answer) : undefined;
-  return waitMs === undefined ? failed(reason) : { kind: 'wait', waitMs, reason };
+  return waitMs === undefined ? failed(reason) : { kind: 'failed', reason, waitMs };
 }
 
 function retryAfterMs(answer: TransportAnswer): number | undefined {

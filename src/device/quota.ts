@@ -4,9 +4,9 @@
  * Owns the choice of what is given up. Promises that loss by policy is a declared gap with its exact sums, and that no
  * event is given up which may already be at the gateway. Never acts while there is room.
  */
-import { decodeColumns } from '../codec/index.ts';
 import type { Block, Queue } from '../store/index.ts';
 import type { Account } from './account.ts';
+import { readTables } from './block.ts';
 import type { Census } from './census.ts';
 import type { Cutter } from './cutter.ts';
 import { DeviceError } from './errors.ts';
@@ -23,7 +23,7 @@ export interface QuotaOptions {
   readonly sync: Sync;
   readonly queueBytesMax: number;
   readonly whenFull: 'refuse' | 'drop-oldest';
-  /** After a start the first so many events may have been sent before it: they are not given up. */
+  /** Of the events found at the start, the first so many may have been sent before it: they are not given up. */
   readonly inDoubtEvents: number;
   readonly onGap: (gap: OpenGap) => void;
 }
@@ -44,81 +44,84 @@ const READ = { bytesMax: 1 << 20, blocksMax: 256 };
 
 export function createQuota(options: QuotaOptions): Quota {
   const { queue, account, census, gaps, cutter, sync, queueBytesMax } = options;
+  const foundEnd = queue.next;
+  let firstUnsent: number | undefined;
 
-  /** Gives up the oldest run of blocks in one stream that surely was never sent; the bytes that this frees. */
-  async function dropSome(bytes: number): Promise<number> {
-    const chosen = oldestRun(await firstBlocks(queue.head + options.inDoubtEvents), bytes);
-    if (chosen.length === 0) return 0;
-    const first = chosen[0]!.first;
-    const { stream, last: streamLast } = queue.streamAt(first);
-    const blocks = chosen.filter((block) => block.first + block.count - 1 <= streamLast);
-    const last = blocks.at(-1);
-    if (!last) return 0;
+  /** Gives up the oldest run of blocks in one stream that surely was never sent. */
+  async function dropSome(bytes: number): Promise<void> {
+    firstUnsent ??= await findFirstUnsent();
+    const found = await queue.read(Math.max(queue.head, sync.cursor, firstUnsent), READ);
+    const blocks: Block[] = [];
     let tally = NOTHING;
     let held = NOTHING;
-    for (const block of blocks) {
-      const table = decodeColumns(block.bytes);
+    for await (const { block, table } of readTables(queue, oldestRun(found, bytes))) {
+      if (!table) break;
       const whole = tallyOf(table);
+      blocks.push(block);
       tally = plus(tally, whole);
-      held = plus(
-        held,
-        census.leaving({
-          first: block.first,
-          last: block.first + block.count - 1,
-          table,
-          tally: whole,
-        }),
-      );
+      held = plus(held, census.leaving({ ...block, table, tally: whole }));
     }
-    const range = { first, last: last.first + last.count - 1 };
+    const [oldest] = blocks;
+    if (!oldest) return;
+    const range = { first: oldest.first, last: blocks.at(-1)!.last };
+    const { stream } = queue.streamAt(range.first);
     const sums = encodeGapSums(tally);
     await queue.drop({ blocks, gaps: [{ ...range, sums }] });
     cutter.forget();
     account.remove('queued', held);
     account.add('gaps', tally);
     options.onGap(gaps.add({ ...range, stream, reason: 'quota', sums }));
-    return blocks.reduce((sum, block) => sum + block.bytes.length, 0);
   }
 
-  /** The first blocks that begin at the sequence or behind it, and behind the cursor. */
-  async function firstBlocks(sequence: number): Promise<Block[]> {
-    for (let at = Math.max(queue.head, sync.cursor); at < queue.next; ) {
+  /** Where what was found at the start can no longer have been under way before it. */
+  async function findFirstUnsent(): Promise<number> {
+    let events = 0;
+    for (let at = queue.head; at < foundEnd; ) {
       const blocks = await queue.read(at, READ);
-      const found = blocks.findIndex((block) => block.first >= sequence);
-      if (found >= 0) return blocks.slice(found);
-      const last = blocks.at(-1);
-      if (!last) break;
-      at = last.first + last.count;
+      for (const block of blocks) {
+        if (events >= options.inDoubtEvents) return block.first;
+        events += block.count;
+        at = block.last + 1;
+      }
+      if (blocks.length === 0) break;
     }
-    return [];
+    return foundEnd;
+  }
+
+  /** The first contiguous blocks of one stream, until they reach so many bytes. */
+  function oldestRun(found: readonly Block[], bytes: number): Block[] {
+    const chosen: Block[] = [];
+    let freed = 0;
+    let streamLast = 0;
+    for (const block of found) {
+      const previous = chosen.at(-1);
+      if (!previous) streamLast = queue.streamAt(block.first).last;
+      const follows = !previous || (block.first === previous.last + 1 && freed < bytes);
+      // A block with a part in another stream has been sent: a collision moved it.
+      if (!follows || block.last > streamLast) {
+        if (previous) break;
+        continue;
+      }
+      chosen.push(block);
+      freed += block.bytes.length;
+    }
+    return chosen;
   }
 
   return {
     async makeRoom(bytes) {
-      let excess = queue.blockBytes + bytes - queueBytesMax;
-      if (excess <= 0) return;
-      excess += queueBytesMax * SLACK;
-      while (options.whenFull === 'drop-oldest' && excess > 0) {
-        const freed = await sync.standing(() => dropSome(excess));
-        if (freed === 0) break;
-        excess -= freed;
+      const excess = (bytesMax: number): number => queue.blockBytes + bytes - bytesMax;
+      // What cannot fit an empty queue is not worth giving up anything for.
+      if (options.whenFull === 'drop-oldest' && bytes <= queueBytesMax && excess(queueBytesMax) > 0) {
+        const calmBytesMax = queueBytesMax * (1 - SLACK);
+        for (let before = Infinity; excess(calmBytesMax) > 0 && queue.blockBytes < before; ) {
+          before = queue.blockBytes;
+          await sync.standing(() => dropSome(excess(calmBytesMax)));
+        }
       }
-      if (queue.blockBytes + bytes > queueBytesMax) {
+      if (excess(queueBytesMax) > 0) {
         throw new DeviceError('queue-full', `the queue holds ${queue.blockBytes} bytes; ${queueBytesMax} are allowed`);
       }
     },
   };
-}
-
-/** The contiguous blocks at the beginning that together reach so many bytes. */
-function oldestRun(found: readonly Block[], bytes: number): Block[] {
-  const chosen: Block[] = [];
-  let freed = 0;
-  for (const block of found) {
-    const previous = chosen.at(-1);
-    if (freed >= bytes || (previous && block.first !== previous.first + previous.count)) break;
-    chosen.push(block);
-    freed += block.bytes.length;
-  }
-  return chosen;
 }

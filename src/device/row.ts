@@ -17,8 +17,8 @@ export const TIME_UNITS = ['s', 'ms', 'us', 'ns'] as const;
 export type TimeUnit = (typeof TIME_UNITS)[number];
 
 export interface RowOptions {
-  /** Our name → the name in the file. `ts` and `sensor` are among them. */
-  readonly names: Readonly<Record<string, string>>;
+  /** Name in the file → our name. `ts` and `sensor` are among ours. */
+  readonly names: ReadonlyMap<string, string>;
   /** Names in the file to leave out. */
   readonly skip: ReadonlySet<string>;
   /** What a number stands for where a time is one. */
@@ -31,19 +31,28 @@ const MS_PER_UNIT: Record<TimeUnit, number> = { s: 1_000, ms: 1, us: 1e-3, ns: 1
 
 const NUMBER_PATTERN = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
-/** A time without a zone is UTC: a file must not mean something else on another machine. */
-const ZONELESS_PATTERN = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/;
+/**
+ * A time without a zone is UTC, and in no other form than this: a file must not mean something else on another machine.
+ */
+const ZONELESS_PATTERN = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?$/;
+const ZONED_PATTERN = /\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d)$/i;
 
-/** Only numbers this long can have digits that a double cannot hold. */
-const LONG_NUMBER_PATTERN = /-?(?:\d[\d.]{15,})(?:[eE][+-]?\d+)?/g;
+/** Only numbers this long, or with exponents this large, can be other than the double nearest to them. */
+const LONG_NUMBER_PATTERN = /-?(?:\d[\d.]{15,}(?:[eE][+-]?\d+)?|\d[\d.]*[eE][+-]?\d{3,})/g;
 
 /** @throws CodecError with an `event-…` code */
 export function eventOfJson(line: string, options: RowOptions): TelemetryEvent {
   const row = parseJson(line);
-  for (const [number] of withoutTexts(line).matchAll(LONG_NUMBER_PATTERN)) checkDigits(number);
-  const nested = row['fields'];
-  const flat = nested !== null && typeof nested === 'object' ? { ...row, ...nested, fields: null } : row;
-  return eventOf(flat as Record<string, unknown>, options);
+  const { fields: nested, ...flat } = row;
+  const draft = new Draft(options);
+  if (nested !== null && typeof nested === 'object' && !Array.isArray(nested)) {
+    draft.addAll(flat);
+    draft.addAll(nested as Record<string, unknown>);
+  } else draft.addAll(row);
+  for (const [number] of withoutTexts(line).matchAll(LONG_NUMBER_PATTERN)) {
+    if (draft.numbers.has(Number(number))) checkDigits(number);
+  }
+  return draft.event();
 }
 
 /** @throws CodecError with an `event-…` code */
@@ -52,33 +61,85 @@ export function eventOfRecord(
   cells: readonly string[],
   options: RowOptions,
 ): TelemetryEvent {
-  const row: Record<string, unknown> = {};
-  for (let i = 0; i < columns.length; i++) row[columns[i]!] = valueOfCell(cells[i] ?? '');
-  return eventOf(row, options);
+  const draft = new Draft(options);
+  for (let i = 0; i < cells.length; i++) {
+    const cell = cells[i]!;
+    if (cell.trim() === '') continue;
+    const column = columns[i];
+    if (column === undefined) throw new CodecError('event-field', 'the row has more cells than there are columns');
+    draft.add(column, cell, valueOfCell);
+  }
+  return draft.event();
 }
 
-function eventOf(row: Readonly<Record<string, unknown>>, options: RowOptions): TelemetryEvent {
-  const ours = new Map(Object.entries(options.names).map(([name, column]) => [column, name]));
-  const fields: Record<string, FieldValue> = {};
-  let ts: number | undefined;
-  let { sensor } = options;
-  for (const [column, value] of Object.entries(row)) {
-    if (value === null || value === undefined || options.skip.has(column)) continue;
-    const name = ours.get(column) ?? column;
-    if (name === 'ts') ts = timeOf(value, options.timeUnit);
-    else if (name === 'sensor') sensor = String(value);
-    else fields[name] = value as FieldValue;
+/** An event whose fields come one after another. */
+class Draft {
+  readonly #options: RowOptions;
+  readonly #fields: Record<string, FieldValue> = {};
+  #ts: number | undefined;
+  #sensor: string | undefined;
+  /** Numbers that were taken as they are. */
+  readonly numbers = new Set<unknown>();
+
+  constructor(options: RowOptions) {
+    this.#options = options;
   }
-  if (ts === undefined) throw new CodecError('event-time', `no time: the row has no ${options.names['ts'] ?? 'ts'}`);
-  return { ts, sensor, fields };
+
+  addAll(row: Readonly<Record<string, unknown>>): void {
+    for (const column of Object.keys(row)) {
+      const value = row[column];
+      if (value !== null && value !== undefined) this.add(column, value, (same) => same as FieldValue);
+    }
+  }
+
+  add<Value>(column: string, value: Value, read: (value: Value) => FieldValue): void {
+    const { names, skip, timeUnit } = this.#options;
+    if (skip.has(column)) return;
+    const name = names.get(column) ?? column;
+    if (name === 'ts') {
+      if (this.#ts !== undefined) throw twice(name);
+      this.#ts = timeOf(value, timeUnit);
+    } else if (name === 'sensor') {
+      if (this.#sensor !== undefined) throw twice(name);
+      this.#sensor = sensorOf(value);
+      this.numbers.add(value);
+    } else {
+      // As a plain property it would be something else than a field.
+      if (name === '__proto__') throw new CodecError('event-field', 'a field cannot be called __proto__');
+      if (Object.hasOwn(this.#fields, name)) throw twice(name);
+      const field = read(value);
+      this.#fields[name] = field;
+      this.numbers.add(field);
+    }
+  }
+
+  event(): TelemetryEvent {
+    const ts = this.#ts;
+    if (ts === undefined) throw new CodecError('event-time', 'no time: the row has no ts, or no column is mapped to it');
+    return { ts, sensor: this.#sensor ?? this.#options.sensor, fields: this.#fields };
+  }
+}
+
+function twice(name: string): CodecError {
+  return new CodecError('event-field', `two values for ${name}; leave one column out, or map it to another name`);
+}
+
+function sensorOf(value: unknown): string {
+  if (typeof value === 'object') throw new CodecError('event-sensor', 'a sensor is a name');
+  return String(value).trim();
 }
 
 function timeOf(value: unknown, unit: TimeUnit): number {
-  if (typeof value === 'number') return Math.round(value * MS_PER_UNIT[unit]);
   const text = String(value).trim();
-  const ts = Date.parse(ZONELESS_PATTERN.test(text) ? `${text.replace(' ', 'T')}Z` : text);
-  if (Number.isNaN(ts)) throw new CodecError('event-time', `no time: ${text.slice(0, 40)}`);
+  if (NUMBER_PATTERN.test(text)) return Math.round(Number(text) * MS_PER_UNIT[unit]);
+  const ts = dateOf(text);
+  if (Number.isNaN(ts)) throw new CodecError('event-time', `no time with date and zone: ${text.slice(0, 40)}`);
   return ts;
+}
+
+function dateOf(text: string): number {
+  if (ZONELESS_PATTERN.test(text)) return Date.parse(text.length === 10 ? text : `${text.replace(' ', 'T')}Z`);
+  return ZONED_PATTERN.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 function parseJson(line: string): Record<string, unknown> {
@@ -91,9 +152,8 @@ function parseJson(line: string): Record<string, unknown> {
   throw new CodecError('event-field', 'not a JSON object');
 }
 
-function valueOfCell(cell: string): FieldValue | null {
+function valueOfCell(cell: string): FieldValue {
   const text = cell.trim();
-  if (text === '') return null;
   if (!NUMBER_PATTERN.test(text)) return cell;
   checkDigits(text);
   return Number(text);
@@ -101,27 +161,21 @@ function valueOfCell(cell: string): FieldValue | null {
 
 /** @throws CodecError `event-number` where the nearest double is another decimal than the text. */
 function checkDigits(text: string): void {
-  if (
-    text
-      .replace(/[eE].*$/, '')
-      .replace(/\D/g, '')
-      .replace(/^0+/, '').length <= 15
-  )
-    return;
+  const [mantissa = '', exponent = ''] = text.toLowerCase().split('e');
+  const digits = mantissa.replace(/\D/g, '').replace(/^0+/, '');
+  if (digits.length <= 15 && exponent.length <= 3) return;
   const value = Number(text);
-  const exact = plainDecimal(text);
-  if (!Number.isFinite(value) || (exact !== undefined && formatDecimal(decimalOf(value)) !== exact)) {
+  const exact = plainDecimal(mantissa, Number(exponent));
+  if (!Number.isFinite(value) || formatDecimal(decimalOf(value)) !== exact) {
     throw new CodecError('event-number', `${text.slice(0, 40)} has more digits than a double can hold`);
   }
 }
 
-/** The text without exponent and needless zeros; undefined where it is not a decimal of sensible length. */
-function plainDecimal(text: string): string | undefined {
-  const [mantissa = '', exponent = '0'] = text.replace(/^\+/, '').toLowerCase().split('e');
-  const decimal = parseDecimal(mantissa.replace(/^(-?)\./, '$10.').replace(/\.$/, ''));
-  const shift = Number(exponent);
-  if (!decimal || Math.abs(shift) > 400) return undefined;
-  const scale = decimal.scale - shift;
+/** Without exponent and needless zeros; undefined where it is not a decimal of sensible length. */
+function plainDecimal(mantissa: string, exponent: number): string | undefined {
+  const decimal = parseDecimal(mantissa.replace(/^\+/, '').replace(/^(-?)\./, '$10.').replace(/\.$/, ''));
+  if (!decimal || Math.abs(exponent) > 400) return undefined;
+  const scale = decimal.scale - exponent;
   return formatDecimal(
     scale >= 0 ? { ...decimal, scale } : { digits: decimal.digits * 10n ** BigInt(-scale), scale: 0 },
   );

@@ -15,7 +15,6 @@ import {
   readSecret,
   type SettingValues,
 } from '../cli/index.ts';
-import { formatDecimal } from '../codec/index.ts';
 import { openDevice } from './assembly.ts';
 import { serveControl } from './control.ts';
 import type { Device } from './device.ts';
@@ -87,7 +86,7 @@ async function feed(device: Device, values: RunValues, signal: AbortSignal, log:
     return { recorded, refused: 0, skipped: 0 };
   }
   const rows: RowOptions = {
-    names: values.map ?? {},
+    names: new Map(Object.entries(values.map ?? {}).map(([ours, theirs]) => [theirs, ours])),
     skip: new Set(values.skip),
     timeUnit: values.timeUnit,
     sensor: values.sensor,
@@ -167,7 +166,7 @@ function report(device: Device, values: RunValues, input: InputReport, log: Logg
       delivered: delivered.events,
       queued: queued.events,
       quarantined: quarantined.events,
-      volume: delivered.sums['volume'] ?? formatDecimal({ digits: 0n, scale: 0 }),
+      volume: delivered.sums['volume'] ?? '0',
     },
     queued.events === 0 ? 'done: everything recorded is acknowledged' : 'stopped',
   );

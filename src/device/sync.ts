@@ -10,7 +10,7 @@ import type { Account } from './account.ts';
 import type { Census } from './census.ts';
 import type { Cut, Cutter } from './cutter.ts';
 import type { Delivery } from './delivery.ts';
-import type { Gaps, OpenGap } from './gaps.ts';
+import type { Gaps } from './gaps.ts';
 import { tableOf } from './quarantine.ts';
 import { NOTHING, plus, tallyOf } from './tally.ts';
 import { pause, type Timer } from './timer.ts';
@@ -39,8 +39,6 @@ export interface Sync {
   /** Sequence that the next batch begins with: what lies before it may be at the gateway. */
   readonly cursor: number;
   readonly inFlight: number;
-  /** Nothing is in flight and nothing waits, as far as the disk is known. */
-  readonly idle: boolean;
   /** Something was committed. */
   wake(): void;
   /** Sends without lingering until the returned function is called. */
@@ -71,10 +69,12 @@ class SyncLoop implements Sync {
   #releaseDue = false;
   #cutting: Promise<void> = Promise.resolve();
   #standing = false;
+  /** Cuts that have settled and are still on disk. */
   #unreleased = 0;
   #hurries = 0;
   #waitingSince: number | undefined;
-  #wakeUp: () => void = () => {};
+  #awake = true;
+  #endNap: () => void = () => {};
   cursor: number;
 
   constructor(options: SyncOptions) {
@@ -86,14 +86,15 @@ class SyncLoop implements Sync {
     return this.#flying.size;
   }
 
-  get idle(): boolean {
-    const { queue, gaps } = this.#options;
-    return this.#flying.size === 0 && this.#unreleased === 0 && this.cursor >= queue.next && gaps.idle;
-  }
-
   wake(): void {
     this.#waitingSince ??= this.#options.timer.now();
     this.#wakeUp();
+  }
+
+  /** Remembered where the loop is not napping: it may just have found nothing to do. */
+  #wakeUp(): void {
+    this.#awake = true;
+    this.#endNap();
   }
 
   hurry(): () => void {
@@ -109,6 +110,7 @@ class SyncLoop implements Sync {
     signal.addEventListener('abort', () => this.#wakeUp(), { once: true });
     while (!signal.aborted) {
       try {
+        this.#awake = false;
         if (!(await this.#step())) await this.#nap();
       } catch (error) {
         if (signal.aborted) break;
@@ -144,66 +146,60 @@ class SyncLoop implements Sync {
 
   /** Does one thing; false where there is nothing to do yet. */
   async #step(): Promise<boolean> {
-    const { queue, cutter, gaps, inFlightMax } = this.#options;
+    const { queue, cutter, gaps } = this.#options;
     if (gaps.due) {
-      this.#declare();
+      void this.#declare();
       return true;
     }
-    if (this.#standing || this.#flying.size >= inFlightMax) return false;
-    if (this.cursor >= queue.next || this.#lingerLeft() > 0) return false;
+    const { next } = queue;
+    if (this.#standing || !this.#hasRoom() || this.cursor >= next || this.#lingerLeft() > 0) return false;
     const cutting = cutter.cut(this.cursor);
     this.#cutting = cutting.then(
       () => {},
       () => {},
     );
     const cut = await cutting;
-    if (!cut) {
-      // Only damaged blocks were left: they are gaps by now.
-      this.cursor = Math.max(this.cursor, queue.next);
-      return false;
-    }
-    this.cursor = cut.last + 1;
+    // Where there is none, only damaged blocks were left: they are gaps by now.
+    this.cursor = cut ? cut.last + 1 : next;
+    if (!cut) return true;
     this.#waitingSince = this.cursor < queue.next ? this.#options.timer.now() : undefined;
     this.#flying.add(cut);
     void this.#fly(cut);
     return true;
   }
 
+  /** A window of batches under way, and as many again that wait for the disk to let go of them. */
+  #hasRoom(): boolean {
+    const { inFlightMax } = this.#options;
+    return this.#flying.size < inFlightMax && this.#unreleased <= inFlightMax;
+  }
+
   async #fly(cut: Cut): Promise<void> {
-    const { delivery, signal, timer, onFault } = this.#options;
-    while (!signal.aborted) {
-      try {
-        const { quarantine } = await delivery.deliver(cut);
-        this.#settled.push({ cut, quarantine });
-        this.#releaseSoon();
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        // What was acknowledged of the parcel before is acknowledged again as a duplicate.
-        onFault(error);
-        await pause(timer, FAULT_PAUSE_MS, signal);
-      }
-    }
+    const { delivery, signal } = this.#options;
+    // What was acknowledged of the parcel before is acknowledged again as a duplicate.
+    const delivered = await this.#persistently(() => delivery.deliver(cut));
+    if (!delivered || signal.aborted) return;
+    this.#settled.push({ cut, quarantine: delivered.quarantine });
+    // Off the window before the release, so that the next batches fly meanwhile.
+    this.#flying.delete(cut);
+    this.#unreleased++;
+    this.#releaseSoon();
+    this.#wakeUp();
   }
 
-  #declare(): void {
-    const { gaps, signal, onFault } = this.#options;
-    const taken = gaps.take();
-    this.#declareAll(taken).catch((error: unknown) => {
-      gaps.refused();
-      if (!signal.aborted) onFault(error);
-    });
-  }
-
-  async #declareAll(taken: readonly OpenGap[]): Promise<void> {
+  async #declare(): Promise<void> {
     const { gaps, queue, account, delivery, onRelease } = this.#options;
+    const taken = gaps.take();
     const declared = taken.map((gap) => gap.declared);
-    if (await delivery.declare(taken[0]!.stream, declared)) {
+    const accepted = await this.#persistently(() => delivery.declare(taken[0]!.stream, declared));
+    if (accepted === undefined) return;
+    if (accepted) {
       await this.#exclusively(async () => {
         account.settleGaps(taken.reduce((sum, gap) => plus(sum, gap.tally), NOTHING));
-        await queue.release({ totals: account.settled(), gapsDeclared: declared.map((gap) => gap.first) });
-        gaps.settled();
+        const gapsDeclared = declared.map((gap) => gap.first);
+        await this.#persistently(() => queue.release({ totals: account.settled(), gapsDeclared }));
       });
+      gaps.settled();
     } else gaps.refused();
     onRelease();
     this.#wakeUp();
@@ -222,7 +218,7 @@ class SyncLoop implements Sync {
   }
 
   async #release(settled: readonly Settled[]): Promise<void> {
-    const { queue, account, census, timer, signal, onFault, onQuarantine, onRelease } = this.#options;
+    const { queue, account, census, signal, onQuarantine, onRelease } = this.#options;
     const quarantine = settled.flatMap((part) => part.quarantine);
     const refused = quarantine.reduce((sum, entry) => plus(sum, tallyOf(tableOf(entry))), NOTHING);
     for (const { cut } of settled) {
@@ -231,25 +227,27 @@ class SyncLoop implements Sync {
     }
     account.move('delivered', 'quarantined', refused);
     const blocks = settled.flatMap((part) => part.cut.blocks);
-    // Off the window before the write, so that the next batches fly meanwhile; `idle` waits for the write.
-    for (const { cut } of settled) this.#flying.delete(cut);
-    this.#unreleased++;
-    this.#wakeUp();
-    for (;;) {
-      try {
-        await queue.release({ blocks, totals: account.settled(), quarantine });
-        break;
-      } catch (error) {
-        // Until it succeeds the blocks stay, and after a restart they would be sent and acknowledged again: no loss.
-        onFault(error);
-        if (signal.aborted) return;
-        await pause(timer, FAULT_PAUSE_MS, signal);
-      }
-    }
-    this.#unreleased--;
+    // Until it succeeds the blocks stay, and after a restart they would be sent and acknowledged again: no loss.
+    await this.#persistently(() => queue.release({ blocks, totals: account.settled(), quarantine }));
+    if (signal.aborted) return;
+    this.#unreleased -= settled.length;
     if (quarantine.length > 0) onQuarantine(quarantine);
     onRelease();
     this.#wakeUp();
+  }
+
+  /** Tries until it succeeds, whatever the disk says; undefined once the device is closing. */
+  async #persistently<T>(work: () => Promise<T>): Promise<T | undefined> {
+    const { signal, timer, onFault } = this.#options;
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        onFault(error);
+        await pause(timer, FAULT_PAUSE_MS, signal);
+      }
+    }
   }
 
   /** How long the next batch may still wait for company. A backlog waits for none. */
@@ -259,18 +257,19 @@ class SyncLoop implements Sync {
     return this.#waitingSince + lingerMs - timer.now();
   }
 
+  /** Until something has happened since the last step began, or the linger ends. */
   #nap(): Promise<void> {
-    const { queue, inFlightMax, timer, signal } = this.#options;
+    const { queue, timer, signal } = this.#options;
     return new Promise((resolve) => {
+      if (this.#awake || signal.aborted) return resolve();
       const done = (): void => {
         cancel?.();
-        this.#wakeUp = () => {};
+        this.#endNap = () => {};
         resolve();
       };
-      const lingering = this.#flying.size < inFlightMax && this.cursor < queue.next;
-      const cancel = lingering ? timer.after(Math.max(1, this.#lingerLeft()), done) : undefined;
-      this.#wakeUp = done;
-      if (signal.aborted) done();
+      const isLingering = !this.#standing && this.#hasRoom() && this.cursor < queue.next;
+      const cancel = isLingering ? timer.after(Math.max(1, this.#lingerLeft()), done) : undefined;
+      this.#endNap = done;
     });
   }
 }

@@ -4,14 +4,20 @@
 export interface Timer {
   /** Monotonic milliseconds from an arbitrary start. */
   now(): number;
-  /** Calls back once after so many milliseconds, unless the returned function is called first. */
+  /**
+   * Calls back once after so many milliseconds, unless the returned function is called first. Where the delay is longer
+   * than the timer can hold it may call back early: whoever waits looks again.
+   */
   after(delayMs: number, callback: () => void): () => void;
 }
+
+/** Beyond this `setTimeout` does not wait at all. */
+const DELAY_MAX_MS = 2 ** 31 - 1;
 
 export const systemTimer: Timer = {
   now: () => performance.now(),
   after(delayMs, callback) {
-    const timeout = setTimeout(callback, delayMs);
+    const timeout = setTimeout(callback, Math.min(delayMs, DELAY_MAX_MS));
     return () => clearTimeout(timeout);
   },
 };

@@ -56,14 +56,36 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
   });
   return {
     async post({ headers, body, signal }) {
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.requestTimeoutMs)]);
-      const answer = await pool.request({ path, method: 'POST', headers, body, signal: deadline });
-      return {
-        status: answer.statusCode,
-        headers: answer.headers,
-        body: new Uint8Array(await answer.body.arrayBuffer()),
-      };
+      const deadline = deadlineOf(signal, options.requestTimeoutMs);
+      try {
+        const answer = await pool.request({ path, method: 'POST', headers, body, signal: deadline.signal });
+        return {
+          status: answer.statusCode,
+          headers: answer.headers,
+          body: new Uint8Array(await answer.body.arrayBuffer()),
+        };
+      } finally {
+        deadline.release();
+      }
     },
     close: () => pool.destroy(),
+  };
+}
+
+/** `AbortSignal.any` would do, but leaves some bytes behind at every request for as long as the device lives. */
+function deadlineOf(signal: AbortSignal, timeoutMs: number): { readonly signal: AbortSignal; release(): void } {
+  const deadline = new AbortController();
+  const abort = (): void => deadline.abort(signal.reason);
+  const timeout = setTimeout(() => {
+    deadline.abort(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' }));
+  }, timeoutMs);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  return {
+    signal: deadline.signal,
+    release() {
+      clearTimeout(timeout);
+      signal.removeEventListener('abort', abort);
+    },
   };
 }

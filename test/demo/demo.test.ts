@@ -43,11 +43,11 @@ async function lineWith(lines: NodeJS.EventEmitter, seen: readonly string[], par
   }
 }
 
-/** Process ids of everything that was started on this folder. */
-async function processesOn(folder: string): Promise<string[]> {
+/** Process ids of everything that was started on this folder, or of one program. */
+async function processesOn(folder: string, program = ''): Promise<string[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
-  return pids.filter((_, at) => commands[at]!.includes(folder));
+  return pids.filter((_, at) => commands[at]!.includes(folder) && commands[at]!.includes(program));
 }
 
 /** Nothing is left of it, neither processes nor files. */
@@ -167,8 +167,30 @@ test('a program that fails ends the demo with its own words', async (t) => {
   assert.match(progress.at(-1)!, /^error: tidegate-gateway keys ended with status \d+: .*(EEXIST|ENOTDIR)/);
 });
 
+for (const program of ['gateway', 'device']) {
+  const skip = process.platform !== 'linux';
+  test(`a ${program} that dies by itself ends the demo`, { skip }, async (t) => {
+    const demo = startDemo(t, '--devices', '1');
+    const folder = await demo.folder();
+    await demo.line(/: [1-9][\d,]* recorded/);
+    const [pid] = await processesOn(folder, `tidegate-${program}`);
+    process.kill(Number(pid), 'SIGKILL');
+    const { status, progress } = await demo.ended;
+    assert.equal(status, 1);
+    assert.match(progress.at(-1)!, /^error: (the gateway|pump-1) ended with status 137/);
+    await assertGone(folder);
+  });
+}
+
 test('a call that makes no sense starts nothing', async (t) => {
-  for (const args of [['--events', '0'], ['--rate', 'fast'], ['--devices', '21'], ['--bogus'], ['extra']]) {
+  for (const args of [
+    ['--events', '0'],
+    ['--rate', 'fast'],
+    ['--devices', '21'],
+    ['--bogus'],
+    ['extra'],
+    ['--data', 'a', '--events', '1'],
+  ]) {
     const { status, output, progress } = await startDemo(t, ...args).ended;
     assert.deepEqual({ status, output }, { status: 1, output: '' }, args.join(' '));
     assert.match(progress[0]!, /^error: /);

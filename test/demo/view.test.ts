@@ -71,6 +71,7 @@ test('the reconciliation says whether both sides agree', () => {
   assert.match(last({ balance: agreeing, isComplete: false })!, /time was up/);
   assert.match(last({ isComplete: true })!, /do not agree/);
   assert.match(last({ isComplete: false })!, /time was up/);
+  assert.match(last({ isComplete: false, gatewayAnswers: false })!, /does not answer/);
 });
 
 test('a link without faults says so', () => {

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -67,6 +68,7 @@ export interface TestGateway {
 
 export type TestGatewayOptions = Partial<Pick<GatewayOptions, 'adminToken' | 'tls' | 'limits' | 'clock' | 'logger'>> & {
   readonly folder?: string;
+  readonly host?: string;
   readonly keys?: TestKeys;
   /** Puts something between gateway and store. */
   readonly wrap?: (store: GatewayStore<Page>) => GatewayStore<Page>;
@@ -74,7 +76,8 @@ export type TestGatewayOptions = Partial<Pick<GatewayOptions, 'adminToken' | 'tl
 
 /** A listening gateway on a real store. */
 export async function testGateway(t: TestContext, options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const { folder = await temporaryFolder(t), keys = testKeys(), wrap = (store) => store, ...settings } = options;
+  const { folder = await temporaryFolder(t), host = '127.0.0.1', ...others } = options;
+  const { keys = testKeys(), wrap = (store) => store, ...settings } = others;
   const store = await openStore(folder);
   const app = await createGateway({ ...settings, store: wrap(store), keys });
   let closed: Promise<void> | undefined;
@@ -83,7 +86,9 @@ export async function testGateway(t: TestContext, options: TestGatewayOptions = 
     return closed;
   };
   t.after(close);
-  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  await app.listen({ host, port: 0 });
+  const [{ port }] = app.addresses() as [AddressInfo];
+  const url = `${settings.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   return { app, url, keys, store, folder, close };
 }
 

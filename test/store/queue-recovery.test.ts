@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -190,6 +191,29 @@ test('a release that finds the disk full is tried once more, and only once', asy
   assert.equal(queue.next, 3);
   await queue.release({ blocks: [{ first: 2 }] });
   assert.equal(queue.head, 3);
+});
+
+test('a release that finds the disk full gives it the reserve; an append does not', async (t) => {
+  let full = false;
+  const { open } = interposed(async (real, operations) => {
+    if (full) {
+      full = false;
+      throw new StoreError('disk-full', 'no space');
+    }
+    await real(operations);
+  });
+  const path = await temporaryDirectory(t);
+  const before = await openTestQueue(t, path, { reserveBytes: 1 << 20 });
+  await before.append([block(1, 'a')]);
+  await before.close();
+  const queue = await openTestQueue(t, path, { reserveBytes: 1 << 20 }, open);
+  full = true;
+  await assert.rejects(queue.append([block(1, 'b')]), { code: 'disk-full' });
+  assert.ok((await readdir(path)).includes('reserve'));
+  full = true;
+  await queue.release({ blocks: [{ first: 1 }] });
+  assert.equal(queue.head, 2);
+  assert.ok(!(await readdir(path)).includes('reserve'));
 });
 
 test('a replacement that fails leaves the queue as it was', async (t) => {

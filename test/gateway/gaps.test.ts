@@ -1,0 +1,99 @@
+/** Declared gaps and the balance `recorded = delivered + queued + quarantined + gaps` (promise 7). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DeclaredGap } from '../../src/codec/index.ts';
+import { DEVICE, freshStream, post, read, STREAM, testGateway } from './gateway-fixture.ts';
+
+const quota = (first: number, last: number, volume: string | null = '1.5'): DeclaredGap => ({
+  first,
+  last,
+  reason: 'quota',
+  sums: volume === null ? null : { volume, temperature: '-20.25' },
+});
+
+test('a gap is counted with its sums, once however often it is declared', async (t) => {
+  const gateway = await testGateway(t);
+  for (let i = 0; i < 3; i++) await post(gateway, { batch: { first: 11, count: 5, gaps: [quota(1, 10)] } });
+  await post(gateway, { batch: { first: 16, count: 0, events: [], gaps: [quota(1, 10), quota(16, 20, '0.25')] } });
+  const device = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.equal(device.gaps, 15);
+  assert.deepEqual(device.declaredGaps, {
+    quota: 15,
+    damage: 0,
+    unsummed: 0,
+    sums: { temperature: '-40.5', volume: '1.75' },
+  });
+  assert.equal((await read(gateway, '/v1/totals')).gaps, 15);
+});
+
+test('of a gap that overlaps an earlier one only the new part is counted, and its sums are not', async (t) => {
+  const gateway = await testGateway(t);
+  const damage: DeclaredGap = { first: 31, last: 32, reason: 'damage', sums: null };
+  const gaps = [quota(5, 14), quota(10, 19), quota(12, 13), damage];
+  await post(gateway, { batch: { first: 40, count: 1, gaps } });
+  const { declaredGaps } = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.deepEqual(declaredGaps, {
+    quota: 15,
+    damage: 2,
+    unsummed: 7,
+    sums: { temperature: '-20.25', volume: '1.5' },
+  });
+});
+
+test('a gap whose events were counted after all is no gap', async (t) => {
+  const gateway = await testGateway(t);
+  await post(gateway, { batch: { first: 1, count: 10 } });
+  const queue = { recorded: 20, queued: 5, quarantined: 2, gaps: 6 };
+  await post(gateway, { batch: { first: 11, count: 1, gaps: [quota(8, 12)], queue } });
+  const device = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.equal(device.delivered, 11);
+  // 12 was given up, and one more is not declared yet; 8 to 11 were counted.
+  assert.equal(device.gaps, 2);
+  assert.deepEqual(device.streams[0].gaps, 1);
+  assert.deepEqual([device.recorded, device.quarantined, device.queued, device.missing], [20, 2, 5, 0]);
+});
+
+test('a report without events is stored once, and an older one not at all', async (t) => {
+  const gateway = await testGateway(t);
+  const report = (sentAt: number, recorded: number) => ({
+    batch: { first: 1, events: [], sentAt, queue: { recorded, queued: recorded, quarantined: 0, gaps: 0 } },
+  });
+  const { acknowledgement } = await post(gateway, report(2_000, 7));
+  assert.deepEqual([acknowledgement!.inserted, acknowledgement!.duplicates, acknowledgement!.count], [0, 0, 0]);
+  const before = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.deepEqual([before.recorded, before.queued, before.delivered], [7, 7, 0]);
+  assert.equal(before.reported.at, new Date(2_000).toISOString());
+  await post(gateway, report(2_000, 7));
+  await post(gateway, report(1_000, 5));
+  assert.deepEqual(await read(gateway, `/v1/devices/${DEVICE}`), before);
+  await post(gateway, report(3_000, 9));
+  assert.equal((await read(gateway, `/v1/devices/${DEVICE}`)).recorded, 9);
+});
+
+test('what a device recorded and nobody has is shown as missing', async (t) => {
+  const gateway = await testGateway(t);
+  const queue = { recorded: 100, queued: 10, quarantined: 0, gaps: 0 };
+  await post(gateway, { batch: { count: 10, queue } });
+  const device = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.deepEqual([device.recorded, device.queued, device.missing, device.earlier], [100, 10, 80, 0]);
+});
+
+test('what was delivered from an earlier disk is shown as such', async (t) => {
+  const gateway = await testGateway(t);
+  await post(gateway, { batch: { count: 50 } });
+  const queue = { recorded: 5, queued: 5, quarantined: 0, gaps: 0 };
+  await post(gateway, { batch: { stream: freshStream(), count: 5, queue, sentAt: Date.now() + 1 } });
+  const device = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.deepEqual([device.recorded, device.delivered, device.missing, device.earlier], [55, 55, 0, 50]);
+  assert.equal(device.streamCount, 2);
+});
+
+test('the clock offset and the report are of the latest batch', async (t) => {
+  const now = Date.now();
+  const gateway = await testGateway(t, { clock: () => now });
+  await post(gateway, { timestamp: now - 250, batch: { sentAt: now - 250 } });
+  const device = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.equal(device.clockOffsetMs, 250);
+  assert.equal(device.lastReceivedAt, new Date(now).toISOString());
+  assert.equal(device.streams[0].stream, STREAM.toString('hex'));
+});

@@ -1,0 +1,156 @@
+/** The key file and the ring that follows it. */
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pino } from 'pino';
+import { createKeyFile, type KeyFile, type WatchedKeyRing, watchKeyFile } from '../../src/gateway/index.ts';
+import { temporaryFolder } from './gateway-fixture.ts';
+
+const NOW = Date.UTC(2024, 0, 1);
+
+async function keyFile(t: TestContext): Promise<{ path: string; file: KeyFile }> {
+  const path = join(await temporaryFolder(t), 'keys.json');
+  let made = 0;
+  const randomBytes = (count: number) => Buffer.alloc(count, ++made);
+  return { path, file: createKeyFile({ path, clock: () => NOW, randomBytes }) };
+}
+
+/** A ring that only looks at the file when the file system tells, or only by itself. */
+async function follow(t: TestContext, path: string, pollMs: number) {
+  const lines: { msg: string }[] = [];
+  const logger = pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) });
+  const ring = await watchKeyFile({ path, logger, pollMs });
+  t.after(() => ring.close());
+  return { ring, lines };
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const end = Date.now() + 3_000;
+  while (!condition()) {
+    assert(Date.now() < end, what);
+    await delay(5);
+  }
+}
+
+const isLive = (ring: WatchedKeyRing, keyId: string) => ring.lookup('d', keyId)?.revoked === false;
+
+test('a device gets a key, a second one, and loses the first', async (t) => {
+  const { path, file } = await keyFile(t);
+  assert.deepEqual(await file.list(), new Map());
+  const first = await file.add('d');
+  assert.deepEqual(first, { keyId: 'k1', secret: Buffer.alloc(32, 1), createdAt: NOW, revokedAt: null });
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const second = await file.rotate('d');
+  assert.equal(second.keyId, 'k2');
+  await assert.rejects(file.rotate('d'), { code: 'two-keys-live' });
+  assert.deepEqual(await file.revoke('d', 'k1'), [{ ...first, revokedAt: NOW }]);
+  assert.deepEqual(await file.list(), new Map([['d', [{ ...first, revokedAt: NOW }, second]]]));
+  assert.equal((await file.rotate('d')).keyId, 'k3');
+  assert.equal((await file.revoke('d')).length, 2);
+});
+
+test('what cannot be is refused by its code, and changes nothing', async (t) => {
+  const { path, file } = await keyFile(t);
+  await file.add('d');
+  const before = await readFile(path, 'utf8');
+  await assert.rejects(file.add('d'), { code: 'device-exists' });
+  await assert.rejects(file.add('no id'), { code: 'device-id-invalid' });
+  await assert.rejects(file.rotate('e'), { code: 'device-unknown' });
+  await assert.rejects(file.revoke('d', 'k9'), { code: 'key-unknown' });
+  await assert.rejects(
+    file.add('e', () => Promise.reject(new RangeError('taken'))),
+    RangeError,
+  );
+  assert.equal(await readFile(path, 'utf8'), before);
+  await file.revoke('d');
+  await assert.rejects(file.revoke('d'), { code: 'no-live-key' });
+});
+
+test('writers at once change the file one after another', async (t) => {
+  const { file } = await keyFile(t);
+  await Promise.all(Array.from({ length: 10 }, (_, i) => file.add(`d${i}`)));
+  assert.equal((await file.list()).size, 10);
+});
+
+test('a lock that nobody lets go of is reported, with its name', async (t) => {
+  const { path, file } = await keyFile(t);
+  await writeFile(`${path}.lock`, '');
+  await assert.rejects(file.add('d'), (error: { code?: string; message?: string }) => {
+    assert.equal(error.code, 'keys-locked');
+    return error.message?.includes(`${path}.lock`) === true;
+  });
+  await rm(`${path}.lock`);
+  await file.add('d');
+});
+
+test('a folder that is not there is an error of the disk', async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'nowhere', 'keys.json');
+  const file = createKeyFile({ path, clock: Date.now, randomBytes: (count) => Buffer.alloc(count) });
+  await assert.rejects(file.add('d'), { code: 'ENOENT' });
+});
+
+test('a file that holds no keys is refused without being quoted', async (t) => {
+  const { path, file } = await keyFile(t);
+  const credential = `k1.${Buffer.alloc(32, 1).toString('base64url')}`;
+  const key = { credential, createdAt: '2024-01-01T00:00:00.000Z', revokedAt: null };
+  const wrong = [
+    'not json',
+    '{"v":2,"devices":{}}',
+    JSON.stringify({ v: 1, devices: { 'no id': [key] } }),
+    JSON.stringify({ v: 1, devices: { d: [{ ...key, credential: 'k1.abc' }] } }),
+    JSON.stringify({ v: 1, devices: { d: [{ ...key, createdAt: 'today' }] } }),
+  ];
+  for (const text of wrong) {
+    await writeFile(path, text);
+    await assert.rejects(file.list(), { code: 'keys-unreadable' }, text);
+    await assert.rejects(
+      watchKeyFile({ path }),
+      (error: Error) => !`${error.stack}${error.cause}`.includes(credential),
+    );
+  }
+  await rm(path);
+  await mkdir(path);
+  await assert.rejects(file.list(), { code: 'keys-unreadable' });
+});
+
+test('a ring follows its file when the file system tells', async (t) => {
+  const { path, file } = await keyFile(t);
+  const { ring, lines } = await follow(t, path, 60_000);
+  assert.equal(ring.lookup('d', 'k1'), undefined);
+  await file.add('d');
+  await until(() => isLive(ring, 'k1'), 'the new key is there');
+  await file.rotate('d');
+  await until(() => isLive(ring, 'k2'), 'the second key is there');
+  await file.revoke('d', 'k1');
+  await until(() => ring.lookup('d', 'k1')?.revoked === true, 'the first key is revoked');
+  assert(isLive(ring, 'k2'));
+  assert(lines.some(({ msg }) => msg === 'keys changed'));
+  assert(!JSON.stringify(lines).includes('AQEB'), 'no secret in the log');
+});
+
+test('a ring follows its file by looking', async (t) => {
+  const { path, file } = await keyFile(t);
+  await file.add('d');
+  const { ring } = await follow(t, path, 10);
+  await file.revoke('d');
+  await until(() => ring.lookup('d', 'k1')?.revoked === true, 'the key is revoked');
+});
+
+test('a broken file, or none, leaves the keys as they were', async (t) => {
+  const { path, file } = await keyFile(t);
+  await file.add('d');
+  const good = await readFile(path);
+  const { ring, lines } = await follow(t, path, 10);
+  await writeFile(path, '{"v":1,');
+  await until(() => lines.some(({ msg }) => msg.includes('cannot be read')), 'it is logged');
+  assert(isLive(ring, 'k1'));
+  await rm(path);
+  await delay(30);
+  assert(isLive(ring, 'k1'));
+  await writeFile(path, good.toString().replace('"d"', '"e"'));
+  await until(() => ring.lookup('d', 'k1') === undefined, 'the file is followed again');
+  await chmod(path, 0o600);
+});

@@ -1,0 +1,340 @@
+/** The server around the routes: load, faults, shutdown, TLS, and what is no HTTP at all. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { pino } from 'pino';
+import { BODY_BYTES_MAX, HEADER } from '../../src/codec/index.ts';
+import { createGateway, createKeyFile, type Page } from '../../src/gateway/index.ts';
+import { HTTP, limitsFrom } from '../../src/gateway/limits.ts';
+import { startRetention } from '../../src/gateway/retention.ts';
+import { type GatewayStore, StoreError } from '../../src/store/index.ts';
+import {
+  DEVICE,
+  KEY_ID,
+  post,
+  read,
+  SECRET,
+  say,
+  signedRequest,
+  type TestGateway,
+  temporaryFolder,
+  testGateway,
+  testKeys,
+} from './gateway-fixture.ts';
+
+const CERT = readFileSync(new URL('tls-cert.pem', import.meta.url), 'utf8');
+const KEY = readFileSync(new URL('tls-key.pem', import.meta.url), 'utf8');
+
+/** A connection that says what it is given and keeps what it hears. */
+function talk(gateway: TestGateway, text: string): { socket: Socket; heard: () => string } {
+  let said = '';
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+  socket.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  socket.on('error', () => {});
+  socket.write(text);
+  return { socket, heard: () => said };
+}
+
+async function until(condition: () => Promise<boolean> | boolean, what: string): Promise<void> {
+  const end = Date.now() + 5_000;
+  while (!(await condition())) {
+    assert(Date.now() < end, what);
+    await delay(5);
+  }
+}
+
+async function bytesInFlight(gateway: TestGateway): Promise<number> {
+  const text = (await say(`${gateway.url}/metrics`)).body.toString();
+  return Number(/bytes_in_flight (\d+)/.exec(text)![1]);
+}
+
+/** A store whose `ingest` goes through `change`. */
+function withIngest(change: (ingest: () => Promise<void>) => Promise<void>) {
+  return (store: GatewayStore<Page>): GatewayStore<Page> =>
+    new Proxy(store, {
+      get(target, name) {
+        if (name === 'ingest') {
+          return (...given: Parameters<typeof target.ingest>) => change(() => target.ingest(...given));
+        }
+        const value = Reflect.get(target, name);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+}
+
+/** Lets nothing through until it is opened. */
+function gate() {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const state = { open, opened, waiting: 0 };
+  return state;
+}
+
+test('every patience is set', async (t) => {
+  const { app } = await testGateway(t, { limits: { connectionsMax: 77 } });
+  const { server } = app;
+  assert.equal(server.requestTimeout, HTTP.requestTimeoutMs);
+  assert.equal(server.headersTimeout, HTTP.headersTimeoutMs);
+  assert.equal(server.timeout, HTTP.connectionTimeoutMs);
+  assert.equal(server.keepAliveTimeout, HTTP.keepAliveTimeoutMs);
+  assert.equal(server.maxConnections, 77);
+});
+
+test('limits that cannot be kept are a bug of the caller', () => {
+  for (const limits of [
+    { eventsMax: 0 },
+    { eventsMax: 1e9 },
+    { bodyBytesMax: BODY_BYTES_MAX + 1 },
+    { bytesInFlightMax: 1 },
+  ]) {
+    assert.throws(() => limitsFrom(limits), { code: 'ERR_ASSERTION' });
+  }
+});
+
+test('more bytes than are taken on at once are turned away until there is room', async (t) => {
+  const gateway = await testGateway(t, { limits: { bytesInFlightMax: BODY_BYTES_MAX } });
+  const { headers } = await signedRequest();
+  const lines = Object.entries({ ...headers, 'content-length': BODY_BYTES_MAX - 10 }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  const { socket } = talk(gateway, `POST /v1/batches HTTP/1.1\r\nhost: x\r\n${lines.join('\r\n')}\r\n\r\nbegin`);
+  await until(async () => (await bytesInFlight(gateway)) > 0, 'the head is taken on');
+  const refused = await post(gateway);
+  assert.equal(refused.status, 503);
+  assert.equal(refused.problem?.code, 'overloaded');
+  assert.equal(refused.problem?.retryAfterMs, 1_000);
+  assert.equal(refused.headers['retry-after'], '1');
+  assert(!refused.signed);
+  socket.destroy();
+  await until(async () => (await bytesInFlight(gateway)) === 0, 'the room is given back');
+  assert.equal((await post(gateway)).status, 200);
+});
+
+test('what a batch grew to counts until it is stored', async (t) => {
+  const { opened, open } = gate();
+  const wrap = withIngest((ingest) => opened.then(ingest));
+  const gateway = await testGateway(t, { wrap });
+  const batch = { count: 5_000 };
+  const answer = post(gateway, { encoding: 'br', batch });
+  await until(async () => (await bytesInFlight(gateway)) > 5_000 * 3 * 16, 'the table is counted');
+  open();
+  assert.equal((await answer).status, 200);
+  assert.equal(await bytesInFlight(gateway), 0);
+});
+
+test('a full disk is said to be one, signed, and not ready', async (t) => {
+  const failing = { error: undefined as unknown };
+  const wrap = (store: GatewayStore<Page>) =>
+    new Proxy(withIngest((ingest) => (failing.error ? Promise.reject(failing.error) : ingest()))(store), {
+      get: (target, name) =>
+        name === 'ready' && failing.error ? () => Promise.reject(failing.error) : Reflect.get(target, name),
+    });
+  const gateway = await testGateway(t, { wrap });
+  assert.equal((await say(`${gateway.url}/readyz`)).status, 200);
+  failing.error = new StoreError('disk-full', 'no space left on /secret/path');
+  const refused = await post(gateway);
+  assert.equal(refused.status, 503);
+  assert.equal(refused.problem?.code, 'store-unavailable');
+  assert.equal(refused.headers['retry-after'], '5');
+  assert(refused.signed);
+  assert(!refused.body.toString().includes('path'));
+  const ready = await say(`${gateway.url}/readyz`);
+  assert.equal(ready.status, 503);
+  assert.equal((await say(`${gateway.url}/healthz`)).status, 200);
+  failing.error = undefined;
+  assert.equal((await post(gateway)).acknowledgement?.inserted, 10);
+});
+
+test('a bug is answered signed and without its text, and is logged without secrets', async (t) => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
+  const wrap = withIngest(() => Promise.reject(new TypeError('x is not a function')));
+  const gateway = await testGateway(t, { wrap, logger });
+  const refused = await post(gateway);
+  assert.equal(refused.status, 500);
+  assert.equal(refused.problem?.code, 'internal');
+  assert(refused.signed);
+  assert(!refused.body.toString().includes('function'));
+  await post(gateway, { deviceId: 'nobody' });
+  const log = lines.join('');
+  assert.match(log, /x is not a function/);
+  assert.match(log, /"code":"key-unknown"/);
+  const request = await signedRequest();
+  assert(!log.includes('v1=') && !log.includes(SECRET.toString('hex')) && !log.includes(request.signature));
+});
+
+test('closing answers what was accepted, and takes on nothing new', async (t) => {
+  const folder = await temporaryFolder(t);
+  const { opened, open } = gate();
+  let waiting = 0;
+  const wrap = withIngest((ingest) => {
+    waiting += 1;
+    return opened.then(ingest);
+  });
+  const gateway = await testGateway(t, { folder, wrap });
+  const agent = new http.Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const answers = Array.from({ length: 10 }, (_, i) => post(gateway, { agent, batch: { first: 1 + 10 * i } }));
+  await until(() => waiting === 10, 'all are being worked on');
+  const closing = gateway.close();
+  await nextTurn();
+  await assert.rejects(say(`${gateway.url}/healthz`), { code: 'ECONNREFUSED' });
+  open();
+  for (const answer of await Promise.all(answers)) {
+    assert.equal(answer.status, 200);
+    assert(answer.signed);
+    assert.equal(answer.headers.connection, 'close');
+  }
+  await closing;
+  const again = await testGateway(t, { folder });
+  assert.equal((await read(again, '/v1/totals')).events, 100);
+});
+
+test('a client that goes away in the middle of a body takes nothing with it', async (t) => {
+  const gateway = await testGateway(t);
+  const request = await signedRequest();
+  const lines = Object.entries({ ...request.headers, 'content-length': request.body.length }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  const { socket } = talk(gateway, `POST /v1/batches HTTP/1.1\r\nhost: x\r\n${lines.join('\r\n')}\r\n\r\n`);
+  socket.write(request.body.subarray(0, 20));
+  await until(async () => (await bytesInFlight(gateway)) > 0, 'the head is taken on');
+  socket.destroy();
+  await until(async () => (await bytesInFlight(gateway)) === 0, 'the room is given back');
+  assert.equal((await read(gateway, '/v1/totals')).events, 0);
+});
+
+test('connections beyond the limit are closed at once', async (t) => {
+  const gateway = await testGateway(t, { limits: { connectionsMax: 1 } });
+  const first = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+  await until(() => first.heard().includes('200 OK'), 'the first is served');
+  const second = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+  await once(second.socket, 'close');
+  assert.equal(second.heard(), '');
+  first.socket.destroy();
+});
+
+test('what is no HTTP gets a problem and an end', async (t) => {
+  const gateway = await testGateway(t);
+  for (const [text, status, code] of [
+    ['hello\r\n\r\n', 400, 'headers-invalid'],
+    ['GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n', 400, 'headers-invalid'],
+    ['POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n', 400, 'headers-invalid'],
+    [`GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(HTTP.headersBytesMax)}\r\n\r\n`, 431, 'headers-too-large'],
+  ] as const) {
+    const { socket, heard } = talk(gateway, text);
+    await once(socket, 'close');
+    assert.match(heard(), new RegExp(`^HTTP/1\\.1 ${status} .*problem\\+json.*"code":"${code}"`, 's'));
+  }
+});
+
+test('a head that drips in is cut off', async (t) => {
+  const gateway = await testGateway(t);
+  gateway.app.server.headersTimeout = 50;
+  const { socket, heard } = talk(gateway, 'GET / HTTP/1.1\r\nhost: ');
+  gateway.app.server.emit(
+    'clientError',
+    Object.assign(new Error('slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }),
+    await serverSide(gateway),
+  );
+  await once(socket, 'close');
+  assert.match(heard(), /^HTTP\/1\.1 408 .*"code":"request-timeout"/s);
+  const gone = { destroyed: 0, writable: false, destroy: () => void gone.destroyed++ };
+  gateway.app.server.emit('clientError', Object.assign(new Error('gone'), { code: 'ECONNRESET' }), gone);
+  assert.equal(gone.destroyed, 1);
+});
+
+test('over TLS everything is as without', async (t) => {
+  const gateway = await testGateway(t, { tls: { cert: CERT, key: KEY } });
+  assert.match(gateway.url, /^https:/);
+  const answer = await post(gateway, { ca: CERT });
+  assert.equal(answer.status, 200);
+  assert(answer.signed);
+  await assert.rejects(post(gateway), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+  assert.equal((await say(`${gateway.url}/healthz`, { ca: CERT })).status, 200);
+});
+
+test('a gateway of its own folder opens and closes all of it', async (t) => {
+  const data = join(await temporaryFolder(t), 'data');
+  const app = await createGateway({ data });
+  t.after(() => app.close());
+  await assert.rejects(createGateway({ data }), { code: 'locked' });
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  assert.equal((await post({ url })).problem?.code, 'key-unknown');
+  const file = createKeyFile({ path: join(data, 'keys.json'), clock: Date.now, randomBytes: () => SECRET });
+  await file.add(DEVICE);
+  await until(async () => (await post({ url })).status === 200, 'the key is picked up');
+  await file.revoke(DEVICE, KEY_ID);
+  await until(async () => (await post({ url })).problem?.code === 'key-revoked', 'the revocation is picked up');
+  await app.close();
+  const again = await createGateway({ data });
+  await again.close();
+});
+
+test('a folder whose keys cannot be read lets go of its database again', async (t) => {
+  const data = await temporaryFolder(t);
+  const { writeFile } = await import('node:fs/promises');
+  await writeFile(join(data, 'keys.json'), 'no');
+  await assert.rejects(createGateway({ data }), { code: 'keys-unreadable' });
+  await writeFile(join(data, 'keys.json'), '{"v":1,"devices":{}}');
+  await (await createGateway({ data })).close();
+});
+
+test('a store that is given is not closed', async (t) => {
+  const gateway = await testGateway(t);
+  const app = await createGateway({ store: gateway.store, keys: testKeys() });
+  await app.close();
+  assert.equal((await post(gateway)).status, 200);
+});
+
+test('retention runs by itself, one run at a time, and survives a failure', async () => {
+  const asked: unknown[] = [];
+  let fail = false;
+  const store = {
+    retain: async (...given: unknown[]) => {
+      asked.push(given);
+      await nextTurn();
+      if (fail) throw new StoreError('io', 'no');
+      return { batches: asked.length, bytes: 1 };
+    },
+  };
+  const logged: string[] = [];
+  const logger = pino({ level: 'info' }, { write: (line) => void logged.push(JSON.parse(line).msg) });
+  const limits = { retainBytesMax: 10, retainAgeMaxMs: 20 };
+  const retention = startRetention({ store, limits, clock: () => 5, logger, intervalMs: 2 });
+  await Promise.all([retention.run(), retention.run()]);
+  assert.deepEqual(asked, [[{ bytesMax: 10, ageMaxMs: 20 }, 5]]);
+  fail = true;
+  await until(() => logged.includes('retention failed; trying again later'), 'it runs by itself');
+  fail = false;
+  await retention.run();
+  await retention.close();
+  const { length } = asked;
+  await delay(10);
+  assert.equal(asked.length, length);
+});
+
+test('batches beyond the limits are let go of, and what they added stays', async (t) => {
+  const gateway = await testGateway(t);
+  for (let first = 1; first <= 50; first += 10) await post(gateway, { batch: { first } });
+  await gateway.store.retain({ bytesMax: 600 }, Date.now());
+  const { retained } = await gateway.store.stats();
+  assert(retained.batches > 0 && retained.batches < 5);
+  assert.equal((await read(gateway, '/v1/totals')).events, 50);
+});
+
+/** The gateway's end of its only connection. */
+async function serverSide(gateway: TestGateway): Promise<Socket> {
+  const [socket] = (await once(gateway.app.server, 'connection')) as [Socket];
+  assert(socket.remotePort !== undefined && HEADER.device);
+  return socket;
+}
