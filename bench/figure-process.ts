@@ -33,6 +33,8 @@ try {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 } catch (error) {
   console.error(error);
+  // The last line is what the bench repeats below its table.
+  console.error(String(error).split('\n')[0]);
   process.exitCode = 1;
 } finally {
   programs.killAll();

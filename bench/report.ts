@@ -1,7 +1,8 @@
 /**
  * Report: the table at the end.
  *
- * Owns how readings look to people. Promises that what was skipped or failed stands in it too. Never computes a value.
+ * Owns how readings look to people. Promises that what was skipped stands in it, and what failed below it. Never computes
+ * a value.
  */
 import Table from 'cli-table3';
 import type { FigureReport } from './figure-process.ts';
@@ -23,8 +24,7 @@ export function tableOf(reports: readonly FigureReport[], failures: readonly Fai
     for (const reading of readings) table.push(rowOf(reading));
     for (const { name, reason } of skips) table.push([`  ${name}`, { content: `skipped: ${reason}`, colSpan: 4 }]);
   }
-  for (const { figure, reason } of failures) table.push([figure, { content: `FAILED: ${reason}`, colSpan: 4 }]);
-  return table.toString();
+  return [table.toString(), ...failures.map(({ figure, reason }) => `FAILED: ${figure}: ${reason}`)].join('\n');
 }
 
 function rowOf({ name, value, values, unit }: Reading): string[] {

@@ -7,7 +7,8 @@
 import { performance } from 'node:perf_hooks';
 import type { Device } from '../../src/device/index.ts';
 import { countedStatus, openBacklog, recordAwaiting, recordInBursts } from '../backlog.ts';
-import { eventsPerSecond, type Figure, type Stand } from '../harness.ts';
+import { eventsPerSecond, type Figure, microsecondsPerEvent, type Stand } from '../harness.ts';
+import { cpuSeconds } from '../programs.ts';
 import { addTotals, assertSameTotals, NO_EVENTS } from '../totals.ts';
 import { createWorkload, type Workload } from '../workload.ts';
 
@@ -39,8 +40,13 @@ async function measureCalls(
       startSeconds += workload.durationSeconds;
       expected = addTotals(expected, workload.totals());
       const startedAt = performance.now();
+      const cpuBefore = cpuSeconds(process.pid);
       await record(device, workload);
-      return { [name]: eventsPerSecond(workload.count, performance.now() - startedAt) };
+      const elapsedMs = performance.now() - startedAt;
+      return {
+        [name]: eventsPerSecond(workload.count, elapsedMs),
+        [`${name}: CPU time`]: microsecondsPerEvent(cpuBefore, cpuSeconds(process.pid), workload.count),
+      };
     });
     assertSameTotals(device.status().recorded, expected, 'the device');
   } finally {

@@ -19,7 +19,7 @@ import { createExchange } from './exchange.ts';
 import { createGaps, type Gaps } from './gaps.ts';
 import { createLink, type Link } from './link.ts';
 import { type DeviceOptions, type DeviceSettings, settle } from './options.ts';
-import { blockOf, type QuarantinedEvent, quarantinedEvents, tableOf } from './quarantine.ts';
+import { type QuarantinedEvent, quarantinedEvents, requeue, tableOf } from './quarantine.ts';
 import { createQuota, type Quota } from './quota.ts';
 import { type Commit, createRecorder, type Mark, type Receipt, type Recorder } from './recorder.ts';
 import { createSync, type Sync } from './sync.ts';
@@ -220,16 +220,11 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   }
 
   async #retryQuarantine(): Promise<number> {
-    const { next } = this.#queue;
     let events = 0;
-    for await (const entry of this.#queue.quarantine()) {
-      // Refused again meanwhile, under the id that it was given here.
-      if (entry.first >= next) break;
-      const block = blockOf(entry);
-      const range = await this.#queue.append([block], { removeQuarantine: [entry.first] });
-      this.#account.move('quarantined', 'queued', tallyOf(tableOf(entry)));
-      this.#joined(range);
-      events += block.count;
+    for await (const { appended, table } of requeue(this.#queue)) {
+      this.#account.move('quarantined', 'queued', tallyOf(table));
+      this.#joined(appended);
+      events += table.count;
     }
     return events;
   }

@@ -30,7 +30,7 @@ export interface PacedOptions extends FeedOptions {
 export interface RowsOptions extends FeedOptions {
   readonly file?: InputFile | undefined;
   readonly onChunk: (chunk: Chunk) => void;
-  /** May throw to end the feed. */
+  /** May throw to end the feed; nothing of the chunk is recorded then. */
   readonly onRefused: (rows: readonly RefusedRow[]) => void;
 }
 
@@ -67,11 +67,12 @@ export async function feedRows(rows: AsyncIterable<Chunk>, options: RowsOptions)
   let done = 0;
   for await (const chunk of rows) {
     if (options.signal.aborted) break;
+    // First, for who ends the feed there wants to put the row right and have it read again.
+    if (chunk.refused.length > 0) options.onRefused(chunk.refused);
     const mark = options.file?.mark(chunk.rows);
     if (chunk.events.length > 0 && !(await recordOrWait(options, chunk.events, mark))) break;
     done += chunk.events.length;
     options.onChunk(chunk);
-    if (chunk.refused.length > 0) options.onRefused(chunk.refused);
   }
   return done;
 }

@@ -55,8 +55,9 @@ export async function* readRows(
   stream.setEncoding('utf8');
   const texts = async function* () {
     for await (const text of stream as AsyncIterable<string>) {
-      yield bytes === 0 ? text.replace(/^\ufeff/, '') : text;
+      const isFirst = bytes === 0;
       bytes += Buffer.byteLength(text);
+      yield isFirst ? text.replace(/^\ufeff/, '') : text;
     }
   };
   const batches = format === 'ndjson' ? jsonRows(texts(), options) : csvRows(texts(), format, options);

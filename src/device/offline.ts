@@ -9,7 +9,7 @@ import { openQueue } from '../store/index.ts';
 import { type AccountReport, createAccount } from './account.ts';
 import { readTables } from './block.ts';
 import { createGaps } from './gaps.ts';
-import { blockOf, type QuarantinedEvent, quarantinedEvents, tableOf } from './quarantine.ts';
+import { type QuarantinedEvent, quarantinedEvents, requeue, tableOf } from './quarantine.ts';
 import { tallyOf } from './tally.ts';
 
 export interface OfflineStatus extends AccountReport {
@@ -46,11 +46,7 @@ export async function openOffline(data: string): Promise<OfflineQueue> {
     },
     async retryQuarantine() {
       let events = 0;
-      for await (const entry of queue.quarantine()) {
-        const block = blockOf(entry);
-        await queue.append([block], { removeQuarantine: [entry.first] });
-        events += block.count;
-      }
+      for await (const { table } of requeue(queue)) events += table.count;
       return events;
     },
     close: () => queue.close(),

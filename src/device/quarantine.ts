@@ -12,7 +12,7 @@ import {
   type Problem,
   type TelemetryEvent,
 } from '../codec/index.ts';
-import type { QuarantineEntry } from '../store/index.ts';
+import type { Appended, QuarantineEntry, Queue } from '../store/index.ts';
 import type { Parcel } from './cutter.ts';
 
 export interface QuarantinedEvent {
@@ -59,10 +59,17 @@ export function tableOf(entry: QuarantineEntry): EventTable {
   return decodeColumns(Buffer.from(recordOf(entry).columns, 'base64'));
 }
 
-/** The entry's events as a block, to be queued again. */
-export function blockOf(entry: QuarantineEntry): { count: number; bytes: Uint8Array } {
-  const table = tableOf(entry);
-  return { count: table.count, bytes: encodeColumns(table) };
+/** Queues what is in quarantine again, entry by entry, under new ids; what is refused again meanwhile stays. */
+export async function* requeue(
+  queue: Pick<Queue, 'next' | 'quarantine' | 'append'>,
+): AsyncGenerator<{ readonly appended: Appended; readonly table: EventTable }, void, void> {
+  const { next } = queue;
+  for await (const entry of queue.quarantine()) {
+    if (entry.first >= next) return;
+    const table = tableOf(entry);
+    const block = { count: table.count, bytes: encodeColumns(table) };
+    yield { appended: await queue.append([block], { removeQuarantine: [entry.first] }), table };
+  }
 }
 
 export function* quarantinedEvents(entry: QuarantineEntry): Generator<QuarantinedEvent, void, void> {

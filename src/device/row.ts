@@ -50,7 +50,7 @@ export function eventOfJson(line: string, options: RowOptions): TelemetryEvent {
     draft.addAll(nested as Record<string, unknown>);
   } else draft.addAll(row);
   for (const [number] of withoutTexts(line).matchAll(LONG_NUMBER_PATTERN)) {
-    if (draft.numbers.has(Number(number))) checkDigits(number);
+    if (draft.holds(Number(number))) checkDigits(number);
   }
   return draft.event();
 }
@@ -78,8 +78,6 @@ class Draft {
   readonly #fields: Record<string, FieldValue> = {};
   #ts: number | undefined;
   #sensor: string | undefined;
-  /** Numbers that were taken as they are. */
-  readonly numbers = new Set<unknown>();
 
   constructor(options: RowOptions) {
     this.#options = options;
@@ -102,20 +100,23 @@ class Draft {
     } else if (name === 'sensor') {
       if (this.#sensor !== undefined) throw twice(name);
       this.#sensor = sensorOf(value);
-      this.numbers.add(value);
     } else {
       // As a plain property it would be something else than a field.
       if (name === '__proto__') throw new CodecError('event-field', 'a field cannot be called __proto__');
       if (Object.hasOwn(this.#fields, name)) throw twice(name);
-      const field = read(value);
-      this.#fields[name] = field;
-      this.numbers.add(field);
+      this.#fields[name] = read(value);
     }
+  }
+
+  /** Whether the number was taken as it is: one that was left out, or is a time, may have any digits. */
+  holds(number: number): boolean {
+    return this.#sensor === String(number) || Object.values(this.#fields).includes(number);
   }
 
   event(): TelemetryEvent {
     const ts = this.#ts;
-    if (ts === undefined) throw new CodecError('event-time', 'no time: the row has no ts, or no column is mapped to it');
+    if (ts === undefined)
+      throw new CodecError('event-time', 'no time: the row has no ts, or no column is mapped to it');
     return { ts, sensor: this.#sensor ?? this.#options.sensor, fields: this.#fields };
   }
 }
@@ -130,6 +131,7 @@ function sensorOf(value: unknown): string {
 }
 
 function timeOf(value: unknown, unit: TimeUnit): number {
+  if (typeof value === 'number') return Math.round(value * MS_PER_UNIT[unit]);
   const text = String(value).trim();
   if (NUMBER_PATTERN.test(text)) return Math.round(Number(text) * MS_PER_UNIT[unit]);
   const ts = dateOf(text);
@@ -173,7 +175,12 @@ function checkDigits(text: string): void {
 
 /** Without exponent and needless zeros; undefined where it is not a decimal of sensible length. */
 function plainDecimal(mantissa: string, exponent: number): string | undefined {
-  const decimal = parseDecimal(mantissa.replace(/^\+/, '').replace(/^(-?)\./, '$10.').replace(/\.$/, ''));
+  const decimal = parseDecimal(
+    mantissa
+      .replace(/^\+/, '')
+      .replace(/^(-?)\./, '$10.')
+      .replace(/\.$/, ''),
+  );
   if (!decimal || Math.abs(exponent) > 400) return undefined;
   const scale = decimal.scale - exponent;
   return formatDecimal(

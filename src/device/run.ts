@@ -103,8 +103,12 @@ async function feed(device: Device, values: RunValues, signal: AbortSignal, log:
     // A pipe may stay silent: a signal ends the wait for its next row.
     signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
     const chunks = readRows(process.stdin, values.format ?? 'ndjson', rows);
-    const recorded = await feedRows(chunks, { ...options, onChunk: () => {} }).catch(unlessAborted(signal));
-    return { recorded: recorded ?? 0, refused, skipped: 0 };
+    let recorded = 0;
+    const onChunk = ({ events }: Chunk): void => {
+      recorded += events.length;
+    };
+    await feedRows(chunks, { ...options, onChunk }).catch(unlessAborted(signal));
+    return { recorded, refused, skipped: 0 };
   }
   const file = await openInputFile({
     path: values.input,
@@ -168,7 +172,7 @@ function report(device: Device, values: RunValues, input: InputReport, log: Logg
       quarantined: quarantined.events,
       volume: delivered.sums['volume'] ?? '0',
     },
-    queued.events === 0 ? 'done: everything recorded is acknowledged' : 'stopped',
+    queued.events === 0 && !status.counting ? 'done: everything recorded is acknowledged' : 'stopped',
   );
 }
 

@@ -43,7 +43,11 @@ export const runSettings = settings({
   drain: ['--no-drain', 'end once everything is recorded, without waiting for the gateway', toggle().prefault(true)],
   json: ['--json', 'end with one JSON line on standard output', toggle().prefault(false)],
 
-  format: ['--format <format>', 'ndjson, csv or tsv; default by the name of the file', choice(...INPUT_FORMATS).optional()],
+  format: [
+    '--format <format>',
+    'ndjson, csv or tsv; default by the name of the file',
+    choice(...INPUT_FORMATS).optional(),
+  ],
   map: ['--map <pairs>', 'names in the input: ts=time,sensor=meter,volume=flow_m3', mapping.optional()],
   skip: ['--skip <names>', 'names in the input to leave out', names.optional()],
   sensor: ['--sensor <name>', 'sensor of rows that name none', text().prefault('default')],

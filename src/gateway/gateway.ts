@@ -91,7 +91,14 @@ function assemble(
   addDashboardRoute(app);
   app.after(() => refuseOtherMethods(app, paths));
 
+  let closing = false;
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    // What was asked before closing keeps its connection no longer than its answer takes.
+    if (closing) reply.header('connection', 'close');
+    done();
+  });
   app.addHook('preClose', async () => {
+    closing = true;
     setTimeout(() => app.server.closeAllConnections(), HTTP.closeGraceMs).unref();
   });
   app.addHook('onClose', async () => {

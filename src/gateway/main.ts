@@ -15,16 +15,19 @@ import {
   type SettingValues,
 } from '../cli/index.ts';
 import { addKey, listKeys, revokeKeys, rotateKey } from './key-commands.ts';
-import { serve } from './serve.ts';
 import { addKeySettings, keySettings, serveSettings, totalsSettings } from './settings.ts';
-import { printTotals } from './totals-command.ts';
 
 export async function main(argv: readonly string[]): Promise<void> {
   const program = createProgram('tidegate-gateway', 'Takes batches from devices and counts every event exactly once.');
-  add(program, 'serve', 'run the gateway until SIGTERM', serveSettings, (values, _arguments, command) =>
-    serve(values, readSettings(command, programSettings)),
-  );
-  add(program, 'totals', 'what was counted, over all devices', totalsSettings, printTotals);
+  // Loaded when they are called: a server takes longer to load than a key to make.
+  add(program, 'serve', 'run the gateway until SIGTERM', serveSettings, async (values, _given, command) => {
+    const { serve } = await import('./serve.ts');
+    await serve(values, readSettings(command, programSettings));
+  });
+  add(program, 'totals', 'what was counted, over all devices', totalsSettings, async (values) => {
+    const { printTotals } = await import('./totals-command.ts');
+    await printTotals(values);
+  });
   const keys = program.command('keys').description('keys of devices; a running gateway picks changes up');
   add(keys, 'add <device>', 'make a device, and print its credential', addKeySettings, (values, [device]) =>
     addKey(values, device!),

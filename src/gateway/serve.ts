@@ -5,18 +5,10 @@
  * handles a request.
  */
 import { readFile } from 'node:fs/promises';
-import {
-  CommandError,
-  createLogger,
-  onShutdown,
-  type ProgramValues,
-  readSecret,
-  type SettingValues,
-} from '../cli/index.ts';
+import { CommandError, createLogger, onShutdown, type ProgramValues, type SettingValues } from '../cli/index.ts';
+import { readAdminToken } from './admin-token.ts';
 import { createGateway } from './gateway.ts';
 import type { serveSettings } from './settings.ts';
-
-const TOKEN_VARIABLE = 'TIDEGATE_ADMIN_TOKEN';
 
 export async function serve(values: SettingValues<typeof serveSettings>, program: ProgramValues): Promise<void> {
   const log = createLogger('tidegate-gateway', program);
@@ -48,12 +40,6 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
     await app.close();
     shutdown.release();
   }
-}
-
-/** Undefined where there is none: then only this machine can read. */
-export async function readAdminToken(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined && !process.env[TOKEN_VARIABLE]) return undefined;
-  return readSecret({ name: 'admin token', flag: '--admin-token-file', file, variable: TOKEN_VARIABLE });
 }
 
 async function readTls(cert: string | undefined, key: string | undefined) {

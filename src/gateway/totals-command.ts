@@ -6,9 +6,10 @@
  */
 import { access } from 'node:fs/promises';
 import { CommandError, type SettingValues } from '../cli/index.ts';
+import { StoreError } from '../store/index.ts';
+import { readAdminToken } from './admin-token.ts';
 import { openStore } from './data.ts';
 import { createFleet } from './fleet.ts';
-import { readAdminToken } from './serve.ts';
 import type { totalsSettings } from './settings.ts';
 import { type TotalsView, totalsView } from './views.ts';
 
@@ -37,7 +38,10 @@ async function readStore(folder: string): Promise<TotalsView> {
   await access(folder).catch((cause: unknown) => {
     throw new CommandError('bad-value', `there is no gateway's data in ${folder}`, { cause });
   });
-  const store = await openStore(folder);
+  const store = await openStore(folder).catch((cause: unknown) => {
+    if (!(cause instanceof StoreError && cause.code === 'locked')) throw cause;
+    throw new CommandError('bad-value', `a gateway is running on ${folder}: ask it with --url`);
+  });
   try {
     return totalsView(await createFleet(store).totals(), 0);
   } finally {

@@ -3,27 +3,34 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type Device, type DeviceOptions, openDevice } from '../../src/device/index.ts';
-import { CREDENTIAL, type ModelGateway } from './model-gateway.ts';
+import type { TelemetryEvent } from '../../src/codec/index.ts';
+import { type Device, type DeviceOptions, openDevice, type Transport } from '../../src/device/index.ts';
+import { openQueue, type Queue, type QueueOptions } from '../../src/store/index.ts';
+import { cleanUp } from '../store/queue-fixture.ts';
+import { CREDENTIAL } from './model-gateway.ts';
+
+export { cleanUp };
+
+export const DEVICE_ID = 'pump-7';
 
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'tidegate-device-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  cleanUp(t, () => rm(directory, { recursive: true, force: true }));
   return directory;
 }
 
-/** A device on the directory (or a new one) that talks to the model and retries within milliseconds. */
+/** A device on the directory (or a new one) that retries within milliseconds and sends at once. */
 export async function testDevice(
   t: TestContext,
-  gateway: ModelGateway,
+  transport: Transport,
   options: Partial<DeviceOptions> = {},
 ): Promise<Device> {
   const device = await openDevice({
     gateway: 'http://gateway.invalid',
-    id: 'pump-7',
+    id: DEVICE_ID,
     credential: CREDENTIAL,
     data: options.data ?? (await temporaryDirectory(t)),
-    transport: gateway,
+    transport,
     lingerMs: 0,
     retryBaseMs: 1,
     retryMaxMs: 5,
@@ -31,6 +38,51 @@ export async function testDevice(
     reserveBytes: 0,
     ...options,
   });
-  t.after(() => device.close());
+  cleanUp(t, () => device.close());
   return device;
+}
+
+/** The queue of a device that is closed (or was never opened), in the same directory. */
+export async function queueOf(t: TestContext, data: string, options: Partial<QueueOptions> = {}): Promise<Queue> {
+  const queue = await openQueue({ path: join(data, 'queue'), deviceId: DEVICE_ID, reserveBytes: 0, ...options });
+  cleanUp(t, () => queue.close());
+  return queue;
+}
+
+/** Never answers; an attempt ends with the device. */
+export const SILENT: Transport = {
+  post: ({ signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    }),
+  close: async () => {},
+};
+
+/** Has no link at all. */
+export const DEAD: Transport = {
+  post: async () => {
+    throw Object.assign(new Error('no route'), { code: 'ENETUNREACH' });
+  },
+  close: async () => {},
+};
+
+/** Events with volumes 0.01, 0.02, … (from `start`), a second apart, of three sensors that take turns. */
+export function readings(count: number, start = 1): TelemetryEvent[] {
+  return Array.from({ length: count }, (_, i) => ({
+    ts: 1_700_000_000_000 + (start + i) * 1_000,
+    sensor: `s${(start + i) % 3}`,
+    fields: { volume: (start + i) / 100 },
+  }));
+}
+
+/** The exact sum of the volumes of such events. */
+export function volumeOf(count: number, start = 1): string {
+  const hundredths = ((start + start + count - 1) * count) / 2;
+  const cents = String(hundredths % 100).padStart(2, '0');
+  return `${Math.floor(hundredths / 100)}.${cents}`.replace(/\.?0+$/, '') || '0';
+}
+
+/** Resolves once `holds()` does, looking again at every turn of the event loop. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }

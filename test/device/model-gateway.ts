@@ -7,34 +7,41 @@
 import assert from 'node:assert/strict';
 import {
   type Batch,
+  type DeclaredGap,
   decodeBatch,
   encodeAnswer,
   eventsOf,
   formatSignatures,
   HEADER,
   inflateBody,
+  type Problem,
+  type ProblemCode,
   parseCredential,
   parseSignatures,
-  type Problem,
   problemOf,
-  type ProblemCode,
   signAnswer,
+  type TelemetryEvent,
   verifyRequest,
 } from '../../src/codec/index.ts';
 import type { Transport, TransportAnswer, TransportRequest } from '../../src/device/index.ts';
 
 export const CREDENTIAL = `k1.${Buffer.alloc(32, 7).toString('base64url')}`;
-const SECRET = parseCredential(CREDENTIAL)!.secret;
+export const SECRET = parseCredential(CREDENTIAL)!.secret;
 
 export interface ModelGateway extends Transport {
   /** `stream/sequence` → the event as JSON. */
   readonly events: Map<string, string>;
+  /** `stream/first-last` → the gap. */
+  readonly gaps: Map<string, DeclaredGap>;
+  /** Accepted ones, gap declarations among them. */
   readonly batches: Batch[];
   readonly requests: TransportRequest[];
+  /** Requests under way at the same time, at most. */
+  readonly busiest: number;
   /** The exact sum of `volume`, times 10^6. */
   volume(): bigint;
   /** Asked before a request is looked at; an answer, or an error, stands for the gateway's. */
-  before: (request: TransportRequest, attempt: number) => TransportAnswer | Error | undefined | Promise<undefined>;
+  before: (request: TransportRequest, attempt: number) => Early | Promise<Early>;
   /** Asked once a batch is decoded and before it is stored: a problem refuses it. */
   judge: (batch: Batch) => Problem | undefined;
   /** Bends the answer on its way back. */
@@ -43,11 +50,19 @@ export interface ModelGateway extends Transport {
   encodings: readonly string[];
 }
 
+type Early = TransportAnswer | Error | undefined | void;
+
 export function createModelGateway(): ModelGateway {
+  let busy = 0;
+  let busiest = 0;
   const gateway: ModelGateway = {
     events: new Map(),
+    gaps: new Map(),
     batches: [],
     requests: [],
+    get busiest() {
+      return busiest;
+    },
     volume: () => {
       let sum = 0n;
       for (const text of gateway.events.values()) {
@@ -64,27 +79,50 @@ export function createModelGateway(): ModelGateway {
     async post(request) {
       request.signal.throwIfAborted();
       const attempt = gateway.requests.push(request);
-      const early = await gateway.before(request, attempt);
-      if (early instanceof Error) throw early;
-      const answer = gateway.after(early ?? (await answerTo(gateway, request)), attempt);
-      if (answer instanceof Error) throw answer;
-      return answer;
+      busiest = Math.max(busiest, ++busy);
+      try {
+        const early = await gateway.before(request, attempt);
+        if (early instanceof Error) throw early;
+        const answer = gateway.after(early ?? (await answerTo(gateway, request)), attempt);
+        if (answer instanceof Error) throw answer;
+        return answer;
+      } finally {
+        busy--;
+      }
     },
     close: async () => {},
   };
   return gateway;
 }
 
-export function signed(gateway: ModelGateway, request: TransportRequest, status: number, body: Uint8Array): TransportAnswer {
+/** An answer with these bytes, signed for the request. */
+export function signed(
+  gateway: Pick<ModelGateway, 'clock'>,
+  request: Pick<TransportRequest, 'headers'>,
+  status: number,
+  body: Uint8Array,
+  secret: Uint8Array = SECRET,
+): TransportAnswer {
   const [requestSignature] = parseSignatures(request.headers[HEADER.signature])!;
   const timestamp = gateway.clock();
-  const signature = signAnswer(SECRET, { status, requestSignature: requestSignature!, timestamp }, body);
+  const signature = signAnswer(secret, { status, requestSignature: requestSignature!, timestamp }, body);
   const headers = { [HEADER.signature]: formatSignatures([signature]), [HEADER.timestamp]: String(timestamp) };
   return { status, headers, body };
 }
 
 export function refusal(gateway: ModelGateway, request: TransportRequest, problem: Problem): TransportAnswer {
   return signed(gateway, request, problem.status, encodeAnswer(problem));
+}
+
+/** What stands between: a page for people, signed by nobody. */
+export function page(status: number, headers: TransportAnswer['headers'] = {}): TransportAnswer {
+  return { status, headers: { 'content-type': 'text/html', ...headers }, body: Buffer.from('<h1>Welcome</h1>') };
+}
+
+/** Refuses batches for the events that are not to the gateway's taste. */
+export function refusing(isGuilty: (event: TelemetryEvent) => boolean, code: ProblemCode = 'batch-column') {
+  return ({ table }: Batch): Problem | undefined =>
+    [...eventsOf(table)].some(isGuilty) ? problemOf(code, 'as the test wants it') : undefined;
 }
 
 async function answerTo(gateway: ModelGateway, request: TransportRequest): Promise<TransportAnswer> {
@@ -103,14 +141,21 @@ async function answerTo(gateway: ModelGateway, request: TransportRequest): Promi
   const problem = gateway.judge(batch);
   if (problem) return refusal(gateway, request, problem);
   const stream = Buffer.from(batch.stream).toString('hex');
-  const texts = [...eventsOf(batch.table)].map((event, i) => [`${stream}/${batch.first + i}`, JSON.stringify(event)] as const);
-  const collided = texts.flatMap(([id, text], i) => {
+  const texts = [...eventsOf(batch.table)].map(
+    (event, i) => [`${stream}/${batch.first + i}`, JSON.stringify(event)] as const,
+  );
+  const collisions = texts.flatMap(([id, text], i) => {
     const known = gateway.events.get(id);
     return known === undefined || known === text ? [] : [[batch.first + i, batch.first + i] as const];
   });
-  if (collided.length > 0) return refuse('sequence-collision', { collisions: collided });
+  if (collisions.length > 0) return refuse('sequence-collision', { collisions });
   const fresh = texts.filter(([id]) => !gateway.events.has(id));
   for (const [id, text] of fresh) gateway.events.set(id, text);
+  for (const gap of batch.gaps) {
+    const name = `${stream}/${gap.first}-${gap.last}`;
+    assert.deepEqual(gateway.gaps.get(name) ?? gap, gap, 'a gap that is declared again is the same');
+    gateway.gaps.set(name, gap);
+  }
   gateway.batches.push(batch);
   const { first, count } = batch;
   const said = { stream, first, count, inserted: fresh.length, duplicates: count - fresh.length };

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createGatewayClock } from '../../src/device/clock.ts';
+
+test('timestamps are the clock, and never the same twice', () => {
+  let now = 5_000;
+  const clock = createGatewayClock(() => now);
+  assert.equal(clock.timestamp(), 5_000);
+  assert.equal(clock.timestamp(), 5_001, 'the clock stands still');
+  assert.equal(clock.timestamp(), 5_002);
+  now = 5_001;
+  assert.equal(clock.timestamp(), 5_003, 'or steps back');
+  now = 5_500.4;
+  assert.equal(clock.timestamp(), 5_500, 'whole milliseconds');
+});
+
+test('a correction shifts timestamps from then on, decades back and forth', () => {
+  const now = 1_000;
+  const clock = createGatewayClock(() => now);
+  assert.equal(clock.offsetMs, 0);
+  clock.correct(1_700_000_000_000.5);
+  assert.equal(clock.offsetMs, 1_699_999_999_001);
+  assert.equal(clock.timestamp(), 1_700_000_000_001);
+  assert.equal(clock.timestamp(), 1_700_000_000_002);
+  clock.correct(900_000_000_000);
+  assert.equal(clock.timestamp(), 900_000_000_000, 'a clock that was far ahead is believed to be');
+});

@@ -1,0 +1,231 @@
+/** `tidegate-gateway` as a person and a script use it: real processes, real signals. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseCredential } from '../../src/codec/index.ts';
+import { createRandom, seedOf } from '../store/random.ts';
+import { exactSum } from './exact-sum.ts';
+import { DEVICE, eventsFrom, freshStream, post, read, type TestAnswer, temporaryFolder } from './gateway-fixture.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/tidegate-gateway.js', import.meta.url));
+
+interface Result {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(t: TestContext, args: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+async function run(t: TestContext, ...args: string[]): Promise<Result> {
+  const child = start(t, args);
+  let stdout = '';
+  let stderr = '';
+  child.stdout!.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr!.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, stdout, stderr };
+}
+
+async function succeeds(t: TestContext, ...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await run(t, ...args);
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+async function fails(t: TestContext, expected: { code: string; status: number }, ...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await run(t, ...args);
+  assert.equal(status, expected.status, stderr);
+  assert.match(stderr, new RegExp(`^error: .* \\(${expected.code}\\)\n$`));
+  assert.equal(stdout, '');
+  return stderr;
+}
+
+/** A gateway process, and where it listens. */
+async function serve(t: TestContext, args: readonly string[], environment?: NodeJS.ProcessEnv) {
+  const child = start(t, ['serve', '--listen', '127.0.0.1:0', ...args], environment);
+  const lines: Record<string, unknown>[] = [];
+  const reader = createInterface({ input: child.stderr! });
+  const url = await new Promise<string>((resolve, reject) => {
+    reader.on('line', (line) => {
+      if (!line.startsWith('{')) return reject(new Error(line));
+      lines.push(JSON.parse(line));
+      if (lines.at(-1)!['msg'] === 'listening') resolve(lines.at(-1)!['url'] as string);
+    });
+    child.once('exit', () => reject(new Error('ended')));
+  });
+  const end = async (signal: NodeJS.Signals) => {
+    const closed = once(child, 'close');
+    child.kill(signal);
+    return (await closed) as [number | null, NodeJS.Signals | null];
+  };
+  return { url, lines, end };
+}
+
+test('keys are made, listed, rotated and revoked; secrets are shown once', async (t) => {
+  const data = join(await temporaryFolder(t), 'data');
+  const credential = parseCredential((await succeeds(t, 'keys', 'add', DEVICE, '--data', data)).trim());
+  assert.equal(credential?.keyId, 'k1');
+  const secretFile = join(data, 'second');
+  assert.equal(await succeeds(t, 'keys', 'rotate', DEVICE, '--data', data, '--secret-file', secretFile), '');
+  assert.equal((await stat(secretFile)).mode & 0o777, 0o600);
+  assert.equal(parseCredential((await readFile(secretFile, 'utf8')).trim())?.keyId, 'k2');
+  await fails(t, { code: 'two-keys-live', status: 1 }, 'keys', 'rotate', DEVICE, '--data', data);
+  assert.equal(await succeeds(t, 'keys', 'revoke', DEVICE, 'k1', '--data', data), `revoked k1 of ${DEVICE}\n`);
+  const list = await succeeds(t, 'keys', 'list', '--data', data);
+  assert.match(list, /^DEVICE .*\npump-7 +k1 .*Z {2}\d.*\npump-7 +k2 .*Z {2}-\n$/);
+  const json = JSON.parse(await succeeds(t, 'keys', 'list', '--data', data, '--json'));
+  assert.deepEqual(
+    json.map((key: { key: string; revokedAt: string | null }) => [key.key, key.revokedAt === null]),
+    [
+      ['k1', false],
+      ['k2', true],
+    ],
+  );
+  assert(!list.includes(Buffer.from(credential!.secret).toString('base64url')));
+  const third = JSON.parse(await succeeds(t, 'keys', 'rotate', DEVICE, '--data', data, '--json'));
+  assert.deepEqual([third.device, third.key, parseCredential(third.credential)?.keyId], [DEVICE, 'k3', 'k3']);
+  const revoked = JSON.parse(await succeeds(t, 'keys', 'revoke', DEVICE, '--data', data, '--json'));
+  assert.deepEqual(
+    revoked.map(({ key }: { key: string }) => key),
+    ['k2', 'k3'],
+  );
+});
+
+test('a device whose secret file is taken is not made', async (t) => {
+  const data = await temporaryFolder(t);
+  await writeFile(join(data, 'taken'), 'mine');
+  await fails(
+    t,
+    { code: 'EEXIST', status: 1 },
+    'keys',
+    'add',
+    DEVICE,
+    '--data',
+    data,
+    '--secret-file',
+    join(data, 'taken'),
+  );
+  assert.deepEqual(JSON.parse(await succeeds(t, 'keys', 'list', '--data', data, '--json')), []);
+  await succeeds(t, 'keys', 'add', DEVICE, '--data', data);
+  await fails(t, { code: 'device-exists', status: 1 }, 'keys', 'add', DEVICE, '--data', data);
+});
+
+test('a gateway serves, tells its totals while it runs and after, and ends on SIGTERM', async (t) => {
+  const data = await temporaryFolder(t);
+  const { secret, keyId } = parseCredential((await succeeds(t, 'keys', 'add', DEVICE, '--data', data)).trim())!;
+  const token = join(data, 'token');
+  await writeFile(token, 'sesame\n', { mode: 0o600 });
+  const gateway = await serve(t, [
+    '--data',
+    data,
+    '--admin-token-file',
+    token,
+    '--events-max',
+    '50',
+    '--retain-age',
+    '1h',
+  ]);
+  assert.equal((await post(gateway, { secret, keyId, batch: { count: 50 } })).status, 200);
+  assert.equal((await post(gateway, { secret, keyId, batch: { count: 51 } })).problem?.eventsMax, 50);
+  const asked = JSON.parse(await succeeds(t, 'totals', '--url', gateway.url, '--admin-token-file', token, '--json'));
+  assert.equal(asked.events, 50);
+  const { stderr, status } = await run(t, 'totals', '--url', gateway.url);
+  assert.equal(status, 1);
+  assert.match(stderr, /answered 401/);
+  assert.match(await fails(t, { code: 'bad-value', status: 2 }, 'totals', '--data', data), /--url/);
+  assert.deepEqual(await gateway.end('SIGTERM'), [0, null]);
+  assert.deepEqual(
+    gateway.lines.map(({ msg }) => msg),
+    ['listening', 'stopping; answering what was accepted', 'stopped'],
+  );
+  const afterwards = JSON.parse(await succeeds(t, 'totals', '--data', data, '--json'));
+  assert.deepEqual(afterwards, asked);
+  const text = await succeeds(t, 'totals', '--data', data);
+  assert.match(text, /^devices +1\nevents +50\n/);
+  assert(text.includes(exactSum(eventsFrom(1, 50), 'volume')));
+});
+
+test('a call that cannot be is refused with status 2', async (t) => {
+  const folder = await temporaryFolder(t);
+  const usage = { code: 'missing-value', status: 2 };
+  await fails(t, usage, 'totals');
+  await fails(t, usage, 'serve', '--data', folder, '--tls-cert', 'x');
+  await fails(t, { code: 'bad-value', status: 2 }, 'totals', '--data', join(folder, 'nowhere'));
+  await fails(t, { code: 'bad-value', status: 2 }, 'serve', '--data', folder, '--body-bytes-max', '5MiB');
+  await fails(t, { code: 'usage', status: 2 }, 'keys', 'add', '--data', folder);
+});
+
+test('over TLS, with the token in the environment, on an address that is taken', async (t) => {
+  const data = await temporaryFolder(t);
+  const pem = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+  const tls = ['--tls-cert', pem('tls-cert.pem'), '--tls-key', pem('tls-key.pem')];
+  const gateway = await serve(t, ['--data', data, ...tls], { TIDEGATE_ADMIN_TOKEN: 'sesame' });
+  assert.match(gateway.url, /^https:/);
+  const ca = await readFile(pem('tls-cert.pem'), 'utf8');
+  assert.equal((await post(gateway, { ca })).problem?.code, 'key-unknown');
+  const other = ['serve', '--data', await temporaryFolder(t), '--listen', new URL(gateway.url).host];
+  await fails(t, { code: 'EADDRINUSE', status: 1 }, ...other);
+  await gateway.end('SIGINT');
+});
+
+test('kill -9 under load, again and again: what was acknowledged is counted, once', async (t) => {
+  const random = createRandom(seedOf(t));
+  const data = await temporaryFolder(t);
+  const { secret, keyId } = parseCredential((await succeeds(t, 'keys', 'add', DEVICE, '--data', data)).trim())!;
+  const streams = [freshStream(), freshStream()];
+  const batches = streams.flatMap((stream) =>
+    Array.from({ length: 150 }, (_, i) => ({ stream, first: 1 + 40 * i, count: 50 })),
+  );
+  const acknowledged = new Set<number>();
+  const send = async (gateway: { url: string }, i: number): Promise<TestAnswer> => {
+    const answer = await post(gateway, { secret, keyId, batch: batches[i]! });
+    if (answer.status === 200 && answer.signed) acknowledged.add(i);
+    return answer;
+  };
+  for (let round = 0; round < 4; round++) {
+    const gateway = await serve(t, ['--data', data]);
+    for (const i of acknowledged) {
+      if (random(8) > 0) continue;
+      assert.equal((await send(gateway, i)).acknowledgement?.inserted, 0, 'acknowledged before the kill');
+    }
+    const open = [...batches.keys()].filter((i) => !acknowledged.has(i));
+    const killAt = acknowledged.size + 5 + random(50);
+    let killed: ReturnType<typeof gateway.end> | undefined;
+    const workers = Array.from({ length: 6 }, async () => {
+      for (let i = open.shift(); i !== undefined; i = open.shift()) {
+        // Whoever finds the gateway gone has nothing more to say to it.
+        if (!(await send(gateway, i).catch(() => false))) return;
+        if (acknowledged.size >= killAt) killed ??= gateway.end('SIGKILL');
+      }
+    });
+    await Promise.all(workers);
+    assert.deepEqual(await killed, [null, 'SIGKILL']);
+  }
+  t.diagnostic(`${acknowledged.size} of ${batches.length} batches acknowledged before the last kill`);
+  const gateway = await serve(t, ['--data', data]);
+  for (const i of batches.keys()) assert.equal((await send(gateway, i)).status, 200);
+  const totals = await read(gateway, '/v1/totals');
+  const events = [...eventsFrom(1, 6_010), ...eventsFrom(1, 6_010)];
+  assert.equal(totals.events, events.length);
+  assert.equal(totals.measures.volume.count, events.length);
+  assert.equal(totals.measures.volume.sum, exactSum(events, 'volume'));
+  assert.equal(totals.measures.temperature.sum, exactSum(events, 'temperature'));
+  await gateway.end('SIGTERM');
+});
