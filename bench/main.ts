@@ -14,8 +14,8 @@ import { type BenchOptions, readOptions } from './options.ts';
 import { createPrograms, outputOf, type Programs, taskArguments } from './programs.ts';
 import { tableOf } from './report.ts';
 
-/** No figure takes a fraction of it; what does hangs. */
-const FIGURE_TIMEOUT_MS = 300_000;
+/** A minute on a free machine; several where others leave it a tenth of the cores. What takes longer hangs. */
+const FIGURE_TIMEOUT_MS = 600_000;
 
 export async function main(argv: string[]): Promise<void> {
   const options = readOptions(argv);

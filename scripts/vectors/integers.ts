@@ -33,6 +33,7 @@ const RUNS: readonly (readonly [name: string, values: readonly bigint[]])[] = [
     'times with jitter',
     [1_700_000_000_000n, 1_700_000_000_251n, 1_700_000_000_499n, 1_700_000_000_750n, 1_700_000_001_002n],
   ],
+  ['a slope too steep for a seed', [MAX, -2n, -MAX]],
   ['the ends of the range', [MAX, -MAX, 0n, MAX, MAX, -MAX]],
   ...[0, 1, 2].flatMap((order) =>
     [1, 2, 3, 4, 5, 6, 7].map((planes) => [`order ${order} and ${planes} bytes`, run(order, planes)] as const),

@@ -17,7 +17,7 @@ export function createAdminGate(app: FastifyInstance, token: string | undefined)
   const expected = token === undefined ? undefined : digestOf(token);
   return (request) => {
     if (expected !== undefined) {
-      const offered = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+      const offered = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
       if (offered !== undefined && timingSafeEqual(digestOf(offered), expected)) return;
       throw new GatewayError('token-invalid', 'reading needs the admin token: Authorization: Bearer <token>');
     }

@@ -65,7 +65,8 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
       return { id: deviceId, granularity: query.granularity, sensor: query.sensor ?? null, buckets };
     });
 
-    reads.get<OfDevice>('/v1/devices/:id/events', async (request, reply) => {
+    // No HEAD: it would read every batch to say nothing.
+    reads.get<OfDevice>('/v1/devices/:id/events', { exposeHeadRoute: false }, async (request, reply) => {
       const query = readQuery(eventsQuery, request.query);
       const { deviceId } = await deviceOf(request.params.id);
       return reply.type('application/x-ndjson').send(Readable.from(exportEvents(store, deviceId, query)));

@@ -44,6 +44,7 @@ export function startRetention(options: RetentionOptions): Retention {
   };
   const timer = setInterval(run, intervalMs);
   timer.unref();
+  void run();
   return {
     run,
     async close() {

@@ -114,9 +114,11 @@ class Disk implements QueueDisk {
   }
 
   async assertRoom(bytes: number): Promise<void> {
-    if (!(await this.#reserve.isLow(bytes))) return;
+    const pendingBytes = await this.handle.use(async (rocks) => rocks.unsortedBytes);
+    if (!(await this.#reserve.isLow(bytes, pendingBytes))) return;
     await this.#reclaim();
-    if (await this.#reserve.isLow(bytes)) throw new StoreError('disk-full', 'too little space to drain the queue with');
+    if (await this.#reserve.isLow(bytes, pendingBytes))
+      throw new StoreError('disk-full', 'too little space to drain the queue with');
   }
 
   async renewIfFailing(blocks: () => AsyncIterable<Block>): Promise<void> {

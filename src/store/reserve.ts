@@ -20,10 +20,11 @@ export interface ReserveOptions {
 
 export interface Reserve {
   /**
-   * Whether less than half as much as is held back would be free after `bytes` more. The disk is measured every 250 ms
-   * or MiB, not at every question; then, too, a missing file is made in the background where there is room for it.
+   * Whether less than half as much as is held back would be free after `bytes` more, and after `pendingBytes` that will
+   * be written anyway. The disk is measured every 250 ms or MiB, not at every question; then, too, a missing file is
+   * made in the background where there is room for it.
    */
-  isLow(bytes: number): Promise<boolean>;
+  isLow(bytes: number, pendingBytes?: number): Promise<boolean>;
   /** Measures again at the next question. */
   remeasure(): void;
   /** Gives the space back to the disk; false where there was none to give. */
@@ -57,11 +58,11 @@ class ReserveFile implements Reserve {
     this.#held = held;
   }
 
-  async isLow(bytes: number): Promise<boolean> {
+  async isLow(bytes: number, pendingBytes = 0): Promise<boolean> {
     if (this.#options.bytes === 0) return false;
     const isOld = this.#options.now() - this.#measuredAtMs >= MEASURE_EVERY_MS;
     if (isOld || this.#grantedBytes + bytes >= MEASURE_EVERY_BYTES) await this.#measure();
-    const isLow = this.#freeBytes - this.#grantedBytes - bytes < this.#options.bytes / 2;
+    const isLow = this.#freeBytes - this.#grantedBytes - bytes - pendingBytes < this.#options.bytes / 2;
     if (!isLow) this.#grantedBytes += bytes;
     return isLow;
   }

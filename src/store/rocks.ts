@@ -47,6 +47,8 @@ export interface Rocks {
   bytesIn(range: KeySpan): Promise<number>;
   /** Rewrites the sorted files of a range without what is deleted, which is what gives the space back. */
   compact(range: KeySpan): Promise<void>;
+  /** About how many bytes are in memory and in the log, and will be written once more, into a sorted file. */
+  readonly unsortedBytes: number;
   /** How often RocksDB failed at its work behind the scenes since it was opened: no space, or a file that has rotted. */
   readonly failures: number;
   /** Waits for what is under way. Further calls are `closed`. Calling it again is harmless. */
@@ -130,9 +132,12 @@ class RocksDatabase implements Rocks {
     return this.#call('compact', (done) => this.#level.compactRange(gte, lt, (error) => done(error, undefined)));
   }
 
+  get unsortedBytes(): number {
+    return this.#property('rocksdb.cur-size-all-mem-tables');
+  }
+
   get failures(): number {
-    this.#assertOpen();
-    return Number(this.#level._db.db.getProperty('rocksdb.background-errors'));
+    return this.#property('rocksdb.background-errors');
   }
 
   async *entries(range: KeyRange): AsyncGenerator<readonly [Buffer, Buffer], void, void> {
@@ -158,6 +163,11 @@ class RocksDatabase implements Rocks {
       this.#level.close((error) => (error ? reject(toStoreError(error, 'close')) : resolve())),
     );
     return this.#closing;
+  }
+
+  #property(name: string): number {
+    this.#assertOpen();
+    return Number(this.#level._db.db.getProperty(name));
   }
 
   #assertOpen(): void {

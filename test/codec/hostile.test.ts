@@ -27,7 +27,7 @@ import { createRandom, seedOf } from './property.ts';
 const INPUTS = 8_000;
 
 /** No input of the wire may hold a gateway's event loop longer; slow machines get some slack. */
-const DECODE_MAX_MS = 1_000;
+const CPU_MAX_MS = 1_000;
 
 function batchOf(events: readonly TelemetryEvent[]): Uint8Array {
   const gaps = [{ first: 3, last: 9, reason: 'quota' as const, sums: { volume: '1.5' } }];
@@ -82,10 +82,12 @@ function survives(bytes: Uint8Array): boolean {
   }
 }
 
-function timed(bytes: Uint8Array): number {
-  const begun = performance.now();
-  survives(bytes);
-  return performance.now() - begun;
+/** Processor time, which other work on the machine does not lengthen. */
+function cpuMs(work: () => unknown): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
 }
 
 test('mutated batches give a CodecError or a batch, and nothing else', (t) => {
@@ -166,14 +168,14 @@ test('the costliest columns are decoded and counted in bounded time', () => {
   for (let i = 0; i < BATCH_EVENTS_MAX; i++) doubles[7 * BATCH_EVENTS_MAX + i] = i % 2 === 0 ? 0x7f : 0x00;
   doubles.fill(0x5b, 0, 6 * BATCH_EVENTS_MAX);
   const bytes = fieldsBomb(BATCH_CELLS_MAX / BATCH_EVENTS_MAX - 1, (name) => [name, 0, null, doubles]);
-  const begun = performance.now();
+  const decoding = cpuMs(() => decodeBatch(bytes));
   const { table } = decodeBatch(bytes);
-  const decoded = performance.now();
-  for (const column of table.columns) if (column.kind === 'measure') sumMeasures(column.measures);
-  digestOf(table, 1)(0, table.count);
-  const counted = performance.now();
-  assert(decoded - begun < DECODE_MAX_MS, `decoded in ${decoded - begun} ms`);
-  assert(counted - decoded < 10 * DECODE_MAX_MS, `counted in ${counted - decoded} ms`);
+  const counting = cpuMs(() => {
+    for (const column of table.columns) if (column.kind === 'measure') sumMeasures(column.measures);
+    digestOf(table, 1)(0, table.count);
+  });
+  assert(decoding < CPU_MAX_MS, `decoded in ${decoding} ms`);
+  assert(counting < 10 * CPU_MAX_MS, `counted in ${counting} ms`);
 });
 
 test('a great many small things are refused or taken in bounded time', () => {
@@ -199,8 +201,8 @@ test('a great many small things are refused or taken in bounded time', () => {
     ]),
     'sensors without events': encode([BATCH_EVENTS_MAX, sensors, order, constant, []]),
   })) {
-    const took = timed(bytes);
-    assert(took < DECODE_MAX_MS, `${name}: ${took} ms`);
+    const took = cpuMs(() => survives(bytes));
+    assert(took < CPU_MAX_MS, `${name}: ${took} ms`);
   }
 });
 

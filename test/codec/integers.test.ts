@@ -66,6 +66,9 @@ test('the ends of the range go through every order and layout', () => {
   assert.deepEqual(decoded(hexOf(ends), ends.length), ends);
   const near = [INTEGER_MAX, INTEGER_MAX - 1, INTEGER_MAX - 3];
   assert.deepEqual(decoded(hexOf(near), 3), near);
+  // Order 2 would leave next to nothing, were its second seed not too large for a code.
+  const steep = [INTEGER_MAX, -2, -INTEGER_MAX];
+  assert.deepEqual(decoded(hexOf(steep), 3), steep);
   // Seven planes: the code of -(2^52 - 1) is 2^53 - 3.
   assert.deepEqual(decoded('07fdffffffffff1f', 1), [-INTEGER_MAX]);
 });

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import type { TelemetryEvent } from '../../src/codec/index.ts';
 import { type Device, type DeviceOptions, openDevice, type Transport } from '../../src/device/index.ts';
 import { openQueue, type Queue, type QueueOptions } from '../../src/store/index.ts';
+import { openRocks } from '../../src/store/rocks.ts';
 import { cleanUp } from '../store/queue-fixture.ts';
 import { CREDENTIAL } from './model-gateway.ts';
 
@@ -43,8 +44,13 @@ export async function testDevice(
 }
 
 /** The queue of a device that is closed (or was never opened), in the same directory. */
-export async function queueOf(t: TestContext, data: string, options: Partial<QueueOptions> = {}): Promise<Queue> {
-  const queue = await openQueue({ path: join(data, 'queue'), deviceId: DEVICE_ID, reserveBytes: 0, ...options });
+export async function queueOf(
+  t: TestContext,
+  data: string,
+  options: Partial<QueueOptions> = {},
+  open: typeof openRocks = openRocks,
+): Promise<Queue> {
+  const queue = await openQueue({ path: join(data, 'queue'), deviceId: DEVICE_ID, reserveBytes: 0, ...options }, open);
   cleanUp(t, () => queue.close());
   return queue;
 }

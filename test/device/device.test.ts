@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { testDevice, temporaryDirectory } from './device-fixture.ts';
+import { temporaryDirectory, testDevice } from './device-fixture.ts';
 import { createModelGateway } from './model-gateway.ts';
 
 test('what is recorded arrives once, and the account balances', async (t) => {
   const gateway = createModelGateway();
   const device = await testDevice(t, gateway);
   const receipts = [];
-  for (let i = 0; i < 1000; i++) receipts.push(device.record({ volume: i / 100, ok: i % 2 === 0 }, { sensor: `s${i % 3}`, at: 1e12 + i }));
+  for (let i = 0; i < 1000; i++)
+    receipts.push(device.record({ volume: i / 100, ok: i % 2 === 0 }, { sensor: `s${i % 3}`, at: 1e12 + i }));
   const all = await Promise.all(receipts);
-  assert.deepEqual(all.map(({ sequence }) => sequence), Array.from({ length: 1000 }, (_, i) => i + 1));
+  assert.deepEqual(
+    all.map(({ sequence }) => sequence),
+    Array.from({ length: 1000 }, (_, i) => i + 1),
+  );
   await device.drain();
   assert.equal(gateway.events.size, 1000);
   const { recorded, delivered, queued } = device.status();

@@ -50,7 +50,10 @@ export interface ModelGateway extends Transport {
   encodings: readonly string[];
 }
 
-type Early = TransportAnswer | Error | undefined | void;
+/** Ranges that one answer names. */
+const COLLISIONS_MAX = 64;
+
+type Early = TransportAnswer | Error | undefined;
 
 export function createModelGateway(): ModelGateway {
   let busy = 0;
@@ -144,11 +147,15 @@ async function answerTo(gateway: ModelGateway, request: TransportRequest): Promi
   const texts = [...eventsOf(batch.table)].map(
     (event, i) => [`${stream}/${batch.first + i}`, JSON.stringify(event)] as const,
   );
-  const collisions = texts.flatMap(([id, text], i) => {
-    const known = gateway.events.get(id);
-    return known === undefined || known === text ? [] : [[batch.first + i, batch.first + i] as const];
+  const collisions: [number, number][] = [];
+  texts.forEach(([id, text], i) => {
+    if ((gateway.events.get(id) ?? text) === text) return;
+    const sequence = batch.first + i;
+    const range = collisions.at(-1);
+    if (range?.[1] === sequence - 1) range[1] = sequence;
+    else collisions.push([sequence, sequence]);
   });
-  if (collisions.length > 0) return refuse('sequence-collision', { collisions });
+  if (collisions.length > 0) return refuse('sequence-collision', { collisions: collisions.slice(0, COLLISIONS_MAX) });
   const fresh = texts.filter(([id]) => !gateway.events.has(id));
   for (const [id, text] of fresh) gateway.events.set(id, text);
   for (const gap of batch.gaps) {

@@ -104,7 +104,10 @@ test('every problem, unsigned: it splits at most, and judges nothing', () => {
 
 test('what a problem says reaches whoever acts on it', () => {
   assert.deepEqual(problem('clock-skew', { clock: 42.5 }), { kind: 'skew', clock: 42.5 });
-  assert.deepEqual(problem('sequence-collision', { collisions: [[12, 13]] }), { kind: 'collision', ranges: [[12, 13]] });
+  assert.deepEqual(problem('sequence-collision', { collisions: [[12, 13]] }), {
+    kind: 'collision',
+    ranges: [[12, 13]],
+  });
   assert.deepEqual(problem('overloaded', { retryAfterMs: 70 }), { kind: 'wait', waitMs: 70, reason: 'overloaded' });
   assert.deepEqual(problem('rate-limited'), { kind: 'wait', waitMs: 1_000, reason: 'rate-limited' });
   const limit = problem('batch-limit', { eventsMax: 2 });

@@ -110,10 +110,11 @@ test('an unknown device or key is told so, unsigned, without its body being read
 
 test('a wrong signature is told so in an answer that the device can verify', async (t) => {
   const gateway = await testGateway(t);
-  const request = await signedRequest();
+  const timestamp = Date.now();
+  const request = await signedRequest({ timestamp });
   const wrongs: [string, Partial<typeof request>, RequestParts['headers']][] = [
     ['body', { body: Buffer.concat([request.body, Buffer.from([0])]) }, {}],
-    ['timestamp', {}, { [HEADER.timestamp]: String(Date.now() - 1) }],
+    ['timestamp', {}, { [HEADER.timestamp]: String(timestamp + 1) }],
     ['content encoding', {}, { 'content-encoding': 'gzip' }],
   ];
   for (const [what, change, headers] of wrongs) {

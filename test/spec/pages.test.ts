@@ -23,7 +23,8 @@ function rowsOf(text: string): string[][] {
   return text
     .split('\n')
     .filter((line) => line.startsWith('| '))
-    .map((line) => line.slice(2, -2).split(' | '));
+    .map((line) => line.split('|').slice(1, -1))
+    .map((cells) => cells.map((cell) => cell.trim()));
 }
 
 function sectionOf(page: string, title: string): string {

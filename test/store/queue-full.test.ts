@@ -84,7 +84,7 @@ test('stops appending while there is still room to drain with, and goes on when 
   assert.equal(await drain(queue), queued);
   // What is released has to come back to the disk: nothing else frees it.
   const again = await appendUntilFull(queue);
-  assert.ok(again > queued * 0.8, `${again} blocks after ${queued}`);
+  assert.ok(again > queued * 0.7, `${again} blocks after ${queued}`);
 });
 
 test('a disk that others have filled up is drained with the reserve, which is made again later', async (t) => {

@@ -113,6 +113,7 @@ test('tells how much a range takes, and gives the space of what is deleted back'
     await rocks.write(Array.from({ length: 100 }, (_, j) => ({ type: 'put', key: key(i + j), value })));
   }
   const all = { gte: key(0), lt: key(900) };
+  assert.ok(rocks.unsortedBytes > 10_000);
   await rocks.compact(all);
   const bytes = await rocks.bytesIn(all);
   assert.ok(bytes > 8_500_000 && bytes < 9_500_000, `${bytes} bytes`);

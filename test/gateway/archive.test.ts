@@ -1,0 +1,78 @@
+/** What kept batches say of ids: nothing where they cannot be read, and nothing that the ledger did not count. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeBatch, digestOf, sliceTable } from '../../src/codec/index.ts';
+import { createArchive } from '../../src/gateway/archive.ts';
+import { type RetainedBatch, StoreError } from '../../src/store/index.ts';
+import { batchBytes, DEVICE, eventOf, STREAM_HEX } from './gateway-fixture.ts';
+
+const KEY = { deviceId: DEVICE, stream: STREAM_HEX };
+
+function retained(first: number, count: number, parts: Partial<RetainedBatch> = {}): RetainedBatch {
+  const body = batchBytes({ first, count });
+  return {
+    ...KEY,
+    first,
+    last: first + count - 1,
+    tsMin: 0,
+    tsMax: 0,
+    receivedAt: first,
+    encoding: 'identity',
+    body,
+    ...parts,
+  };
+}
+
+const storeOf = (...batches: RetainedBatch[]) => ({
+  retained: async (_key: unknown, first: number, last: number) =>
+    batches.filter((batch) => batch.first <= last && batch.last >= first),
+});
+
+test('findings cover what is kept, and no more', async () => {
+  const archive = createArchive(storeOf(retained(1, 10), retained(21, 10)));
+  const findings = await archive.find(KEY, [
+    { first: 5, last: 25 },
+    { first: 28, last: 28 },
+  ]);
+  assert.deepEqual(
+    findings.map(({ first, last }) => [first, last]),
+    [
+      [5, 10],
+      [21, 25],
+      [28, 28],
+    ],
+  );
+  const { table } = decodeBatch(batchBytes({ first: 1, count: 10 }));
+  assert.equal(findings[0]!.digest(6, 7), digestOf(sliceTable(table, 5, 7), 6)(0, 2));
+});
+
+test('of two batches with one id the earlier one says what was counted', async () => {
+  const other = batchBytes({ first: 1, events: [eventOf(1, { sensor: 'other' })] });
+  const late = retained(1, 10, { receivedAt: 9 });
+  const early = { ...retained(1, 1, { receivedAt: 5 }), body: other };
+  const findings = await createArchive(storeOf(late, early)).find(KEY, [{ first: 1, last: 3 }]);
+  assert.deepEqual(
+    findings.map(({ first, last }) => [first, last]),
+    [
+      [1, 1],
+      [2, 3],
+    ],
+  );
+  assert.equal(findings[0]!.digest(1, 1), digestOf(decodeBatch(other).table, 1)(0, 1));
+});
+
+test('a batch that cannot be read says nothing; a store that cannot is an error, and the next look-up goes on', async () => {
+  const corrupt = retained(1, 10, { body: Buffer.from('no') });
+  assert.deepEqual(await createArchive(storeOf(corrupt)).find(KEY, [{ first: 1, last: 5 }]), []);
+  const batches: RetainedBatch[] | Error[] = [new StoreError('io', 'no')];
+  const archive = createArchive({
+    retained: async () => {
+      const [first] = batches;
+      if (first instanceof Error) throw first;
+      return [];
+    },
+  });
+  await assert.rejects(archive.find(KEY, [{ first: 1, last: 1 }]), { code: 'io' });
+  batches.length = 0;
+  assert.deepEqual(await archive.find(KEY, [{ first: 1, last: 1 }]), []);
+});
