@@ -1,8 +1,8 @@
 /**
  * Compression: batch bytes to body bytes and back (proto-spec/batch.md, "Compression").
  *
- * Owns the content encodings. Promises that inflating stops at the limit, whatever the body claims, and that the work is
- * done off the event loop. Never picks an encoding by itself: a device falls back through the list it is told.
+ * Owns the content encodings. Promises that inflating stops at the limit, whatever the body claims, and that what takes
+ * longer than a fraction of a millisecond is done off the event loop. Never picks an encoding by itself: a device falls back through the list it is told.
  */
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
@@ -11,16 +11,31 @@ import { BATCH_BYTES_MAX } from './limits.ts';
 
 export type ContentEncoding = 'zstd' | 'br' | 'gzip' | 'identity';
 
-interface Format {
-  readonly compress: (bytes: Uint8Array) => Promise<Uint8Array>;
-  readonly inflate: (bytes: Uint8Array, bytesMax: number) => Promise<Uint8Array>;
+/** One way at a time: `now` on this thread, `later` on another. Both are bounded by `maxOutputLength` where they inflate. */
+interface Way<Options> {
+  readonly now: (bytes: Uint8Array, options: Options) => Uint8Array;
+  readonly later: (bytes: Uint8Array, options: Options) => Promise<Uint8Array>;
 }
 
+interface Bound {
+  readonly maxOutputLength?: number;
+}
+
+interface Format {
+  readonly compress: Way<Bound>;
+  readonly inflate: Way<Bound>;
+}
+
+/**
+ * Up to here a body is worked on at once: a quarter of a millisecond at most, while the way to another thread and back
+ * costs several times what compressing a small batch does.
+ */
+const SMALL_BYTES = 32 * 1024;
+
+/** What a small body may inflate to on this thread; more than usual batches do, less than a millisecond of work. */
+const SMALL_INFLATED_BYTES = 512 * 1024;
+
 const { constants } = zlib;
-const gzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gzip);
-const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip);
-const brotliCompress = promisify<Uint8Array, zlib.BrotliOptions, Buffer>(zlib.brotliCompress);
-const brotliDecompress = promisify<Uint8Array, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress);
 
 /**
  * Packed columns have few long repeats, so higher brotli qualities cost more time than they save bytes; the window
@@ -29,30 +44,21 @@ const brotliDecompress = promisify<Uint8Array, zlib.BrotliOptions, Buffer>(zlib.
 const BROTLI_QUALITY = 4;
 const BROTLI_WINDOW = 18;
 
+const BROTLI: zlib.BrotliOptions = {
+  params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY, [constants.BROTLI_PARAM_LGWIN]: BROTLI_WINDOW },
+};
+
 const FORMATS: Partial<Record<ContentEncoding, Format>> = {
   ...zstdFormat(),
   br: {
-    compress: (bytes) =>
-      brotliCompress(bytes, {
-        params: {
-          [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
-          [constants.BROTLI_PARAM_LGWIN]: BROTLI_WINDOW,
-          [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
-        },
-      }),
-    inflate: (bytes, maxOutputLength) => brotliDecompress(bytes, { maxOutputLength }),
+    compress: way(zlib.brotliCompressSync, zlib.brotliCompress, BROTLI),
+    inflate: way(zlib.brotliDecompressSync, zlib.brotliDecompress, {}),
   },
   gzip: {
-    compress: (bytes) => gzip(bytes, { level: 6 }),
-    inflate: (bytes, maxOutputLength) => gunzip(bytes, { maxOutputLength }),
+    compress: way(zlib.gzipSync, zlib.gzip, { level: 6 }),
+    inflate: way(zlib.gunzipSync, zlib.gunzip, {}),
   },
-  identity: {
-    compress: async (bytes) => bytes,
-    inflate: async (bytes, bytesMax) => {
-      if (bytes.length > bytesMax) throw tooLarge(bytesMax);
-      return bytes;
-    },
-  },
+  identity: { compress: unchanged(), inflate: unchanged() },
 };
 
 /** What this runtime can do, the ones that serve packed columns best first. */
@@ -64,8 +70,9 @@ export function isContentEncoding(text: string): text is ContentEncoding {
   return CONTENT_ENCODINGS.some((encoding) => encoding === text);
 }
 
-export function compressBody(encoding: ContentEncoding, bytes: Uint8Array): Promise<Uint8Array> {
-  return formatOf(encoding).compress(bytes);
+export async function compressBody(encoding: ContentEncoding, bytes: Uint8Array): Promise<Uint8Array> {
+  const { compress } = formatOf(encoding);
+  return bytes.length <= SMALL_BYTES ? compress.now(bytes, {}) : compress.later(bytes, {});
 }
 
 /**
@@ -76,14 +83,25 @@ export async function inflateBody(
   body: Uint8Array,
   bytesMax: number = BATCH_BYTES_MAX,
 ): Promise<Uint8Array> {
-  const format = formatOf(encoding);
+  const { inflate } = formatOf(encoding);
   try {
-    return await format.inflate(body, bytesMax);
+    if (body.length <= SMALL_BYTES) {
+      try {
+        return inflate.now(body, { maxOutputLength: Math.min(bytesMax, SMALL_INFLATED_BYTES) });
+      } catch (error) {
+        // A small body that grows large is another thread's work, and bounded there.
+        if (!isTooLarge(error) || bytesMax <= SMALL_INFLATED_BYTES) throw error;
+      }
+    }
+    return await inflate.later(body, { maxOutputLength: bytesMax });
   } catch (cause) {
-    if (cause instanceof CodecError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(bytesMax);
+    if (isTooLarge(cause)) throw new CodecError('body-too-large', `the body inflates to more than ${bytesMax} bytes`);
     throw new CodecError('body-corrupt', `the body does not inflate as ${encoding}`, { cause });
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
 }
 
 function formatOf(encoding: string): Format {
@@ -92,26 +110,46 @@ function formatOf(encoding: string): Format {
   throw new CodecError('encoding-unsupported', `content encoding ${encoding}; known: ${CONTENT_ENCODINGS.join(', ')}`);
 }
 
-function tooLarge(bytesMax: number): CodecError {
-  return new CodecError('body-too-large', `the body inflates to more than ${bytesMax} bytes`);
-}
-
-type ZstdCall = (
+type Now<Options> = (bytes: Uint8Array, options: Options) => Uint8Array;
+type Later<Options> = (
   bytes: Uint8Array,
-  options: { maxOutputLength?: number },
+  options: Options,
   done: (error: Error | null, result: Buffer) => void,
 ) => void;
 
+function way<Options extends object>(
+  now: Now<Options & Bound>,
+  later: Later<Options & Bound>,
+  fixed: Options,
+): Way<Bound> {
+  const promised = promisify<Uint8Array, Options & Bound, Buffer>(later);
+  return {
+    now: (bytes, bound) => now(bytes, { ...fixed, ...bound }),
+    later: (bytes, bound) => promised(bytes, { ...fixed, ...bound }),
+  };
+}
+
+function unchanged(): Way<Bound> {
+  const now: Now<Bound> = (bytes, { maxOutputLength = Number.POSITIVE_INFINITY }) => {
+    if (bytes.length <= maxOutputLength) return bytes;
+    throw Object.assign(new Error('too large'), { code: 'ERR_BUFFER_TOO_LARGE' });
+  };
+  return { now, later: async (bytes, bound) => now(bytes, bound) };
+}
+
 /** Zstandard came to Node with 22.15; the types that we build against are older. */
 function zstdFormat(): { zstd?: Format } {
-  const { zstdCompress, zstdDecompress } = zlib as { zstdCompress?: ZstdCall; zstdDecompress?: ZstdCall };
-  if (!zstdCompress || !zstdDecompress) return {};
-  const compress = promisify(zstdCompress);
-  const decompress = promisify(zstdDecompress);
+  const { zstdCompress, zstdDecompress, zstdCompressSync, zstdDecompressSync } = zlib as {
+    zstdCompress?: Later<Bound>;
+    zstdDecompress?: Later<Bound>;
+    zstdCompressSync?: Now<Bound>;
+    zstdDecompressSync?: Now<Bound>;
+  };
+  if (!zstdCompress || !zstdDecompress || !zstdCompressSync || !zstdDecompressSync) return {};
   return {
     zstd: {
-      compress: (bytes) => compress(bytes, {}),
-      inflate: (bytes, maxOutputLength) => decompress(bytes, { maxOutputLength }),
+      compress: way(zstdCompressSync, zstdCompress, {}),
+      inflate: way(zstdDecompressSync, zstdDecompress, {}),
     },
   };
 }

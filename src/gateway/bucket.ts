@@ -31,7 +31,7 @@ export interface Bucket {
 }
 
 /** One bucket, with the number of the first. */
-export function combineBuckets(buckets: readonly Bucket[]): Bucket {
+function combineBuckets(buckets: readonly Bucket[]): Bucket {
   const [{ number, aggregates: ofFirst }] = buckets as readonly [Bucket];
   return {
     number,

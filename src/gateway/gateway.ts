@@ -79,7 +79,6 @@ function assemble(
   const admissions = createAdmissions({ store, sensors, archive: createArchive(store) });
   const retention = startRetention({ store, limits, clock, logger: logger ?? app.log });
 
-  app.removeAllContentTypeParsers();
   app.setErrorHandler((error, request, reply) => void sendProblem(request, reply, error));
   app.setNotFoundHandler(() => {
     throw new GatewayError('not-found', 'no such path');

@@ -5,7 +5,7 @@
  * machine: whoever runs a gateway sets what differs.
  */
 import assert from 'node:assert';
-import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, type ProblemCode } from '../codec/index.ts';
+import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX } from '../codec/index.ts';
 
 /** What whoever runs a gateway may set. */
 export interface GatewayLimits {
@@ -79,9 +79,6 @@ export const HTTP = {
   /** After this long, closing no longer waits for clients that are slow to send or to read. */
   closeGraceMs: 10_000,
 } as const;
-
-/** Codes that say how much would have been fine. */
-export const LIMIT_CODES: readonly ProblemCode[] = ['body-too-large', 'batch-limit'];
 
 /** @param chosen what differs from the defaults */
 export function limitsFrom(chosen: Partial<GatewayLimits> = {}): GatewayLimits {

@@ -56,6 +56,6 @@ export function pageStart(granularity: Granularity, bucket: number): number {
   return Math.floor(bucket / pageBuckets) * pageBuckets * bucketMs;
 }
 
-export function bucketMsOf(kind: Exclude<PageKind, 'device'>): number {
+function bucketMsOf(kind: Exclude<PageKind, 'device'>): number {
   return kind === 'total' ? TOTAL_BUCKET_MS : GRANULARITIES[kind].bucketMs;
 }

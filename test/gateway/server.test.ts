@@ -287,6 +287,17 @@ test('a folder whose keys cannot be read lets go of its database again', async (
   await (await createGateway({ data })).close();
 });
 
+test('routes of one’s own stand beside those of the gateway', async (t) => {
+  const app = await createGateway({ data: await temporaryFolder(t) });
+  t.after(() => app.close());
+  app.post('/mine', async (request) => ({ got: request.body }));
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  const headers = { 'content-type': 'application/json' };
+  const answer = await say(`${url}/mine`, { method: 'POST', headers, body: Buffer.from('{"a":1}') });
+  assert.deepEqual(JSON.parse(answer.body.toString()), { got: { a: 1 } });
+  assert.equal((await say(`${url}/v1/totals`, { method: 'POST', headers, body: Buffer.from('{"a":1}') })).status, 405);
+});
+
 test('a store that is given is not closed', async (t) => {
   const gateway = await testGateway(t);
   const app = await createGateway({ store: gateway.store, keys: testKeys() });
