@@ -7,7 +7,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LevelIterator, LevelOperation, LevelRange, LevelUp } from 'level-rocksdb';
+import type { LevelIterator, LevelUp } from 'level-rocksdb';
 import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
 import { levelRocks } from './rocksdb-addon.ts';
@@ -23,13 +23,22 @@ export interface RocksOptions {
   readonly compression?: boolean;
 }
 
-export type Operation = LevelOperation;
+export type Operation =
+  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
+  | { readonly type: 'del'; readonly key: Buffer };
 
 /** Keys from `gte` (or above `gt`) to below `lt` (or to `lte`), ascending unless `reverse`. */
-export type KeyRange = Pick<LevelRange, 'gte' | 'gt' | 'lt' | 'lte' | 'reverse' | 'limit'>;
+export interface KeyRange {
+  readonly gte?: Buffer;
+  readonly gt?: Buffer;
+  readonly lt?: Buffer;
+  readonly lte?: Buffer;
+  readonly reverse?: boolean;
+  readonly limit?: number;
+}
 
 /** Keys from `gte` to below `lt`. */
-export type KeySpan = Required<Pick<LevelRange, 'gte' | 'lt'>>;
+export type KeySpan = Required<Pick<KeyRange, 'gte' | 'lt'>>;
 
 export interface Rocks {
   /** One atomic, fsynced write. */
