@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventsOf, problemOf } from '../../src/codec/index.ts';
+import { openOffline } from '../../src/device/offline.ts';
+import { quarantinedEvents, quarantineEntry, requeue, tableOf } from '../../src/device/quarantine.ts';
+import { collect } from '../store/queue-fixture.ts';
+import { blockOf, garbage, tableOf as packed } from './blocks.ts';
+import { DEAD, queueOf, readings, temporaryDirectory, testDevice, until } from './device-fixture.ts';
+import { createModelGateway, refusing } from './model-gateway.ts';
+
+const ODD = { ts: 5, sensor: 'ä', fields: { volume: -0, tiny: 5e-324, long: 0.1 + 0.2, state: 'on', open: false } };
+
+test('nothing of the event is lost, not even the sign of zero', () => {
+  const { bytes: columns } = blockOf([ODD]);
+  const parcel = { first: 7, table: packed([ODD]), columns };
+  const entry = quarantineEntry(parcel, Buffer.alloc(16, 1), problemOf('sensor-limit', 'too many'), 99);
+  const [event] = [...eventsOf(tableOf(entry))];
+  assert.deepEqual(event, ODD);
+  assert(Object.is(event!.fields['volume'], -0));
+  assert.deepEqual(
+    [...quarantinedEvents(entry)],
+    [{ stream: '01'.repeat(16), sequence: 7, event: ODD, code: 'sensor-limit', detail: 'too many', refusedAt: 99 }],
+  );
+  const bare = quarantineEntry(parcel, Buffer.alloc(16), { ...problemOf('sensor-limit', ''), detail: undefined! }, 1);
+  assert.equal([...quarantinedEvents(bare)][0]!.detail, '');
+});
+
+test('refused events are kept with the reason, listed, and sent again when someone says so', async (t) => {
+  const data = await temporaryDirectory(t);
+  const gateway = createModelGateway();
+  gateway.judge = refusing(({ sensor }) => sensor === 's1', 'sensor-limit');
+  const device = await testDevice(t, gateway, { data });
+  const said: number[] = [];
+  device.on('quarantined', (events) => said.push(...events.map(({ sequence }) => sequence)));
+  await device.recordAll(readings(30));
+  await device.drain();
+  const kept = await collect(device.quarantine());
+  assert.deepEqual(
+    kept.map(({ event }) => event),
+    readings(30).filter(({ sensor }) => sensor === 's1'),
+  );
+  assert.deepEqual(
+    said,
+    kept.map(({ sequence }) => sequence),
+  );
+  assert.deepEqual([device.status().quarantined.events, device.status().delivered.events], [10, 20]);
+  await device.close();
+
+  const again = await testDevice(t, gateway, { data });
+  assert.equal(again.status().quarantined.events, 10, 'kept over a restart');
+  // The gateway has not changed its mind.
+  assert.equal(await again.retryQuarantine(), 10);
+  await again.drain();
+  const still = await collect(again.quarantine());
+  assert.equal(still.length, 10);
+  assert(
+    still.every(({ sequence }) => sequence > 30),
+    'under new ids',
+  );
+  gateway.judge = () => undefined;
+  assert.equal(await again.retryQuarantine(), 10);
+  await again.drain();
+  assert.deepEqual(await collect(again.quarantine()), []);
+  assert.equal(gateway.events.size, 30);
+  await until(() => !again.status().counting);
+  const { recorded, delivered, queued, quarantined } = again.status();
+  assert.deepEqual(
+    [recorded, delivered, queued, quarantined].map(({ events }) => events),
+    [30, 30, 0, 0],
+  );
+  assert.equal(recorded.sums['volume'], '4.65');
+});
+
+test('two who retry at the same time queue everything once', async (t) => {
+  const gateway = createModelGateway();
+  gateway.judge = refusing(() => true);
+  const device = await testDevice(t, gateway);
+  await device.recordAll(readings(12));
+  await device.drain();
+  gateway.judge = () => undefined;
+  const queued = await Promise.all([device.retryQuarantine(), device.retryQuarantine(), device.retryQuarantine()]);
+  assert.deepEqual(queued, [12, 0, 0]);
+  await device.drain();
+  assert.equal(gateway.events.size, 12);
+  assert.equal(device.status().recorded.events, 12);
+});
+
+test('what is refused again while a retry goes on is not tried again by it', async () => {
+  const entry = (first: number) =>
+    quarantineEntry(
+      { first, table: packed(readings(1, first)), columns: blockOf(readings(1, first)).bytes },
+      Buffer.alloc(16),
+      problemOf('sensor-limit', ''),
+      0,
+    );
+  let next = 100;
+  const removed: unknown[] = [];
+  const queue: Parameters<typeof requeue>[0] = {
+    get next() {
+      return next;
+    },
+    async *quarantine() {
+      for (const first of [5, 7]) yield entry(first);
+      for (let first = 100; first < 103; first++) yield entry(first);
+    },
+    async append(blocks, extras) {
+      removed.push(extras!.removeQuarantine, blocks.length);
+      return { first: next, last: next++, stream: Buffer.alloc(16) };
+    },
+  };
+  const given = await collect(requeue(queue));
+  assert.deepEqual(
+    given.map(({ appended }) => appended.first),
+    [100, 101],
+  );
+  assert.deepEqual(removed, [[5], 1, [7], 1]);
+});
+
+test('offline: the same figures and the same quarantine, from the disk', async (t) => {
+  const data = await temporaryDirectory(t);
+  await assert.rejects(openOffline(data), { code: 'not-found' });
+  const gateway = createModelGateway();
+  gateway.judge = refusing(({ sensor }) => sensor === 's1');
+  const device = await testDevice(t, gateway, { data });
+  await device.recordAll(readings(30));
+  await device.drain();
+  gateway.before = () => new Error('ECONNRESET');
+  await device.recordAll(readings(12, 31));
+  const { id, queueBytes, recorded, delivered, queued, quarantined, gaps } = device.status();
+  await assert.rejects(openOffline(data), { code: 'locked' });
+  await device.close();
+  const offline = await openOffline(data);
+  assert.deepEqual(await offline.status(), {
+    id,
+    link: null,
+    queueBytes,
+    recorded,
+    delivered,
+    queued,
+    quarantined,
+    gaps,
+  });
+  assert.equal((await collect(offline.quarantine())).length, 10);
+  assert.equal(await offline.retryQuarantine(), 10);
+  const after = await offline.status();
+  assert.deepEqual([after.queued.events, after.quarantined.events], [22, 0]);
+  assert.deepEqual(after.recorded, recorded);
+  await offline.close();
+  gateway.before = () => undefined;
+  gateway.judge = () => undefined;
+  const again = await testDevice(t, gateway, { data });
+  await again.drain();
+  assert.equal(gateway.events.size, 42);
+});
+
+test('offline: gaps count, and a block that does not decode becomes one', async (t) => {
+  const data = await temporaryDirectory(t);
+  const queue = await queueOf(t, data);
+  await queue.append([blockOf(readings(5)), garbage(4), blockOf(readings(5, 6))]);
+  await queue.close();
+  const offline = await openOffline(data);
+  const { recorded, queued, gaps } = await offline.status();
+  assert.deepEqual([recorded.events, queued.events, gaps.events], [14, 10, 4]);
+  await offline.close();
+  const device = await testDevice(t, DEAD, { data });
+  await until(() => !device.status().counting);
+  assert.equal(device.status().recorded.events, 14);
+});

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DeclaredGap } from '../../src/codec/index.ts';
+import { addDecimals, formatDecimal, parseDecimal, ZERO } from '../../src/codec/index.ts';
+import type { Device } from '../../src/device/index.ts';
+import { garbage } from './blocks.ts';
+import { DEAD, queueOf, readings, temporaryDirectory, testDevice, until, volumeOf } from './device-fixture.ts';
+import { createModelGateway, type ModelGateway } from './model-gateway.ts';
+
+/** Room for some ten commits: their readings are so regular that a block takes little more than its frame. */
+const QUEUE_BYTES_MAX = 2_000;
+
+const sum = (texts: readonly (string | undefined)[]): string =>
+  formatDecimal(texts.reduce((all, text) => addDecimals(all, parseDecimal(text ?? '0')!), ZERO));
+
+/** Events and volume by place. */
+function balance(device: Device) {
+  const { recorded, delivered, queued, quarantined, gaps } = device.status();
+  const volume = [delivered, queued, quarantined, gaps].map(({ sums }) => sums['volume']);
+  assert.equal(delivered.events + queued.events + quarantined.events + gaps.events, recorded.events);
+  assert.equal(sum(volume), recorded.sums['volume'] ?? '0');
+  return { recorded, delivered, queued, gaps };
+}
+
+/** Records so many commits of `size` readings, behind the first `from`. */
+async function fill(device: Device, commits: number, from = 0, size = 50): Promise<void> {
+  for (let i = 0; i < commits; i++) await device.recordAll(readings(size, from + size * i + 1));
+}
+
+const millionths = (text: string): bigint => BigInt(Math.round(Number(text) * 1e6));
+
+/** What the gateway has counted and what it was told is lost make up everything. */
+function assertComplete(gateway: ModelGateway, events: number): void {
+  let lost = 0;
+  let lostVolume = 0n;
+  for (const { first, last, sums } of gateway.gaps.values()) {
+    lost += last - first + 1;
+    lostVolume += millionths(sums!['volume']!);
+  }
+  assert.equal(gateway.events.size + lost, events);
+  assert.equal(gateway.volume() + lostVolume, millionths(volumeOf(events)));
+}
+
+const sequencesOf = (gateway: ModelGateway): number[] =>
+  [...gateway.events.keys()].map((id) => Number(id.split('/')[1]));
+
+const isWithin = (gaps: Iterable<DeclaredGap>, sequence: number): boolean =>
+  [...gaps].some(({ first, last }) => sequence >= first && sequence <= last);
+
+test('refuse: a full queue takes nothing more until something has left', async (t) => {
+  const gateway = createModelGateway();
+  let online = false;
+  gateway.before = () => (online ? undefined : new Error('ENETUNREACH'));
+  const device = await testDevice(t, gateway, { queueBytesMax: QUEUE_BYTES_MAX });
+  const faults: unknown[] = [];
+  device.on('fault', (error) => faults.push((error as { code?: unknown }).code));
+  let stored = 0;
+  for (let i = 0; ; i++) {
+    const refused = await device.recordAll(readings(50, 50 * i + 1)).then(
+      () => undefined,
+      (error: { code: string }) => error.code,
+    );
+    if (refused !== undefined) {
+      assert.equal(refused, 'queue-full');
+      break;
+    }
+    stored += 50;
+  }
+  assert(device.status().queueBytes <= QUEUE_BYTES_MAX);
+  assert.deepEqual(faults, ['queue-full']);
+  assert.equal(balance(device).recorded.events, stored);
+  online = true;
+  await device.drain();
+  await device.recordAll(readings(50, stored + 1));
+  await device.drain();
+  assert.equal(gateway.events.size, stored + 50);
+  assert.deepEqual(balance(device).gaps, { events: 0, sums: {} });
+});
+
+test('drop-oldest: the newest are kept, and the loss is a gap whose exact sums reach the gateway', async (t) => {
+  const data = await temporaryDirectory(t);
+  const device = await testDevice(t, DEAD, {
+    data,
+    inFlightMax: 1,
+    queueBytesMax: QUEUE_BYTES_MAX,
+    whenFull: 'drop-oldest',
+  });
+  const said: DeclaredGap[] = [];
+  device.on('gap', (gap) => said.push(gap));
+  await fill(device, 30);
+  const before = balance(device);
+  assert.equal(before.recorded.events, 1_500);
+  assert.equal(before.recorded.sums['volume'], volumeOf(1_500));
+  assert(before.gaps.events > 500);
+  assert.equal(
+    said.reduce((events, { first, last }) => events + last - first + 1, 0),
+    before.gaps.events,
+  );
+  assert(device.status().queueBytes <= QUEUE_BYTES_MAX);
+  await device.close();
+  // What is on disk says the same.
+  const again = await testDevice(t, DEAD, { data });
+  await until(() => !again.status().counting);
+  assert.deepEqual(balance(again), before);
+  await again.close();
+  const gateway = createModelGateway();
+  const last = await testDevice(t, gateway, { data });
+  await last.drain();
+  assertComplete(gateway, 1_500);
+  assert(sequencesOf(gateway).includes(1_500));
+  const after = balance(last);
+  assert.deepEqual([after.queued.events, after.gaps], [0, before.gaps]);
+  assert.equal(gateway.gaps.size, said.length, 'each gap once');
+});
+
+test('nothing is given up that the gateway may have', async (t) => {
+  const gateway = createModelGateway();
+  let online = false;
+  // Counts whatever comes, and no answer ever gets back.
+  gateway.after = (answer) => (online ? answer : new Error('ECONNRESET'));
+  const device = await testDevice(t, gateway, {
+    inFlightMax: 1,
+    queueBytesMax: QUEUE_BYTES_MAX,
+    whenFull: 'drop-oldest',
+    batchEventsMax: 100,
+  });
+  const gaps: DeclaredGap[] = [];
+  device.on('gap', (gap) => gaps.push(gap));
+  await fill(device, 30);
+  assert(gaps.length > 0);
+  for (const sequence of sequencesOf(gateway)) assert(!isWithin(gaps, sequence), `${sequence} was sent`);
+  online = true;
+  await device.drain();
+  assertComplete(gateway, 1_500);
+  assert.equal(balance(device).delivered.events, gateway.events.size);
+});
+
+test('nor what it may have got from the run before', async (t) => {
+  const data = await temporaryDirectory(t);
+  const gateway = createModelGateway();
+  gateway.after = () => new Error('ECONNRESET');
+  const first = await testDevice(t, gateway, { data });
+  await fill(first, 2, 0, 500);
+  await until(() => gateway.events.size > 0);
+  const { queueBytes } = first.status();
+  await first.close();
+  const sent = sequencesOf(gateway);
+  const second = await testDevice(t, DEAD, {
+    data,
+    inFlightMax: 1,
+    queueBytesMax: queueBytes + 2_000,
+    whenFull: 'drop-oldest',
+  });
+  const gaps: DeclaredGap[] = [];
+  second.on('gap', (gap) => gaps.push(gap));
+  await fill(second, 20, 1_000);
+  assert(gaps.length > 0, 'what was recorded in this run can go');
+  for (const sequence of sent) assert(!isWithin(gaps, sequence), `${sequence} was sent`);
+  await until(() => !second.status().counting);
+  const { recorded } = balance(second);
+  assert.deepEqual([recorded.events, recorded.sums['volume']], [2_000, volumeOf(2_000)]);
+  await second.close();
+  gateway.after = (answer) => answer;
+  const last = await testDevice(t, gateway, { data });
+  await last.drain();
+  assertComplete(gateway, 2_000);
+  assert.deepEqual(balance(last).recorded, recorded);
+});
+
+test('a queue full of old events goes on recording: what is surely unsent gives way, stream by stream', async (t) => {
+  const data = await temporaryDirectory(t);
+  let queueBytes = 0;
+  for (let run = 0; run < 3; run++) {
+    const device = await testDevice(t, DEAD, { data });
+    await fill(device, 3, run * 12_288, 4_096);
+    queueBytes = device.status().queueBytes;
+    await device.close();
+  }
+  const full = await testDevice(t, DEAD, {
+    data,
+    inFlightMax: 1,
+    queueBytesMax: queueBytes,
+    whenFull: 'drop-oldest',
+  });
+  const gaps: DeclaredGap[] = [];
+  full.on('gap', (gap) => gaps.push(gap));
+  await fill(full, 5, 36_864, 4_096);
+  await until(() => !full.status().counting);
+  assert.equal(balance(full).recorded.events, 57_344);
+  assert(full.status().queueBytes <= queueBytes);
+  assert(
+    gaps.every(({ first }) => first > 8_192),
+    'the first that were found are in doubt',
+  );
+  assert(
+    gaps.some(({ first }) => first > 12_288),
+    'of more than one stream',
+  );
+  await full.close();
+  const gateway = createModelGateway();
+  const last = await testDevice(t, gateway, { data });
+  await last.drain();
+  assertComplete(gateway, 57_344);
+});
+
+test('what is larger than the whole queue is refused, and costs nobody his place', async (t) => {
+  const device = await testDevice(t, DEAD, { queueBytesMax: 4_000, whenFull: 'drop-oldest' });
+  await fill(device, 5);
+  const large = readings(4_000).map((event, i) => ({ ...event, fields: { volume: Math.sin(i) } }));
+  await assert.rejects(device.recordAll(large), { code: 'queue-full' });
+  const { recorded, gaps } = balance(device);
+  assert.deepEqual([recorded.events, gaps.events], [250, 0]);
+});
+
+test('where everything is in doubt, new events are refused rather than those given up', async (t) => {
+  const data = await temporaryDirectory(t);
+  const first = await testDevice(t, DEAD, { data });
+  await fill(first, 4, 0, 500);
+  await first.close();
+  const second = await testDevice(t, DEAD, { data, queueBytesMax: 1_000, whenFull: 'drop-oldest' });
+  await assert.rejects(fill(second, 1, 2_000), { code: 'queue-full' });
+  await until(() => !second.status().counting);
+  assert.deepEqual(balance(second).queued.events, 2_000);
+});
+
+test('a block that does not decode gives way as damage', async (t) => {
+  const data = await temporaryDirectory(t);
+  const queue = await queueOf(t, data);
+  // Beyond what is in doubt at the next start.
+  await queue.append(Array.from({ length: 9 }, () => garbage(4_096, 1_000)));
+  await queue.close();
+  const device = await testDevice(t, DEAD, {
+    data,
+    inFlightMax: 1,
+    queueBytesMax: 9_400,
+    whenFull: 'drop-oldest',
+  });
+  await fill(device, 10);
+  await until(() => !device.status().counting);
+  const { recorded, gaps } = balance(device);
+  assert.equal(recorded.events, 9 * 4_096 + 500);
+  assert(gaps.events >= 9 * 4_096);
+});
