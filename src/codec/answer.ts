@@ -20,6 +20,7 @@ export interface Acknowledgement {
 /** Every way of saying no, with its status. */
 export const PROBLEM_STATUS = {
   'headers-invalid': 400,
+  'query-invalid': 400,
   'body-corrupt': 400,
   'batch-malformed': 400,
   'batch-column': 400,

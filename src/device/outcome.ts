@@ -92,6 +92,7 @@ function problemOutcome(problem: Problem): Outcome {
     case 'token-invalid':
     case 'batch-version':
     case 'headers-invalid':
+    case 'query-invalid':
       return { kind: 'barred', problem };
     case 'signature-mismatch':
       // The gateway has our secret, or this answer would not verify: the request was damaged on its way.

@@ -32,7 +32,7 @@ const BUCKETS_DEFAULT = 120;
 /**
  * Buckets that begin before `to` and end after `from`, ascending. Without `to` the range ends with `tsMax`, the device's
  * latest event; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
- * @throws GatewayError `headers-invalid` where the range holds more than `BUCKETS_MAX` buckets
+ * @throws GatewayError `query-invalid` where the range holds more than `BUCKETS_MAX` buckets
  */
 export async function readSeries(
   store: Pick<GatewayStore<Page>, 'pages'>,
@@ -45,7 +45,7 @@ export async function readSeries(
   const end = Math.ceil((query.to ?? tsMax + 1) / bucketMs);
   const begin = query.from === undefined ? end - BUCKETS_DEFAULT : Math.floor(query.from / bucketMs);
   if (!(end - begin <= BUCKETS_MAX)) {
-    throw new GatewayError('headers-invalid', `from and to span more than ${BUCKETS_MAX} buckets`);
+    throw new GatewayError('query-invalid', `from and to span more than ${BUCKETS_MAX} buckets`);
   }
   const range = { from: pageStart(granularity, begin), to: end * bucketMs, ...(sensor !== undefined && { sensor }) };
   const series = createBucketPage(bucketMs);

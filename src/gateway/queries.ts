@@ -41,10 +41,10 @@ export const bucketsQuery = z.strictObject({
 });
 export const eventsQuery = z.strictObject({ from: time.optional(), to: time.optional(), sensor: name.optional() });
 
-/** @throws GatewayError `headers-invalid` */
+/** @throws GatewayError `query-invalid` */
 export function readQuery<T>(form: z.ZodType<T>, query: unknown): T {
   const result = form.safeParse(query);
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => `${path.join('.') || 'query'}: ${message}`);
-  throw new GatewayError('headers-invalid', problems.join('; '));
+  throw new GatewayError('query-invalid', problems.join('; '));
 }

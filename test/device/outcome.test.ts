@@ -64,6 +64,7 @@ test('a signature that is not for this answer to this request signs nothing', ()
 test('every problem, signed', () => {
   const expected: Record<ProblemCode, Outcome['kind']> = {
     'headers-invalid': 'barred',
+    'query-invalid': 'barred',
     'body-corrupt': 'refused',
     'batch-malformed': 'refused',
     'batch-column': 'refused',

@@ -235,7 +235,7 @@ test('queries that make no sense are refused by name', async (t) => {
     '/v1/devices/%ZZ',
     `/v1/devices/${'x'.repeat(1_000)}`,
   ]) {
-    await refused(gateway, path, 'headers-invalid', 400);
+    await refused(gateway, path, 'query-invalid', 400);
   }
 });
 
