@@ -132,10 +132,11 @@ function sensorOf(value: unknown): string {
 
 function timeOf(value: unknown, unit: TimeUnit): number {
   if (typeof value === 'number') return Math.round(value * MS_PER_UNIT[unit]);
-  const text = String(value).trim();
+  const text = typeof value === 'string' ? value.trim() : '';
   if (NUMBER_PATTERN.test(text)) return Math.round(Number(text) * MS_PER_UNIT[unit]);
   const ts = dateOf(text);
-  if (Number.isNaN(ts)) throw new CodecError('event-time', `no time with date and zone: ${text.slice(0, 40)}`);
+  if (Number.isNaN(ts))
+    throw new CodecError('event-time', `no time that means the same everywhere: ${String(value).slice(0, 40)}`);
   return ts;
 }
 
@@ -165,7 +166,7 @@ function valueOfCell(cell: string): FieldValue {
 function checkDigits(text: string): void {
   const [mantissa = '', exponent = ''] = text.toLowerCase().split('e');
   const digits = mantissa.replace(/\D/g, '').replace(/^0+/, '');
-  if (digits.length <= 15 && exponent.length <= 3) return;
+  if (digits.length <= 15 && exponent.length < 3) return;
   const value = Number(text);
   const exact = plainDecimal(mantissa, Number(exponent));
   if (!Number.isFinite(value) || formatDecimal(decimalOf(value)) !== exact) {
