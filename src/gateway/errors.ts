@@ -56,6 +56,7 @@ const CODE_OF_HTTP_ERROR: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'headers-invalid',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'headers-invalid',
   FST_ERR_BAD_URL: 'query-invalid',
+  FST_ERR_MAX_PARAM_LENGTH: 'query-invalid',
   HPE_HEADER_OVERFLOW: 'headers-too-large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
   // The client went away: nobody will read this, but it is counted.
