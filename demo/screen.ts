@@ -78,6 +78,16 @@ export function reconciliationText(scene: Scene, paint: Paint, columns: number):
   ].join('\n');
 }
 
+/** One line for each device that has not come to its end. */
+export function stragglerLines({ devices }: Scene): string[] {
+  return devices
+    .filter(({ link }) => link !== 'done')
+    .map(
+      ({ id, link, reason, queued }) =>
+        `${id} is ${link}${reason === null ? '' : ` (${reason})`}, ${number(queued)} queued`,
+    );
+}
+
 function verdictOn({ isComplete, gatewayAnswers, balance }: Scene, paint: Paint): string {
   if (!gatewayAnswers) return paint.bad('The gateway does not answer.');
   if (!isComplete) return paint.bad('The time was up before everything was delivered.');

@@ -7,7 +7,7 @@
 import { createLogUpdate } from 'log-update';
 import type { Scene } from './demo.ts';
 import type { DemoOptions } from './options.ts';
-import { liveText, paintFor, progressLine, reconciliationText } from './screen.ts';
+import { liveText, paintFor, progressLine, reconciliationText, stragglerLines } from './screen.ts';
 import { summaryOf } from './summary.ts';
 
 export interface View {
@@ -58,6 +58,7 @@ function lineView(options: DemoOptions, stdout: NodeJS.WriteStream, stderr: Node
       stderr.write(`${progressLine(scene)}\n`);
     },
     end(scene) {
+      for (const line of stragglerLines(scene)) stderr.write(`${line}\n`);
       const result = options.json
         ? JSON.stringify(summaryOf(scene, options))
         : reconciliationText(scene, paint, TEXT_COLUMNS);

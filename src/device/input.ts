@@ -8,8 +8,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, realpath, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
-import { parse } from 'csv-parse';
+import { type CsvError, parse } from 'csv-parse/sync';
 import { CodecError, createTableBuilder, type TelemetryEvent } from '../codec/index.ts';
 import type { Mark } from './recorder.ts';
 import { eventOfJson, eventOfRecord, type RowOptions } from './row.ts';
@@ -96,19 +95,15 @@ function sorted(rows: readonly Row[]): Pick<Chunk, 'events' | 'refused'> {
 
 async function* jsonRows(texts: AsyncIterable<string>, options: RowOptions): AsyncGenerator<Row[], void, void> {
   let line = 0;
-  let rest = '';
-  const rowsOf = (lines: readonly string[]): Row[] =>
-    lines.flatMap((text) => {
-      const at = ++line;
-      return text.trim() === '' ? [] : [{ line: at, read: () => eventOfJson(text, options) }];
-    });
-  for await (const text of texts) {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop()!;
-    yield rowsOf(lines);
-    if (rest.length > LINE_CHARS_MAX) throw new CodecError('event-field', `line ${line + 1} does not end`);
+  for await (const lines of wholeLines(texts, false)) {
+    yield lines
+      .replace(/\n$/, '')
+      .split('\n')
+      .flatMap((text) => {
+        const at = ++line;
+        return text.trim() === '' ? [] : [{ line: at, read: () => eventOfJson(text, options) }];
+      });
   }
-  yield rowsOf([rest]);
 }
 
 async function* csvRows(
@@ -117,36 +112,53 @@ async function* csvRows(
   options: RowOptions,
 ): AsyncGenerator<Row[], void, void> {
   let columns: readonly string[] | undefined;
-  let rows: Row[] = [];
-  const taken = (): Row[] => {
-    const all = rows;
-    rows = [];
-    return all;
-  };
-  const parser = parse({
-    delimiter: format === 'tsv' ? '\t' : ',',
-    relax_column_count: true,
-    skip_empty_lines: true,
-    max_record_size: LINE_CHARS_MAX,
-    // Called within the write that completes the record, and keeps it out of the stream.
-    on_record(record: string[], { lines: line }) {
-      const heading = columns;
-      if (heading === undefined) columns = record.map((name) => name.trim());
-      else rows.push({ line, read: () => eventOfRecord(heading, record, options) });
-      return null;
-    },
-  });
-  const ended = finished(parser.resume());
-  ended.catch(() => {});
-  for await (const text of texts) {
-    // What comes before a fault is recorded; the fault itself ends the input, for what follows it may mean anything.
-    await new Promise<void>((written) => parser.write(text, () => written()));
-    yield taken();
-    if (parser.errored) break;
+  let linesBefore = 0;
+  for await (const lines of wholeLines(texts, true)) {
+    const rows: Row[] = [];
+    try {
+      parse(lines, {
+        delimiter: format === 'tsv' ? '\t' : ',',
+        relax_column_count: true,
+        skip_empty_lines: true,
+        on_record(record: string[], { lines: line }) {
+          const heading = columns;
+          if (heading === undefined) columns = record.map((name) => name.trim());
+          else rows.push({ line: linesBefore + line, read: () => eventOfRecord(heading, record, options) });
+          return null;
+        },
+      });
+    } catch (error) {
+      // What comes before is recorded; what follows may mean anything.
+      yield rows;
+      const { code, lines: line } = error as CsvError & { lines: number };
+      throw new CodecError('event-field', `line ${linesBefore + line} of the input is not CSV (${code})`);
+    }
+    yield rows;
+    linesBefore += lines.split('\n').length - 1;
   }
-  parser.end();
-  await ended;
-  yield taken();
+}
+
+/** The texts cut anew behind the ends of lines, those within quotes excepted where there are quotes. */
+async function* wholeLines(texts: AsyncIterable<string>, hasQuotes: boolean): AsyncGenerator<string, void, void> {
+  let rest = '';
+  let isQuoted = false;
+  for await (const text of texts) {
+    let end = 0;
+    for (let from = 0; from <= text.length; ) {
+      const quote = hasQuotes ? text.indexOf('"', from) : -1;
+      const until = quote < 0 ? text.length : quote;
+      const lineEnd = isQuoted ? -1 : text.lastIndexOf('\n', until);
+      if (lineEnd >= from) end = lineEnd + 1;
+      if (quote >= 0) isQuoted = !isQuoted;
+      from = until + 1;
+    }
+    if (end > 0) yield rest + text.slice(0, end);
+    rest = end > 0 ? text.slice(end) : rest + text;
+    if (rest.length > LINE_CHARS_MAX) {
+      throw new CodecError('event-field', `a line of the input is longer than ${LINE_CHARS_MAX} characters`);
+    }
+  }
+  if (rest !== '') yield rest;
 }
 
 /** A file, what is left to read of it, and the mark to store with each chunk. */

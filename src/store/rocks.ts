@@ -6,7 +6,7 @@
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { LevelIterator, LevelUp } from 'level-rocksdb';
 import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
@@ -71,6 +71,8 @@ const READ_AHEAD_BYTES = 256 * 1024;
 const OPERATIONS_AT_ONCE = 512;
 
 const SYNC = { sync: true };
+
+const AT_WORK_POLL_MS = 5;
 
 export async function openRocks(path: string, options: RocksOptions = {}): Promise<Rocks> {
   const create = options.create ?? true;
@@ -142,10 +144,12 @@ class RocksDatabase implements Rocks {
   }
 
   get unsortedBytes(): number {
+    this.#assertOpen();
     return this.#property('rocksdb.cur-size-all-mem-tables');
   }
 
   get failures(): number {
+    this.#assertOpen();
     return this.#property('rocksdb.background-errors');
   }
 
@@ -168,14 +172,23 @@ class RocksDatabase implements Rocks {
   }
 
   close(): Promise<void> {
-    this.#closing ??= new Promise((resolve, reject) =>
-      this.#level.close((error) => (error ? reject(toStoreError(error, 'close')) : resolve())),
-    );
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
+  async #close(): Promise<void> {
+    // RocksDB never comes back from closing when work behind the scenes finds the disk full meanwhile.
+    while (this.#isAtWork()) await sleep(AT_WORK_POLL_MS);
+    await new Promise<void>((resolve, reject) =>
+      this.#level.close((error) => (error ? reject(toStoreError(error, 'close')) : resolve())),
+    );
+  }
+
+  #isAtWork(): boolean {
+    return ['rocksdb.num-running-flushes', 'rocksdb.num-running-compactions'].some((name) => this.#property(name) > 0);
+  }
+
   #property(name: string): number {
-    this.#assertOpen();
     return Number(this.#level._db.db.getProperty(name));
   }
 

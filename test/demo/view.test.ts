@@ -111,6 +111,7 @@ test('without a terminal progress goes to standard error, one line a second, and
   view.end(scene());
   view.close();
   assert.match(out(), /^device +recorded[\s\S]*time was up[^\n]*\n$/);
+  assert.equal(err(), 'pump-1 is online, 0 queued\npump-2 is offline (ECONNRESET), 200 queued\n');
 });
 
 test('with --json the result is one line that scripts can rely on', () => {

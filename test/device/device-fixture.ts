@@ -23,7 +23,8 @@ export async function temporaryDirectory(t: TestContext): Promise<string> {
 /** A device on the directory (or a new one) that retries within milliseconds and sends at once. */
 export async function testDevice(
   t: TestContext,
-  transport: Transport,
+  /** Undefined for HTTP. */
+  transport: Transport | undefined,
   options: Partial<DeviceOptions> = {},
 ): Promise<Device> {
   const device = await openDevice({
@@ -31,7 +32,7 @@ export async function testDevice(
     id: DEVICE_ID,
     credential: CREDENTIAL,
     data: options.data ?? (await temporaryDirectory(t)),
-    transport,
+    ...(transport && { transport }),
     lingerMs: 0,
     retryBaseMs: 1,
     retryMaxMs: 5,

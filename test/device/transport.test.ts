@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { createHttpTransport, type HttpTransportOptions } from '../../src/device/transport.ts';
+import { cleanUp, readings, testDevice } from './device-fixture.ts';
+import { serveModel } from './gateway-server.ts';
+import { createModelGateway } from './model-gateway.ts';
+
+const never = new AbortController().signal;
+
+async function testTransport(t: TestContext, answer: RequestListener, options: Partial<HttpTransportOptions> = {}) {
+  const server = createServer(answer);
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  const transport = createHttpTransport({
+    gateway: new URL(`http://127.0.0.1:${port}/base//`),
+    ca: undefined,
+    connections: 2,
+    requestTimeoutMs: 5_000,
+    ...options,
+  });
+  cleanUp(t, () => {
+    server.closeAllConnections();
+    return new Promise((closed) => server.close(closed));
+  });
+  cleanUp(t, () => transport.close());
+  return transport;
+}
+
+test('a request arrives as it is, and its answer comes back whole', async (t) => {
+  let seen: unknown;
+  const transport = await testTransport(t, async (incoming, answer) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const { method, url, headers } = incoming;
+    seen = [
+      method,
+      url,
+      headers['x-test'],
+      headers['content-length'],
+      headers['accept-encoding'],
+      Buffer.concat(chunks).toString(),
+    ];
+    answer.writeHead(418, { 'X-Answer': 'yes' }).end('short');
+  });
+  const { status, headers, body } = await transport.post({
+    headers: { 'x-test': '1' },
+    body: Buffer.from('bytes'),
+    signal: never,
+  });
+  assert.deepEqual(seen, ['POST', '/base/v1/batches', '1', '5', undefined, 'bytes']);
+  assert.deepEqual([status, headers['x-answer'], Buffer.from(body).toString()], [418, 'yes', 'short']);
+});
+
+test('a redirect is an answer, and not followed', async (t) => {
+  let requests = 0;
+  const transport = await testTransport(t, (_incoming, answer) => {
+    requests++;
+    answer.writeHead(307, { location: '/elsewhere' }).end();
+  });
+  const { status } = await transport.post({ headers: {}, body: Buffer.from('x'), signal: never });
+  assert.deepEqual([status, requests], [307, 1]);
+});
+
+test('an answer that is too long or breaks off is none', async (t) => {
+  const long = await testTransport(t, (_incoming, answer) => {
+    answer.end(Buffer.alloc(100_000));
+  });
+  await assert.rejects(long.post({ headers: {}, body: Buffer.from('x'), signal: never }), {
+    code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+  });
+  const broken = await testTransport(t, (_incoming, answer) => {
+    answer.writeHead(200, { 'content-length': '10' });
+    answer.write('half', () => answer.destroy());
+  });
+  await assert.rejects(broken.post({ headers: {}, body: Buffer.from('x'), signal: never }));
+});
+
+test('a gateway that never answers costs the timeout, and no more', async (t) => {
+  const transport = await testTransport(t, () => {}, { requestTimeoutMs: 50 });
+  await assert.rejects(transport.post({ headers: {}, body: Buffer.from('x'), signal: never }), { code: 'ETIMEDOUT' });
+  const slow = await testTransport(
+    t,
+    (_incoming, answer) => {
+      answer.writeHead(200);
+      const drip = setInterval(() => answer.write('.'), 5);
+      answer.once('close', () => clearInterval(drip));
+    },
+    { requestTimeoutMs: 60 },
+  );
+  await assert.rejects(slow.post({ headers: {}, body: Buffer.from('x'), signal: never }), { code: 'ETIMEDOUT' });
+});
+
+test('a signal ends the request with its reason, also one that has aborted before', async (t) => {
+  const transport = await testTransport(t, () => {});
+  const stop = new AbortController();
+  const posted = transport.post({ headers: {}, body: Buffer.from('x'), signal: stop.signal });
+  const reason = new Error('closed');
+  stop.abort(reason);
+  await assert.rejects(posted, reason);
+  await assert.rejects(transport.post({ headers: {}, body: Buffer.from('x'), signal: stop.signal }), reason);
+});
+
+test('a device keeps its connections, and gets through a gateway that comes and goes', async (t) => {
+  const gateway = createModelGateway();
+  gateway.before = (_, attempt) => (attempt % 5 === 3 ? new Error('gone') : undefined);
+  const served = await serveModel(t, gateway);
+  const device = await testDevice(t, undefined, { gateway: served.url, inFlightMax: 1 });
+  for (let i = 0; i < 10; i++) {
+    await device.recordAll(readings(5, 5 * i + 1));
+    await device.drain();
+  }
+  assert.equal(gateway.events.size, 50);
+  const lost = Math.floor((gateway.requests.length + 2) / 5);
+  assert(served.connections <= 1 + lost, `${served.connections} connections for ${gateway.requests.length} requests`);
+});
+
+test('a gateway that is not there is offline with the reason', async (t) => {
+  const device = await testDevice(t, undefined, { gateway: 'http://127.0.0.1:9' });
+  const offline = new Promise((resolve) => device.on('link', resolve));
+  await device.recordAll(readings(1));
+  const { state, reason } = (await offline) as { state: string; reason: string };
+  assert.deepEqual([state, reason], ['offline', 'ECONNREFUSED']);
+});
