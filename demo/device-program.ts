@@ -7,8 +7,8 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
-import { askControl } from '../src/device/control.ts';
 import type { DeviceStatus } from '../src/device/index.ts';
+import { askControl } from '../src/device/index.ts';
 import type { Program, Programs } from './programs.ts';
 
 /** Where the events come from. A file is finite; so is a simulation with a count. */

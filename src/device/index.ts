@@ -4,6 +4,7 @@
  * Read in this order: device → recorder → sync → cutter → delivery → exchange → outcome.
  */
 export { openDevice } from './assembly.ts';
+export { askControl } from './control.ts';
 export type {
   Device,
   DeviceEvents,

@@ -58,7 +58,7 @@ test('where nothing runs there is no answer', async (t) => {
 test('the socket of a run that crashed is replaced', async (t) => {
   const data = await temporaryDirectory(t);
   await writeFile(controlPath(data), '');
-  await assert.rejects(askControl(data, 'GET', '/status'), 'a file is no socket');
+  assert.equal(await askControl(data, 'GET', '/status'), undefined, 'nobody listens there');
   const device = await testDevice(t, createModelGateway(), { data });
   cleanUp(t, await serveControl(device, data));
   const answer = (await json((await askControl(data, 'GET', '/status'))!)) as { id: string };
@@ -81,7 +81,7 @@ test('a path that is too long for a socket has one elsewhere, its own', async (t
 test('where the socket cannot be made, the run hears of it', async (t) => {
   const data = await temporaryDirectory(t);
   const device = await testDevice(t, createModelGateway(), { data });
-  await assert.rejects(serveControl(device, join(data, 'nothing')), { code: 'ENOENT' });
+  await assert.rejects(serveControl(device, join(data, 'nothing')), { code: /^(EACCES|ENOENT)$/ });
 });
 
 test('a device that fails to answer breaks the answer off', async (t) => {
