@@ -8,7 +8,7 @@ import { eventsOf, problemOf, type TelemetryEvent } from '../../src/codec/index.
 import type { Device, DeviceOptions, TransportAnswer } from '../../src/device/index.ts';
 import { createRandom, seedOf } from '../codec/property.ts';
 import { collect } from '../store/queue-fixture.ts';
-import { SILENT, temporaryDirectory, testDevice, until } from './device-fixture.ts';
+import { temporaryDirectory, testDevice, until } from './device-fixture.ts';
 import { createModelGateway, type ModelGateway, page, refusal } from './model-gateway.ts';
 
 const WEATHERS = ['fair', 'fair', 'no route', 'lost answers', 'portal', 'silence', 'busy', 'revoked', 'storm'] as const;
@@ -22,7 +22,8 @@ const RECORDED_MAX = 6_000;
 class World {
   readonly random: () => number;
   readonly gateway: ModelGateway = createModelGateway();
-  weather: Weather = 'fair';
+  #weather: Weather = 'fair';
+  readonly #silent = new Set<() => void>();
   /** The times of recorded events, which tell them apart, and their volumes in millionths. */
   readonly recorded = new Map<number, bigint>();
   readonly ids = new Map<number, string>();
@@ -37,6 +38,16 @@ class World {
       if (count > 300) return problemOf('batch-limit', '', { eventsMax: 300 });
       return [...eventsOf(table)].some(({ sensor }) => sensor === 'guilty') ? problemOf('sensor-limit', '') : undefined;
     };
+  }
+
+  get weather(): Weather {
+    return this.#weather;
+  }
+
+  set weather(weather: Weather) {
+    this.#weather = weather;
+    for (const end of this.#silent) end();
+    this.#silent.clear();
   }
 
   below(bound: number): number {
@@ -74,7 +85,11 @@ class World {
       case 'portal':
         return page([200, 302, 400, 401, 403, 409, 413, 422, 503][this.below(9)]!, { 'retry-after': '0' });
       case 'silence':
-        return await SILENT.post(request);
+        return await new Promise((answer) => {
+          const end = (): void => answer(new Error('ETIMEDOUT'));
+          this.#silent.add(end);
+          request.signal.addEventListener('abort', end, { once: true });
+        });
       case 'busy':
         return refusal(this.gateway, request, problemOf('overloaded', '', { retryAfterMs: 1 }));
       case 'revoked':

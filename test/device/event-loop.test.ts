@@ -61,7 +61,9 @@ function acknowledging(): Transport {
   const gateway = { clock: Date.now };
   return {
     async post(request) {
-      const { stream, first, count } = decodeBatch(await inflateBody(request.headers['content-encoding']!, request.body));
+      const { stream, first, count } = decodeBatch(
+        await inflateBody(request.headers['content-encoding']!, request.body),
+      );
       const said = { stream: Buffer.from(stream).toString('hex'), first, count, inserted: count, duplicates: 0 };
       return signed(gateway, request, 200, encodeAnswer(said));
     },
