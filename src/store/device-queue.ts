@@ -21,8 +21,9 @@ export interface QueueOptions {
   /** Whose queue it is, set when it is made. Without it any device's is opened, and none is made. */
   readonly deviceId?: string;
   /**
-   * Held back on disk so that a full one can still be drained. Appending stops where half as much is left free.
-   * Default 16 MiB; with 0 nothing is held back, and a full disk can be neither drained nor even opened.
+   * Held back on disk so that a full one can still be drained. Appending stops where half as much is left free, or 2 MiB,
+   * whichever is more. Default 16 MiB; with 0 no file is held back, and a disk that others fill up can be neither
+   * drained nor even opened.
    */
   readonly reserveBytes?: number;
   /** Make the queue where there is none; otherwise a missing one is `not-found`. Default true. */

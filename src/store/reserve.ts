@@ -10,7 +10,7 @@ import { toStoreError } from './errors.ts';
 
 export interface ReserveOptions {
   readonly path: string;
-  /** 0: nothing is held back, and the disk is never low. */
+  /** 0: no file is made. */
   readonly bytes: number;
   /** Random bytes: zeros would take no space where the file system compresses. */
   readonly randomBytes: (count: number) => Uint8Array;
@@ -20,8 +20,8 @@ export interface ReserveOptions {
 
 export interface Reserve {
   /**
-   * Whether less than half as much as is held back would be free after `bytes` more, and after `pendingBytes` that will
-   * be written anyway. The disk is measured every 250 ms or MiB, not at every question; then, too, a missing file is
+   * Whether less than half as much as is held back, or than RocksDB needs to work, would be free after `bytes` more, and
+   * after `pendingBytes` that will be written anyway. The disk is measured every 250 ms or MiB, not at every question; then, too, a missing file is
    * made in the background where there is room for it.
    */
   isLow(bytes: number, pendingBytes?: number): Promise<boolean>;
@@ -32,6 +32,12 @@ export interface Reserve {
   /** Waits for a file that is being made. */
   close(): Promise<void>;
 }
+
+/**
+ * Appending stops here even where nothing is held back: RocksDB that finds the disk full behind the scenes may never come
+ * back from closing, and then only a new process can open the queue.
+ */
+const WORKING_BYTES = 2 << 20;
 
 const MEASURE_EVERY_MS = 250;
 const MEASURE_EVERY_BYTES = 1 << 20;
@@ -59,10 +65,10 @@ class ReserveFile implements Reserve {
   }
 
   async isLow(bytes: number, pendingBytes = 0): Promise<boolean> {
-    if (this.#options.bytes === 0) return false;
     const isOld = this.#options.now() - this.#measuredAtMs >= MEASURE_EVERY_MS;
     if (isOld || this.#grantedBytes + bytes >= MEASURE_EVERY_BYTES) await this.#measure();
-    const isLow = this.#freeBytes - this.#grantedBytes - bytes - pendingBytes < this.#options.bytes / 2;
+    const isLow =
+      this.#freeBytes - this.#grantedBytes - bytes - pendingBytes < Math.max(WORKING_BYTES, this.#options.bytes / 2);
     if (!isLow) this.#grantedBytes += bytes;
     return isLow;
   }
@@ -90,7 +96,7 @@ class ReserveFile implements Reserve {
     this.#measuredAtMs = now();
     this.#grantedBytes = 0;
     // Twice, so that what is left besides is not low again at once.
-    if (!this.#held && this.#freeBytes >= 2 * bytes) this.#make();
+    if (bytes > 0 && !this.#held && this.#freeBytes >= 2 * bytes) this.#make();
   }
 
   #make(): void {

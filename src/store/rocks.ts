@@ -60,7 +60,7 @@ export interface Rocks {
   readonly unsortedBytes: number;
   /** How often RocksDB failed at its work behind the scenes since it was opened: no space, or a file that has rotted. */
   readonly failures: number;
-  /** Waits for what is under way. Further calls are `closed`. Calling it again is harmless. */
+  /** Waits for what is under way, within bounds. Further calls are `closed`. Calling it again is harmless. */
   close(): Promise<void>;
 }
 
@@ -69,6 +69,9 @@ const READ_AHEAD_BYTES = 256 * 1024;
 
 /** A larger write is handed over in such pieces, and the event loop runs in between. It is one write all the same. */
 const OPERATIONS_AT_ONCE = 512;
+
+/** Closing waits for a sorted file or two; what takes this long will not end. */
+const CLOSE_MAX_MS = 30_000;
 
 const SYNC = { sync: true };
 
@@ -179,9 +182,15 @@ class RocksDatabase implements Rocks {
   async #close(): Promise<void> {
     // RocksDB never comes back from closing when work behind the scenes finds the disk full meanwhile.
     while (this.#isAtWork()) await sleep(AT_WORK_POLL_MS);
-    await new Promise<void>((resolve, reject) =>
+    const closed = new Promise<void>((resolve, reject) =>
       this.#level.close((error) => (error ? reject(toStoreError(error, 'close')) : resolve())),
     );
+    const given = new AbortController();
+    const stuck = sleep(CLOSE_MAX_MS, undefined, { signal: given.signal, ref: false }).then(() => {
+      throw new StoreError('io', 'RocksDB does not come back from closing; only a new process can open the database');
+    });
+    stuck.catch(() => {});
+    await Promise.race([closed, stuck]).finally(() => given.abort());
   }
 
   #isAtWork(): boolean {

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEVICE_ID, temporaryDirectory } from './device-fixture.ts';
+import { serveModel } from './gateway-server.ts';
+import { createModelGateway } from './model-gateway.ts';
+import { csvRows, fileOf, runFlags, runToEnd, summaryOf } from './program.ts';
+
+test('run --input FILE: status 0 once all of it is counted, to the last digit; a second run adds nothing', async (t) => {
+  const gateway = createModelGateway();
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const { csv, volume } = csvRows(9_000);
+  const file = await fileOf(t, 'rows.csv', csv);
+  const ended = await runToEnd(t, runFlags(data, url, '--input', file));
+  assert.equal(ended.status, 0, ended.stderr);
+  assert.equal(gateway.events.size, 9_000);
+  assert.equal(gateway.volume(), volume);
+  const { input, id, recorded, delivered, queued } = summaryOf(ended);
+  assert.deepEqual(input, { recorded: 9_000, refused: 0, skipped: 0 });
+  assert.deepEqual([id, recorded.events, delivered.events, queued.events], [DEVICE_ID, 9_000, 9_000, 0]);
+  assert.equal(BigInt(Math.round(Number(delivered.sums['volume']) * 1e6)), volume);
+  assert.equal(ended.stdout.split('\n').length, 2, 'one line');
+  const again = await runToEnd(t, runFlags(data, url, '--input', file));
+  assert.equal(again.status, 0);
+  assert.deepEqual(summaryOf(again).input, { recorded: 0, refused: 0, skipped: 9_000 });
+  assert.equal(gateway.events.size, 9_000);
+});
+
+test('run --input -: rows from a pipe, mapped; refused ones are reported with their line', async (t) => {
+  const gateway = createModelGateway();
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const lines = [
+    '{"time":"2024-01-02 03:04:05","meter":"m1","flow":1.5,"noise":9}',
+    'nonsense',
+    '{"time":1700000000,"flow":2.25}',
+    '{"time":1700000001,"flow":12345678901234567890}',
+  ];
+  const flags = ['--map', 'ts=time, sensor=meter,volume=flow', '--skip', 'noise', '--time-unit', 's', '--sensor', 'x'];
+  const ended = await runToEnd(t, runFlags(data, url, '--input', '-', ...flags), lines.join('\n'));
+  assert.equal(ended.status, 0, ended.stderr);
+  assert.deepEqual(
+    [...gateway.events.values()].map((event) => JSON.parse(event)),
+    [
+      { ts: Date.UTC(2024, 0, 2, 3, 4, 5), sensor: 'm1', fields: { volume: 1.5 } },
+      { ts: 1_700_000_000_000, sensor: 'x', fields: { volume: 2.25 } },
+    ],
+  );
+  assert.deepEqual(summaryOf(ended).input, { recorded: 2, refused: 2, skipped: 0 });
+  const refused = ended.stderr.split('\n').filter((line) => line.includes('"rows refused"'));
+  assert.equal(refused.length, 1);
+  assert.deepEqual(
+    [JSON.parse(refused[0]!).rows, JSON.parse(refused[0]!).line, JSON.parse(refused[0]!).code],
+    [2, 2, 'event-field'],
+  );
+});
+
+test('run --input simulate: ends after its events; the same seed, the same volumes', async (t) => {
+  const volumes = await Promise.all(
+    [0, 1].map(async () => {
+      const gateway = createModelGateway();
+      const { url } = await serveModel(t, gateway);
+      const flags = ['--input', 'simulate', '--events', '700', '--rate', '0', '--seed', '5', '--profile', 'machine'];
+      const ended = await runToEnd(t, runFlags(await temporaryDirectory(t), url, ...flags));
+      assert.equal(ended.status, 0, ended.stderr);
+      assert.equal(gateway.events.size, 700);
+      assert.deepEqual(summaryOf(ended).input, { recorded: 700, refused: 0, skipped: 0 });
+      return gateway.volume();
+    }),
+  );
+  assert.equal(volumes[0], volumes[1]);
+});
