@@ -46,7 +46,6 @@ export function createCutter(options: CutterOptions): Cutter {
   let ahead: Block[] = [];
 
   async function fill(from: number): Promise<void> {
-    while (ahead.length > 0 && ahead[0]!.first < from) ahead.shift();
     // A few small blocks left over would make a small batch while more are waiting on disk.
     if (ahead.length >= READ_BLOCKS / 2 || fillsBatch(ahead)) return;
     const known = ahead.at(-1);

@@ -17,8 +17,8 @@ export class DeviceError extends Error {
   override readonly name = 'DeviceError';
   readonly code: DeviceErrorCode;
 
-  constructor(code: DeviceErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(code: DeviceErrorCode, message: string) {
+    super(message);
     this.code = code;
   }
 }

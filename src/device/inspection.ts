@@ -14,6 +14,9 @@ import type { DeviceStatus } from './device.ts';
 import { type OfflineQueue, type OfflineStatus, openOffline } from './offline.ts';
 import type { QuarantinedEvent } from './quarantine.ts';
 
+/** No colours: what stands in the cells is read, or goes through a pipe. */
+const PLAIN = { head: [], border: [] };
+
 export async function printStatus({ data, json: asJson }: { data: string; json: boolean }): Promise<void> {
   const answer = await askControl(data, 'GET', '/status');
   const status = answer ? ((await json(answer)) as DeviceStatus) : await offline(data, (queue) => queue.status());
@@ -22,7 +25,7 @@ export async function printStatus({ data, json: asJson }: { data: string; json: 
 
 export async function listQuarantine({ data, json: asJson }: { data: string; json: boolean }): Promise<void> {
   if (asJson) return exportQuarantine({ data });
-  const table = new Table({ head: ['sequence', 'time', 'sensor', 'code', 'detail'] });
+  const table = new Table({ head: ['sequence', 'time', 'sensor', 'code', 'detail'], style: PLAIN });
   await eachQuarantined(data, async (lines) => {
     for await (const line of lines) {
       const { sequence, event, code, detail } = JSON.parse(line) as QuarantinedEvent;
@@ -78,7 +81,7 @@ async function offline<T>(data: string, use: (queue: OfflineQueue) => Promise<T>
 }
 
 function statusText(status: DeviceStatus | OfflineStatus): string {
-  const table = new Table({ head: ['', 'events', 'volume'], colAligns: ['left', 'right', 'right'] });
+  const table = new Table({ head: ['', 'events', 'volume'], colAligns: ['left', 'right', 'right'], style: PLAIN });
   for (const place of ['recorded', 'delivered', 'queued', 'quarantined', 'gaps'] as const) {
     const { events, sums } = status[place];
     table.push([place, events.toLocaleString('en'), sums['volume'] ?? '–']);

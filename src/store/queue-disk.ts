@@ -35,8 +35,8 @@ export interface QueueDisk {
   readonly handle: RocksHandle;
   /** Runs one task at a time, with the database open. */
   exclusive<T>(task: () => Promise<T>): Promise<T>;
-  /** Commits what `plan` makes of the state; it is asked again where the first try ends on a full disk. Exclusive. */
-  commit(plan: (state: QueueState) => Change, mayUseReserve: boolean): Promise<void>;
+  /** Commits what `plan` makes of the state; an urgent one is tried again where the disk was full. Exclusive. */
+  commit(plan: (state: QueueState) => Change, isUrgent: boolean): Promise<void>;
   /** `disk-full` where `bytes` more would leave too little to drain with. Exclusive. */
   assertRoom(bytes: number): Promise<void>;
   /** Puts a new database in the place of one that RocksDB keeps failing at. Exclusive. */
@@ -92,7 +92,7 @@ class Disk implements QueueDisk {
     return run;
   }
 
-  async commit(plan: (state: QueueState) => Change, mayUseReserve: boolean): Promise<void> {
+  async commit(plan: (state: QueueState) => Change, isUrgent: boolean): Promise<void> {
     for (let isFirstTry = true; ; isFirstTry = false) {
       const before = this.#state;
       const { state: after, operations } = plan(before);
@@ -101,14 +101,14 @@ class Disk implements QueueDisk {
         this.#state = after;
         return;
       } catch (error) {
-        const tryAgain = isFirstTry && mayUseReserve && isFull(error);
-        if (tryAgain) await this.#reserve.spend();
+        // Opening again writes, and so does closing.
+        if (isFull(error)) await this.#reserve.spend();
         this.handle.giveUp();
         await this.#ready();
         // What failed may be on disk after all, and then it is durable: opening has written it anew.
         const { revision, next } = this.#state.position;
         if (revision === after.position.revision && next === after.position.next) return;
-        if (!tryAgain) throw error;
+        if (!(isFirstTry && isUrgent && isFull(error))) throw error;
       }
     }
   }

@@ -75,7 +75,13 @@ const CLOSE_MAX_MS = 30_000;
 
 const SYNC = { sync: true };
 
-const AT_WORK_POLL_MS = 5;
+/** A try waits for the one before it, so that one or the other shows as work all the time; the next comes after 5 s. */
+const CALM_MS = 200;
+const CALM_POLL_MS = 5;
+const CALM_MAX_MS = 6_000;
+
+const FAILURES = 'rocksdb.background-errors';
+const AT_WORK = ['rocksdb.num-running-flushes', 'rocksdb.num-running-compactions'];
 
 export async function openRocks(path: string, options: RocksOptions = {}): Promise<Rocks> {
   const create = options.create ?? true;
@@ -106,12 +112,22 @@ function openLevel(path: string, create: boolean, options: RocksOptions): Promis
 class RocksDatabase implements Rocks {
   readonly #level: LevelUp;
   #closing: Promise<void> | undefined;
+  #hasFailed = false;
 
   constructor(level: LevelUp) {
     this.#level = level;
   }
 
   async write(operations: readonly Operation[]): Promise<void> {
+    try {
+      await this.#write(operations);
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
+  }
+
+  async #write(operations: readonly Operation[]): Promise<void> {
     if (operations.length <= OPERATIONS_AT_ONCE) {
       return await this.#call('write', (done) =>
         this.#level.batch(operations, SYNC, (error) => done(error, undefined)),
@@ -153,7 +169,7 @@ class RocksDatabase implements Rocks {
 
   get failures(): number {
     this.#assertOpen();
-    return this.#property('rocksdb.background-errors');
+    return this.#property(FAILURES);
   }
 
   async *entries(range: KeyRange): AsyncGenerator<readonly [Buffer, Buffer], void, void> {
@@ -180,8 +196,7 @@ class RocksDatabase implements Rocks {
   }
 
   async #close(): Promise<void> {
-    // RocksDB never comes back from closing when work behind the scenes finds the disk full meanwhile.
-    while (this.#isAtWork()) await sleep(AT_WORK_POLL_MS);
+    await this.#calm();
     const closed = new Promise<void>((resolve, reject) =>
       this.#level.close((error) => (error ? reject(toStoreError(error, 'close')) : resolve())),
     );
@@ -193,8 +208,19 @@ class RocksDatabase implements Rocks {
     await Promise.race([closed, stuck]).finally(() => given.abort());
   }
 
-  #isAtWork(): boolean {
-    return ['rocksdb.num-running-flushes', 'rocksdb.num-running-compactions'].some((name) => this.#property(name) > 0);
+  /**
+   * RocksDB that has found the disk full tries again by itself, now and then; and if closing meets a try that fails, it
+   * never comes back. So a database that has failed is closed between two tries.
+   */
+  async #calm(): Promise<void> {
+    const calmMs = this.#hasFailed || this.#property(FAILURES) > 0 ? CALM_MS : 0;
+    // Work on files that have rotted begins again without end: that is not waited for, only a full disk's next try.
+    const until = performance.now() + CALM_MAX_MS;
+    for (let ms = 0; ms < calmMs && performance.now() < until; ms += CALM_POLL_MS) {
+      await sleep(CALM_POLL_MS);
+      const isAtWork = AT_WORK.some((name) => this.#property(name) > 0);
+      if (isAtWork) ms = 0;
+    }
   }
 
   #property(name: string): number {
