@@ -110,7 +110,8 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     });
     const cutter = createCutter({ ...settings, queue });
     const standing = <T>(work: () => Promise<T>): Promise<T> => this.#sync.standing(work);
-    this.#census = createCensus({ queue, account, standing, signal });
+    const onFault = (error: unknown): void => this.#fault(error);
+    this.#census = createCensus({ queue, account, standing, signal, onFault, timer: settings.timer });
     this.#sync = createSync({
       ...settings,
       queue,
@@ -126,7 +127,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
           entries.flatMap((entry) => [...quarantinedEvents(entry)]),
         ),
       onRelease: () => this.#progress.emit('made'),
-      onFault: (error) => this.#fault(error),
+      onFault,
     });
     this.#quota = createQuota({
       ...settings,
@@ -259,9 +260,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
 
   /** Counts in the background what is queued: the balance rests on the disk, not on a counter. */
   #count(): void {
-    this.#counting = this.#census.run().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted) this.#fault(error);
-    });
+    this.#counting = this.#census.run();
   }
 
   #queueState(): QueueState {

@@ -9,14 +9,14 @@ import type { Queue, Range } from '../store/index.ts';
 import type { Account } from './account.ts';
 import { readTables } from './block.ts';
 import type { Cut } from './cutter.ts';
+import { type PersistOptions, persist } from './persistence.ts';
 import { NOTHING, plus, type Tally, tallyOf } from './tally.ts';
 
-export interface CensusOptions {
+export interface CensusOptions extends PersistOptions {
   readonly queue: Queue;
   readonly account: Account;
   /** Runs work while nothing leaves the queue (`Sync.standing`). */
   readonly standing: <T>(work: () => Promise<T>) => Promise<T>;
-  readonly signal: AbortSignal;
 }
 
 export interface Census {
@@ -25,14 +25,15 @@ export interface Census {
   joined(range: Range): boolean;
   /** A cut is about to leave: the part of its tally that the account holds as queued. */
   leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'tally'>): Tally;
-  /** Counts everything from the head on, anew. */
+  /** Counts everything from the head on, anew. Resolves once it has, or once a later one does, or at the end. */
   run(): Promise<void>;
 }
 
 /** Blocks counted between two turns of others. */
 const STEP = { bytesMax: 1 << 20, blocksMax: 64 };
 
-export function createCensus({ queue, account, standing, signal }: CensusOptions): Census {
+export function createCensus(options: CensusOptions): Census {
+  const { queue, account, standing, signal } = options;
   /** Sequences from `from` to below `to` are queued but not counted. */
   let from = queue.head;
   let to = queue.next;
@@ -73,7 +74,7 @@ export function createCensus({ queue, account, standing, signal }: CensusOptions
         to = known;
       });
       // A later round has its own line; this one ends without a trace.
-      while (from < to && mine === round && !signal.aborted) await standing(step);
+      while (from < to && mine === round && !signal.aborted) await persist(options, () => standing(step));
     },
   };
 }

@@ -89,7 +89,14 @@ async function recordOrWait(options: FeedOptions, events: readonly TelemetryEven
       if (!full && !(error instanceof StoreError && error.code !== 'closed')) throw error;
       onWait(error);
       await sleep(FULL_WAIT_MS, undefined, { signal }).catch(() => {});
+      // A disk that failed in the middle may have kept it all the same.
+      if (mark && (await isStored(device, mark))) return true;
     }
   }
   return false;
+}
+
+async function isStored(device: Device, { name, value }: Mark): Promise<boolean> {
+  const stored = await device.mark(name).catch(() => undefined);
+  return stored !== undefined && Buffer.compare(stored, value) === 0;
 }

@@ -20,7 +20,7 @@ export interface QuotaOptions {
   readonly census: Census;
   readonly gaps: Gaps;
   readonly cutter: Cutter;
-  readonly sync: Sync;
+  readonly sync: Pick<Sync, 'cursor' | 'standing'>;
   readonly queueBytesMax: number;
   readonly whenFull: 'refuse' | 'drop-oldest';
   /** Of the events found at the start, the first so many may have been sent before it: they are not given up. */

@@ -5,6 +5,7 @@
  * Never decides how events are stored or sent.
  */
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import {
   CommandError,
@@ -23,6 +24,8 @@ import { type Chunk, formatOf, type InputFile, openInputFile, type RefusedRow, r
 import type { RowOptions } from './row.ts';
 import type { runSettings } from './settings.ts';
 import { createSimulation } from './simulation.ts';
+
+const COUNTED_POLL_MS = 10;
 
 export type RunValues = SettingValues<typeof runSettings>;
 
@@ -58,9 +61,14 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
   });
   let closeControl = async (): Promise<void> => {};
   try {
-    closeControl = await serveControl(device, values.data);
+    closeControl = await serveControl(device, values.data).catch((error: Error) => {
+      // Some file systems have no sockets: events are worth more than other commands' answers.
+      log.warn({ reason: error.message }, 'no control socket: status and quarantine work once this run has ended');
+      return closeControl;
+    });
     const input = await feed(device, values, stop.signal, log);
     if (values.drain) await device.drain({ signal: stop.signal }).catch(unlessAborted(stop.signal));
+    await counted(device, stop.signal);
     report(device, values, input, log);
   } finally {
     await closeControl();
@@ -153,6 +161,12 @@ function logEvents(device: Device, log: Logger): void {
   });
   device.on('gap', ({ first, last, reason }) => log.warn({ first, last, reason }, 'gap'));
   device.on('fault', (error) => log.error({ reason: error.message }, 'the disk refused something'));
+}
+
+/** Until the report can be complete: what an earlier run has left may still be being counted. */
+async function counted(device: Device, signal: AbortSignal): Promise<void> {
+  while (device.status().counting && !signal.aborted)
+    await sleep(COUNTED_POLL_MS, undefined, { signal }).catch(() => {});
 }
 
 function report(device: Device, values: RunValues, input: InputReport, log: Logger): void {

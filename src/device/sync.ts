@@ -11,11 +11,11 @@ import type { Census } from './census.ts';
 import type { Cut, Cutter } from './cutter.ts';
 import type { Delivery } from './delivery.ts';
 import type { Gaps } from './gaps.ts';
+import { type PersistOptions, persist } from './persistence.ts';
 import { tableOf } from './quarantine.ts';
 import { NOTHING, plus, tallyOf } from './tally.ts';
-import { pause, type Timer } from './timer.ts';
 
-export interface SyncOptions {
+export interface SyncOptions extends PersistOptions {
   readonly queue: Queue;
   readonly cutter: Cutter;
   readonly delivery: Delivery;
@@ -23,16 +23,12 @@ export interface SyncOptions {
   /** Set before the loop runs. */
   readonly census: Pick<Census, 'leaving'>;
   readonly gaps: Gaps;
-  readonly timer: Timer;
   readonly inFlightMax: number;
   readonly batchEventsMax: number;
   readonly lingerMs: number;
-  readonly signal: AbortSignal;
   readonly onQuarantine: (entries: readonly QuarantineEntry[]) => void;
   /** Events or gaps have left the disk. */
   readonly onRelease: () => void;
-  /** The disk refused something. The loop goes on and tries again. */
-  readonly onFault: (error: unknown) => void;
 }
 
 export interface Sync {
@@ -48,9 +44,6 @@ export interface Sync {
   /** Runs `work` while no release and no cut is under way, so that account, disk and cursor agree and stand still. */
   standing<T>(work: () => Promise<T>): Promise<T>;
 }
-
-/** How long to wait after the disk has refused a release or a read. */
-const FAULT_PAUSE_MS = 1_000;
 
 export function createSync(options: SyncOptions): Sync {
   return new SyncLoop(options);
@@ -106,17 +99,12 @@ class SyncLoop implements Sync {
   }
 
   async run(): Promise<void> {
-    const { signal, timer } = this.#options;
+    const { signal } = this.#options;
     signal.addEventListener('abort', () => this.#wakeUp(), { once: true });
     while (!signal.aborted) {
-      try {
-        this.#awake = false;
-        if (!(await this.#step())) await this.#nap();
-      } catch (error) {
-        if (signal.aborted) break;
-        this.#options.onFault(error);
-        await pause(timer, FAULT_PAUSE_MS, signal);
-      }
+      this.#awake = false;
+      const isBusy = await persist(this.#options, () => this.#step());
+      if (!isBusy) await this.#nap();
     }
     await this.#releasing;
   }
@@ -177,7 +165,7 @@ class SyncLoop implements Sync {
   async #fly(cut: Cut): Promise<void> {
     const { delivery, signal } = this.#options;
     // What was acknowledged of the parcel before is acknowledged again as a duplicate.
-    const delivered = await this.#persistently(() => delivery.deliver(cut));
+    const delivered = await persist(this.#options, () => delivery.deliver(cut));
     if (!delivered || signal.aborted) return;
     this.#settled.push({ cut, quarantine: delivered.quarantine });
     // Off the window before the release, so that the next batches fly meanwhile.
@@ -191,13 +179,13 @@ class SyncLoop implements Sync {
     const { gaps, queue, account, delivery, onRelease } = this.#options;
     const taken = gaps.take();
     const declared = taken.map((gap) => gap.declared);
-    const accepted = await this.#persistently(() => delivery.declare(taken[0]!.stream, declared));
+    const accepted = await persist(this.#options, () => delivery.declare(taken[0]!.stream, declared));
     if (accepted === undefined) return;
     if (accepted) {
       await this.#exclusively(async () => {
         account.settleGaps(taken.reduce((sum, gap) => plus(sum, gap.tally), NOTHING));
         const gapsDeclared = declared.map((gap) => gap.first);
-        await this.#persistently(() => queue.release({ totals: account.settled(), gapsDeclared }));
+        await persist(this.#options, () => queue.release({ totals: account.settled(), gapsDeclared }));
       });
       gaps.settled();
     } else gaps.refused();
@@ -228,26 +216,12 @@ class SyncLoop implements Sync {
     account.move('delivered', 'quarantined', refused);
     const blocks = settled.flatMap((part) => part.cut.blocks);
     // Until it succeeds the blocks stay, and after a restart they would be sent and acknowledged again: no loss.
-    await this.#persistently(() => queue.release({ blocks, totals: account.settled(), quarantine }));
+    await persist(this.#options, () => queue.release({ blocks, totals: account.settled(), quarantine }));
     if (signal.aborted) return;
     this.#unreleased -= settled.length;
     if (quarantine.length > 0) onQuarantine(quarantine);
     onRelease();
     this.#wakeUp();
-  }
-
-  /** Tries until it succeeds, whatever the disk says; undefined once the device is closing. */
-  async #persistently<T>(work: () => Promise<T>): Promise<T | undefined> {
-    const { signal, timer, onFault } = this.#options;
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (signal.aborted) return undefined;
-        onFault(error);
-        await pause(timer, FAULT_PAUSE_MS, signal);
-      }
-    }
   }
 
   /** How long the next batch may still wait for company. A backlog waits for none. */

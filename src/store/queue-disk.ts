@@ -16,7 +16,7 @@ import type { Change } from './queue-changes.ts';
 import { rebuildQueue } from './queue-rebuild.ts';
 import { EMPTY, loadState, type QueueState, stateOperations } from './queue-state.ts';
 import { openReserve, type Reserve } from './reserve.ts';
-import type { openRocks, Rocks } from './rocks.ts';
+import { CALM_MAX_MS, type openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 
 export interface QueueDiskOptions {
@@ -66,6 +66,8 @@ class Disk implements QueueDisk {
   #state: QueueState = EMPTY;
   #generation = 0;
   #failuresSeen = 0;
+  /** False from a failed write on, until the database was opened again. */
+  #isTrusted = true;
   #last: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -103,8 +105,8 @@ class Disk implements QueueDisk {
       } catch (error) {
         // Opening again writes, and so does closing.
         if (isFull(error)) await this.#reserve.spend();
-        this.handle.giveUp();
-        await this.#ready();
+        this.#isTrusted = false;
+        await this.#ready(CALM_MAX_MS);
         // What failed may be on disk after all, and then it is durable: opening has written it anew.
         const { revision, next } = this.#state.position;
         if (revision === after.position.revision && next === after.position.next) return;
@@ -152,7 +154,14 @@ class Disk implements QueueDisk {
     return this.#closing;
   }
 
-  async #ready(): Promise<void> {
+  /** Opens the database again where it is not trusted; until that can be done, only reading goes on. */
+  async #ready(withinMs = 0): Promise<void> {
+    if (!this.#isTrusted) {
+      const isCalm = await this.handle.use((rocks) => rocks.calm(withinMs));
+      if (!isCalm) throw new StoreError('disk-full', 'RocksDB waits for space');
+      this.handle.giveUp();
+      this.#isTrusted = true;
+    }
     await this.handle.use(async () => {});
   }
 

@@ -60,6 +60,12 @@ export interface Rocks {
   readonly unsortedBytes: number;
   /** How often RocksDB failed at its work behind the scenes since it was opened: no space, or a file that has rotted. */
   readonly failures: number;
+  /**
+   * Whether it can be closed, if need be waiting so long for that. RocksDB that finds the disk full tries by itself to
+   * get over it, and if it is closed on a disk that is still full meanwhile, it never comes back from that. Until then
+   * it goes on reading.
+   */
+  calm(withinMs: number): Promise<boolean>;
   /** Waits for what is under way, within bounds. Further calls are `closed`. Calling it again is harmless. */
   close(): Promise<void>;
 }
@@ -75,13 +81,16 @@ const CLOSE_MAX_MS = 30_000;
 
 const SYNC = { sync: true };
 
-/** A try waits for the one before it, so that one or the other shows as work all the time; the next comes after 5 s. */
-const CALM_MS = 200;
 const CALM_POLL_MS = 5;
-const CALM_MAX_MS = 6_000;
+/** As long as this nothing was to be written to sorted files. */
+const CALM_MS = 100;
+/** With space, RocksDB has got over a full disk by then: it tries again every 5 s. */
+export const CALM_MAX_MS = 7_000;
 
 const FAILURES = 'rocksdb.background-errors';
-const AT_WORK = ['rocksdb.num-running-flushes', 'rocksdb.num-running-compactions'];
+const UNSORTED_WORK = ['num-immutable-mem-table', 'mem-table-flush-pending', 'num-running-flushes'].map(
+  (name) => `rocksdb.${name}`,
+);
 
 export async function openRocks(path: string, options: RocksOptions = {}): Promise<Rocks> {
   const create = options.create ?? true;
@@ -112,6 +121,7 @@ function openLevel(path: string, create: boolean, options: RocksOptions): Promis
 class RocksDatabase implements Rocks {
   readonly #level: LevelUp;
   #closing: Promise<void> | undefined;
+  #isClosed = false;
   #hasFailed = false;
 
   constructor(level: LevelUp) {
@@ -195,8 +205,22 @@ class RocksDatabase implements Rocks {
     return this.#closing;
   }
 
+  async calm(withinMs: number): Promise<boolean> {
+    for (let calmMs = 0, ms = 0; calmMs < CALM_MS; calmMs += CALM_POLL_MS, ms += CALM_POLL_MS) {
+      // A property of a closed database would end the process.
+      if (this.#isClosed || (!this.#hasFailed && this.#property(FAILURES) === 0)) return true;
+      if (UNSORTED_WORK.some((name) => this.#property(name) > 0)) {
+        if (ms >= withinMs) return false;
+        calmMs = 0;
+      }
+      await sleep(CALM_POLL_MS);
+    }
+    return true;
+  }
+
   async #close(): Promise<void> {
-    await this.#calm();
+    await this.calm(CALM_MAX_MS);
+    this.#isClosed = true;
     const closed = new Promise<void>((resolve, reject) =>
       this.#level.close((error) => (error ? reject(toStoreError(error, 'close')) : resolve())),
     );
@@ -206,21 +230,6 @@ class RocksDatabase implements Rocks {
     });
     stuck.catch(() => {});
     await Promise.race([closed, stuck]).finally(() => given.abort());
-  }
-
-  /**
-   * RocksDB that has found the disk full tries again by itself, now and then; and if closing meets a try that fails, it
-   * never comes back. So a database that has failed is closed between two tries.
-   */
-  async #calm(): Promise<void> {
-    const calmMs = this.#hasFailed || this.#property(FAILURES) > 0 ? CALM_MS : 0;
-    // Work on files that have rotted begins again without end: that is not waited for, only a full disk's next try.
-    const until = performance.now() + CALM_MAX_MS;
-    for (let ms = 0; ms < calmMs && performance.now() < until; ms += CALM_POLL_MS) {
-      await sleep(CALM_POLL_MS);
-      const isAtWork = AT_WORK.some((name) => this.#property(name) > 0);
-      if (isAtWork) ms = 0;
-    }
   }
 
   #property(name: string): number {

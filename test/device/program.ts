@@ -59,6 +59,21 @@ export function runToEnd(
   return ended;
 }
 
+/** Runs it with a terminal of its own, whose output is `stdout`; undefined where there is nothing to make one with. */
+export async function runOnTerminal(t: TestContext, args: readonly string[]): Promise<Ended | undefined> {
+  const inTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
+  const child = spawn('python3', ['-c', inTerminal, process.execPath, BINARY, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TIDEGATE_SECRET: CREDENTIAL },
+  });
+  cleanUp(t, () => child.kill('SIGKILL'));
+  const failed = once(child, 'error').then(() => undefined);
+  const [stdout, closed] = [text(child.stdout), once(child, 'close')];
+  const ended = closed.then(async ([status, signal]) => ({ status, signal, stdout: await stdout, stderr: '' }));
+  ended.catch(() => {});
+  return await Promise.race([failed, ended]);
+}
+
 /** The flags that every run of a test has. */
 export function runFlags(data: string, gateway: string, ...more: readonly string[]): string[] {
   const quick = ['--linger', '5ms', '--retry-base', '1ms', '--retry-max', '20ms', '--reserve', '0'];

@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeclaredGap } from '../../src/codec/index.ts';
 import { addDecimals, formatDecimal, parseDecimal, ZERO } from '../../src/codec/index.ts';
+import { createAccount } from '../../src/device/account.ts';
+import { createGaps } from '../../src/device/gaps.ts';
 import type { Device } from '../../src/device/index.ts';
-import { garbage } from './blocks.ts';
+import { createQuota } from '../../src/device/quota.ts';
+import { tallyOf } from '../../src/device/tally.ts';
+import { blocksOf, garbage, tableOf } from './blocks.ts';
 import { DEAD, queueOf, readings, temporaryDirectory, testDevice, until, volumeOf } from './device-fixture.ts';
 import { createModelGateway, type ModelGateway } from './model-gateway.ts';
 
@@ -240,4 +244,39 @@ test('a block that does not decode gives way as damage', async (t) => {
   const { recorded, gaps } = balance(device);
   assert.equal(recorded.events, 9 * 4_096 + 500);
   assert(gaps.events >= 9 * 4_096);
+});
+
+test('a block with a part in another stream is left where it is: a collision has moved it, so it was sent', async (t) => {
+  const queue = await queueOf(t, await temporaryDirectory(t));
+  await queue.append(blocksOf(10, 10, 10, 10));
+  await queue.restream([
+    { first: 4, last: 6 },
+    { first: 25, last: 25 },
+  ]);
+  const queueBytesMax = queue.blockBytes;
+  const account = createAccount(undefined);
+  account.add('queued', tallyOf(tableOf(readings(40))));
+  const dropped: DeclaredGap[] = [];
+  const quota = createQuota({
+    queue,
+    account,
+    census: { counting: false, joined: () => true, leaving: ({ tally }) => tally, run: async () => {} },
+    gaps: createGaps(),
+    cutter: { cut: async () => undefined, forget: () => {} },
+    sync: { cursor: 1, standing: (work) => work() },
+    queueBytesMax,
+    whenFull: 'drop-oldest',
+    inDoubtEvents: 0,
+    onGap: ({ declared }) => dropped.push(declared),
+  });
+  await quota.makeRoom(queueBytesMax / 2);
+  assert.deepEqual(
+    dropped.map(({ first, last }) => [first, last]),
+    [
+      [11, 20],
+      [31, 40],
+    ],
+  );
+  assert.equal(account.events('gaps'), 20);
+  await assert.rejects(quota.makeRoom(queueBytesMax), { code: 'queue-full' });
 });

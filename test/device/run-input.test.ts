@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { DEVICE_ID, temporaryDirectory } from './device-fixture.ts';
 import { serveModel } from './gateway-server.ts';
 import { createModelGateway } from './model-gateway.ts';
-import { csvRows, fileOf, runFlags, runToEnd, summaryOf } from './program.ts';
+import { csvRows, fileOf, runFlags, runOnTerminal, runToEnd, summaryOf } from './program.ts';
 
 test('run --input FILE: status 0 once all of it is counted, to the last digit; a second run adds nothing', async (t) => {
   const gateway = createModelGateway();
@@ -74,4 +74,17 @@ test('run --input simulate: ends after its events; the same seed, the same volum
     }),
   );
   assert.equal(volumes[0], volumes[1]);
+});
+
+test('on a terminal a file has a progress bar, and the end is said for a person', async (t) => {
+  const gateway = createModelGateway();
+  const { url } = await serveModel(t, gateway);
+  const file = await fileOf(t, 'rows.csv', csvRows(50).csv);
+  const flags = runFlags(await temporaryDirectory(t), url, '--input', file).filter((flag) => flag !== '--json');
+  const ended = await runOnTerminal(t, flags);
+  if (!ended) return t.skip('there is no python3 to make a terminal with');
+  assert.equal(ended.status, 0, ended.stdout);
+  assert.match(ended.stdout, /recorded .*100 % \| 50 rows/);
+  assert.match(ended.stdout, /INFO.*done: everything recorded is acknowledged/);
+  assert.equal(gateway.events.size, 50);
 });

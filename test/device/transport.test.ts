@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createHttpTransport, type HttpTransportOptions } from '../../src/device/transport.ts';
@@ -122,4 +124,25 @@ test('a gateway that is not there is offline with the reason', async (t) => {
   await device.recordAll(readings(1));
   const { state, reason } = (await offline) as { state: string; reason: string };
   assert.deepEqual([state, reason], ['offline', 'ECONNREFUSED']);
+});
+
+test('HTTPS: the certificates that were given are trusted, and no others', async (t) => {
+  const pem = (name: string) => readFileSync(new URL(`../gateway/${name}`, import.meta.url));
+  const cert = pem('tls-cert.pem');
+  const server = createTlsServer({ cert, key: pem('tls-key.pem') }, (_incoming, answer) => answer.end('safe'));
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  cleanUp(t, () => {
+    server.closeAllConnections();
+    return new Promise((closed) => server.close(closed));
+  });
+  const { port } = server.address() as AddressInfo;
+  const transportWith = (ca: Buffer | undefined) => {
+    const gateway = new URL(`https://localhost:${port}`);
+    const transport = createHttpTransport({ gateway, ca, connections: 1, requestTimeoutMs: 5_000 });
+    cleanUp(t, () => transport.close());
+    return transport;
+  };
+  const request = { headers: {}, body: Buffer.from('x'), signal: never };
+  assert.equal((await transportWith(cert).post(request)).status, 200);
+  await assert.rejects(transportWith(undefined).post(request), { code: /CERT/ });
 });

@@ -1,47 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { open, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { type Queue, StoreError } from '../../src/store/index.ts';
-import { ALL, block, cleanUp, collect, contents, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
-
-const MIB = 1 << 20;
-const MOUNT = 'mount -t tmpfs -o size=24m tmpfs DIRECTORY';
-
-/** A small disk of its own; skips the test, and says how to have it run, where that cannot be mounted. */
-async function smallDisk(t: TestContext, mebibytes: number): Promise<string | undefined> {
-  const path = await temporaryDirectory(t);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', path], { stdio: 'pipe' });
-  } catch (error) {
-    t.skip(`NOT RUN: a full disk needs root and \`${MOUNT}\` (${String(error).split('\n')[0]})`);
-    return undefined;
-  }
-  cleanUp(t, () => execFileSync('umount', [path]));
-  return path;
-}
-
-const freeBytes = async (path: string) => {
-  const { bavail, bsize } = await statfs(path);
-  return bavail * bsize;
-};
-
-/** Somebody else's data on the same disk: all there is but `leave` bytes. */
-async function fill(disk: string, leave = 0): Promise<void> {
-  const file = await open(join(disk, 'filler'), 'a');
-  try {
-    for (let size = MIB; size >= 4_096; ) {
-      const room = (await freeBytes(disk)) - leave;
-      if (room < size) size >>= 1;
-      else await file.write(Buffer.alloc(size));
-    }
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
-  } finally {
-    await file.close();
-  }
-}
+import { ALL, block, collect, contents, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
+import { fill, freeBytes, MIB, makeRoom, smallDisk } from './queue-small-disk.ts';
 
 /** Appends until the disk is full; how many blocks are queued then. */
 async function appendUntilFull(queue: Queue, bytes = 7_000): Promise<number> {
@@ -101,7 +64,7 @@ test('a disk that others have filled up is drained with the reserve, which is ma
   // Even opening writes.
   const again = await openTestQueue(t, path, { reserveBytes: 8 * MIB, now: measureAlways() });
   assert.equal(again.head, 1_501);
-  await rm(join(disk, 'filler'));
+  await makeRoom(disk);
   await again.append([block(1, `${again.next}`)]);
   assert.deepEqual(await contents(again), ['1501+1 1501']);
   await again.close();
@@ -131,7 +94,7 @@ test('without a reserve a full disk refuses, loses nothing, and is well again wi
   const queued = await appendUntilFull(queue);
   assert.ok(queued > 100);
   const { next } = queue;
-  await rm(join(disk, 'filler'));
+  await makeRoom(disk);
   assert.equal((await collect(queue.blocks())).length, queued);
   assert.equal(queue.next, next);
   assert.equal((await queue.append([block(1, `${next}`)])).first, next);
@@ -154,7 +117,7 @@ test('measures the disk now and then, not at every append', async (t) => {
   await fill(disk, MIB);
   await queue.append([block(1, 'not measured yet')]);
   await assert.rejects(queue.append([block(1, 'b', MIB)]), { code: 'disk-full' }, 'a MiB is reason to');
-  await rm(join(disk, 'filler'));
+  await makeRoom(disk);
   timeMs = 249;
   await assert.rejects(queue.append([block(1, 'c')]), { code: 'disk-full' }, 'not measured again yet');
   timeMs = 250;

@@ -193,7 +193,7 @@ test('a release that finds the disk full is tried once more, and only once', asy
   assert.equal(queue.head, 3);
 });
 
-test('a release that finds the disk full gives it the reserve; an append does not', async (t) => {
+test('a write that finds the disk full has the reserve given to it', async (t) => {
   let full = false;
   const { open } = interposed(async (real, operations) => {
     if (full) {
@@ -206,14 +206,43 @@ test('a release that finds the disk full gives it the reserve; an append does no
   const before = await openTestQueue(t, path, { reserveBytes: 1 << 20 });
   await before.append([block(1, 'a')]);
   await before.close();
-  const queue = await openTestQueue(t, path, { reserveBytes: 1 << 20 }, open);
-  full = true;
-  await assert.rejects(queue.append([block(1, 'b')]), { code: 'disk-full' });
   assert.ok((await readdir(path)).includes('reserve'));
+  const queue = await openTestQueue(t, path, { reserveBytes: 1 << 20 }, open);
   full = true;
   await queue.release({ blocks: [{ first: 1 }] });
   assert.equal(queue.head, 2);
   assert.ok(!(await readdir(path)).includes('reserve'));
+});
+
+test('a database that cannot be closed yet goes on reading, and is opened anew when it can', async (t) => {
+  let isCalm = true;
+  let isFull = false;
+  const { open, counter } = interposed(async (real, operations) => {
+    if (isFull) throw new StoreError('disk-full', 'no space');
+    await real(operations);
+  });
+  const waited: number[] = [];
+  const queue = await openTestQueue(t, await temporaryDirectory(t), {}, async (...where) => {
+    const rocks = await open(...where);
+    rocks.calm = async (withinMs) => {
+      waited.push(withinMs);
+      return isCalm;
+    };
+    return rocks;
+  });
+  await queue.append([block(1, 'a'), block(1, 'b')]);
+  isCalm = false;
+  isFull = true;
+  await assert.rejects(queue.release({ blocks: [{ first: 1 }] }), { code: 'disk-full' });
+  isFull = false;
+  await assert.rejects(queue.append([block(1, 'c')]), { code: 'disk-full' });
+  assert.ok(waited[0]! > 0);
+  assert.deepEqual(waited.slice(1), [0], 'it is waited for once, not by everyone');
+  assert.equal(counter.opens, 1);
+  assert.deepEqual(await contents(queue), ['1+1 a', '2+1 b']);
+  isCalm = true;
+  assert.equal((await queue.append([block(1, 'c')])).first, 3);
+  assert.equal(counter.opens, 2);
 });
 
 test('a replacement that fails leaves the queue as it was', async (t) => {

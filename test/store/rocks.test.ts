@@ -5,8 +5,16 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { StoreError, toStoreError } from '../../src/store/errors.ts';
 import { familyRange, numberKey, numberOfKey } from '../../src/store/keys.ts';
-import { type KeyRange, type Operation, openRocks, type Rocks, type RocksOptions } from '../../src/store/rocks.ts';
+import {
+  CALM_MAX_MS,
+  type KeyRange,
+  type Operation,
+  openRocks,
+  type Rocks,
+  type RocksOptions,
+} from '../../src/store/rocks.ts';
 import { cleanUp, temporaryDirectory } from './queue-fixture.ts';
+import { fill, MIB, makeRoom, smallDisk } from './queue-small-disk.ts';
 
 async function openTestRocks(t: TestContext, path: string, options?: RocksOptions): Promise<Rocks> {
   const rocks = await openRocks(path, options);
@@ -179,6 +187,30 @@ test('says closed once it is closed', async (t) => {
   await assert.rejects(rocks.get(key(1)), { code: 'closed' });
   await assert.rejects(rocks.entries(familyRange(1)).next(), { code: 'closed' });
   assert.throws(() => rocks.failures, { code: 'closed' });
+});
+
+test('on a full disk it goes on reading, and says when it can be closed', async (t) => {
+  const disk = await smallDisk(t, 24);
+  if (disk === undefined) return;
+  const rocks = await openTestRocks(t, join(disk, 'database'));
+  assert.equal(await rocks.calm(0), true);
+  // Room for the log of what is in memory, but not for the sorted file that comes of it.
+  await fill(disk, 6 * MIB);
+  const value = Buffer.alloc(50_000, 1);
+  let written = 0;
+  await assert.rejects(
+    (async () => {
+      for (; ; written += 1) await rocks.write([{ type: 'put', key: key(written), value }]);
+    })(),
+    { code: 'disk-full' },
+  );
+  assert.equal(await rocks.calm(1), false);
+  assert.deepEqual(await rocks.get(key(written - 1)), value);
+  assert.equal(await rocks.get(key(written)), undefined, 'what failed is not seen');
+  await makeRoom(disk);
+  assert.equal(await rocks.calm(CALM_MAX_MS), true);
+  await rocks.close();
+  assert.equal(await rocks.calm(0), true);
 });
 
 test('gives every answer of the disk one of a few codes', () => {
