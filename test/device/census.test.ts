@@ -4,16 +4,22 @@ import { type TestContext, test } from 'node:test';
 import { createAccount } from '../../src/device/account.ts';
 import { type Census, createCensus } from '../../src/device/census.ts';
 import { tallyOf } from '../../src/device/tally.ts';
+import { type Queue, StoreError } from '../../src/store/index.ts';
 import { numberKey, QUEUE } from '../../src/store/keys.ts';
 import { withDatabase } from '../store/queue-fixture.ts';
 import { blockOf, blocksOf, garbage, tableOf } from './blocks.ts';
 import { DEAD, queueOf, readings, temporaryDirectory, testDevice, until, volumeOf } from './device-fixture.ts';
+import { createManualTimer } from './manual-timer.ts';
 import { createModelGateway } from './model-gateway.ts';
+import { bent } from './sync-fixture.ts';
 
 /** A census of these blocks that takes a step each time the test says so. */
-async function testCensus(t: TestContext, counts: readonly number[]) {
-  const queue = await queueOf(t, await temporaryDirectory(t), { onDamage: () => damaged() });
-  await queue.append(blocksOf(...counts));
+async function testCensus(t: TestContext, counts: readonly number[], bend?: (queue: Queue) => Partial<Queue>) {
+  const disk = await queueOf(t, await temporaryDirectory(t), { onDamage: () => damaged() });
+  await disk.append(blocksOf(...counts));
+  const queue = bend ? bent(disk, bend(disk)) : disk;
+  const faults: unknown[] = [];
+  const timer = createManualTimer();
   const account = createAccount(undefined);
   const stop = new AbortController();
   const steps: (() => void)[] = [];
@@ -21,6 +27,8 @@ async function testCensus(t: TestContext, counts: readonly number[]) {
     queue,
     account,
     signal: stop.signal,
+    timer,
+    onFault: (error) => faults.push(error),
     async standing(work) {
       await new Promise<void>((resolve) => steps.push(resolve));
       return await work();
@@ -53,7 +61,7 @@ async function testCensus(t: TestContext, counts: readonly number[]) {
     runs = [];
   };
   const counted = () => [account.events('queued'), account.report().queued.sums['volume']];
-  return { queue, account, census, stop, begin, step, finish, counted };
+  return { queue, account, census, stop, faults, timer, begin, step, finish, counted };
 }
 
 function cutOf(first: number, last: number) {
@@ -127,6 +135,21 @@ test('a block that does not decode is set aside, and the rest is counted', async
     (await queue.gaps()).map(({ first, last }) => [first, last]),
     [[11, 20]],
   );
+});
+
+test('a read that fails is tried again, and nothing is counted twice', async (t) => {
+  const broken = new StoreError('io', '');
+  let reads = 0;
+  const { timer, faults, begin, finish, counted } = await testCensus(t, Array(100).fill(2), (queue) => ({
+    read: (from, limit) => (++reads === 2 ? Promise.reject(broken) : queue.read(from, limit)),
+  }));
+  begin();
+  const finished = finish();
+  await until(() => faults.length === 1);
+  await timer.advance(1_000);
+  await finished;
+  assert.deepEqual(faults, [broken]);
+  assert.deepEqual(counted(), [200, volumeOf(200)]);
 });
 
 test('it ends when the device closes', async (t) => {

@@ -109,6 +109,26 @@ test('so is what the quota refuses, and what is too much at a time', async () =>
   }
 });
 
+test('what a failing disk has kept after all is not recorded twice', async () => {
+  const { events, marks, options } = testDevice([new StoreError('io', '')]);
+  let kept = true;
+  const device = Object.assign(options.device, {
+    mark: async (name: string) => {
+      if (!kept) throw new StoreError('io', '');
+      return name === 'f' ? FILE.mark(3).value : undefined;
+    },
+  });
+  const all = { ...options, device, file: FILE, onChunk: () => {}, onRefused: () => {} };
+  assert.equal(await feedRows(chunksOf(chunk(3, 1), chunk(2, 4)), all), 5);
+  assert.deepEqual(events, readings(2, 4), 'the first chunk was there');
+  assert.equal(marks.length, 1);
+  kept = false;
+  const again = testDevice([new StoreError('io', '')]);
+  const rest = { ...all, device: Object.assign(again.options.device, { mark: device.mark }) };
+  assert.equal(await feedRows(chunksOf(chunk(3, 1)), rest), 3);
+  assert.deepEqual(again.events, readings(3), 'where the disk cannot say, it is recorded');
+});
+
 test('an error that waiting does not mend ends the feed', async () => {
   for (const error of [new DeviceError('closed', ''), new StoreError('closed', ''), new Error('a bug')]) {
     const { options } = testDevice([error]);

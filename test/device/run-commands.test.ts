@@ -13,19 +13,23 @@ test('--no-drain ends once everything is recorded, and status shows it', async (
   const file = await fileOf(t, 'rows.csv', csv);
   const ended = await runToEnd(t, runFlags(data, 'http://127.0.0.1:9', '--no-drain', '--input', file));
   assert.equal(ended.status, 0, ended.stderr);
-  const { recorded, queued, delivered } = summaryOf(ended);
-  assert.deepEqual([recorded.events, queued.events, delivered.events], [500, 500, 0]);
+  assert.deepEqual(summaryOf(ended).recorded.events, 500);
+  // What an earlier run has left is in the account of the next one.
+  const more = ['--input', 'simulate', '--events', '20', '--rate', '0'];
+  const second = await runToEnd(t, runFlags(data, 'http://127.0.0.1:9', '--no-drain', ...more));
+  const { recorded, queued, delivered } = summaryOf(second);
+  assert.deepEqual([recorded.events, queued.events, delivered.events], [520, 520, 0]);
   const gateway = createModelGateway();
   const asJson = await runToEnd(t, ['status', '--data', data, '--json']);
   const asText = await runToEnd(t, ['status', '--data', data]);
   const status = JSON.parse(asJson.stdout);
   assert.deepEqual([status.id, status.link, status.queued, status.recorded], [DEVICE_ID, null, queued, recorded]);
   assert.match(asText.stdout, new RegExp(`^device ${DEVICE_ID}: not running, [\\d,]+ bytes queued\n`));
-  assert.match(asText.stdout, /│ queued +│ +500 │ +-?[\d.]+ │/);
+  assert.match(asText.stdout, /│ queued +│ +520 │ +-?[\d.]+ │/);
   const device = await testDevice(t, gateway, { data });
   await device.drain();
-  assert.equal(gateway.events.size, 500);
-  assert.equal(gateway.volume(), volume);
+  assert.equal(gateway.events.size, 520);
+  assert(gateway.volume() > volume);
 });
 
 test('quarantine list, export and retry, on a queue that nobody runs', async (t) => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
+import { controlPath } from '../../src/device/control.ts';
 import { temporaryDirectory } from './device-fixture.ts';
 import { CREDENTIAL } from './model-gateway.ts';
 import { fileOf, runFlags, runToEnd } from './program.ts';
@@ -53,4 +55,13 @@ test('--strict ends at the first row that is refused', async (t) => {
   assert.deepEqual([status, code], [2, 'bad-value']);
   const { stdout } = await runToEnd(t, ['status', '--data', data, '--json']);
   assert.equal(JSON.parse(stdout).recorded.events, 0);
+});
+
+test('a data directory that holds no socket is worth a warning, not the events', async (t) => {
+  const data = await temporaryDirectory(t);
+  await mkdir(controlPath(data));
+  const { status, stdout, stderr } = await runToEnd(t, runFlags(data, NOWHERE, '--no-drain'), '{"ts":1,"volume":1}\n');
+  assert.equal(status, 0, stderr);
+  assert.equal(JSON.parse(stdout).recorded.events, 1);
+  assert.match(stderr, /no control socket/);
 });
