@@ -174,9 +174,15 @@ class RunningDevice implements DeviceProgram {
     );
   }
 
+  /** Nothing where it was killed before it had made its queue. */
   async #recordedOnDisk(): Promise<number> {
-    const output = await this.#programs.run('device', ['status', '--data', this.#options.data, '--json']);
-    return (JSON.parse(output) as { recorded: { events: number } }).recorded.events;
+    try {
+      const output = await this.#programs.run('device', ['status', '--data', this.#options.data, '--json']);
+      return (JSON.parse(output) as { recorded: { events: number } }).recorded.events;
+    } catch (error) {
+      if (error instanceof Error && error.message.includes('(not-found)')) return 0;
+      throw error;
+    }
   }
 
   #inputFlags(alreadyRecorded: number): string[] {

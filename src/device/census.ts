@@ -25,7 +25,7 @@ export interface Census {
   joined(range: Range): boolean;
   /** A cut is about to leave: the part of its tally that the account holds as queued. */
   leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'tally'>): Tally;
-  /** Counts everything from the head on, anew. Resolves once it has, or once a later one does, or at the end. */
+  /** Counts everything from the head on, anew; where it is called again meanwhile, both count what that one has to. */
   run(): Promise<void>;
 }
 
@@ -39,7 +39,6 @@ export function createCensus(options: CensusOptions): Census {
   let to = queue.next;
   /** Where what the account knows ends: later sequences are being appended, or came to disk by a write that failed. */
   let known = queue.next;
-  let round = 0;
 
   async function step(): Promise<void> {
     const blocks = (await queue.read(from, STEP)).filter((block) => block.first < to);
@@ -67,14 +66,12 @@ export function createCensus(options: CensusOptions): Census {
       return plus(tallyOf(sliceTable(table, 0, before)), tallyOf(sliceTable(table, behind, table.count)));
     },
     async run() {
-      const mine = ++round;
       await standing(async () => {
         account.recount();
         from = queue.head;
         to = known;
       });
-      // A later round has its own line; this one ends without a trace.
-      while (from < to && mine === round && !signal.aborted) await persist(options, () => standing(step));
+      while (from < to && !signal.aborted) await persist(options, () => standing(step));
     },
   };
 }

@@ -167,7 +167,6 @@ class EndlessDelivery implements Delivery {
         return moved > 1_000 ? outcome : { kind: 'failed', reason: 'clock-skew after correction' };
       }
       case 'encoding': {
-        if (encoding !== this.#encoding) return outcome;
         const { problem } = outcome;
         const less = CONTENT_ENCODINGS.slice(CONTENT_ENCODINGS.indexOf(encoding) + 1);
         const next = less.find((known) => problem.acceptEncoding?.includes(known));

@@ -12,6 +12,8 @@ import { CREDENTIAL, type ModelGateway } from './model-gateway.ts';
 
 export const OLD = Buffer.alloc(16, 1);
 
+const NOTHING_QUEUED = { recorded: 0, queued: 0, quarantined: 0, gaps: 0 };
+
 /** Which stream each sequence is in, without a disk. */
 function testStreams(next: number) {
   let streams = 1;
@@ -43,7 +45,10 @@ export function parcelOf(events: readonly TelemetryEvent[], first = 1): Parcel {
   return { first, table, columns: encodeColumns(table) };
 }
 
-export function testDelivery(gateway: ModelGateway, { batchEventsMax = 4_096, clock = Date.now, next = 100_000 } = {}) {
+export function testDelivery(
+  gateway: ModelGateway,
+  { batchEventsMax = 4_096, clock = Date.now, next = 100_000, queueState = () => NOTHING_QUEUED } = {},
+) {
   const stop = new AbortController();
   const { signal } = stop;
   const gatewayClock = createGatewayClock(clock);
@@ -63,7 +68,7 @@ export function testDelivery(gateway: ModelGateway, { batchEventsMax = 4_096, cl
     credential: parseCredential(CREDENTIAL)!,
     transport: gateway,
     clock: gatewayClock,
-    queueState: () => ({ recorded: 0, queued: 0, quarantined: 0, gaps: 0 }),
+    queueState,
     onSent: () => {},
   });
   const queue = testStreams(next);

@@ -173,8 +173,12 @@ test('an error that is not the networkâ€™s is not tried again behind its callerâ
   gateway.judge = () => problemOf('sequence-collision', '', { collisions: [[1, 1]] });
   queue.restream = () => Promise.reject(broken);
   await assert.rejects(delivery.deliver(parcelOf(readings(2))), broken);
-  const wrong = { ...parcelOf(readings(2)), columns: undefined as unknown as Uint8Array };
-  await assert.rejects(delivery.deliver(wrong));
+  const wrong = testDelivery(gateway, {
+    queueState: () => {
+      throw broken;
+    },
+  });
+  await assert.rejects(wrong.delivery.deliver(parcelOf(readings(2))), broken);
 });
 
 test('an abort ends a delivery with its reason', async () => {

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeclaredGap } from '../../src/codec/index.ts';
-import { addDecimals, formatDecimal, parseDecimal, ZERO } from '../../src/codec/index.ts';
+import {
+  addDecimals,
+  type DeclaredGap,
+  decodeBatch,
+  formatDecimal,
+  parseDecimal,
+  ZERO,
+} from '../../src/codec/index.ts';
 import { createAccount } from '../../src/device/account.ts';
 import { createGaps } from '../../src/device/gaps.ts';
 import type { Device } from '../../src/device/index.ts';
@@ -115,6 +121,30 @@ test('drop-oldest: the newest are kept, and the loss is a gap whose exact sums r
   const after = balance(last);
   assert.deepEqual([after.queued.events, after.gaps], [0, before.gaps]);
   assert.equal(gateway.gaps.size, said.length, 'each gap once');
+});
+
+test('a drain waits for the gaps, too', async (t) => {
+  const gateway = createModelGateway();
+  gateway.encodings = ['identity'];
+  let declare!: () => void;
+  const declared = new Promise<undefined>((resolve) => (declare = () => resolve(undefined)));
+  gateway.before = ({ headers, body }) =>
+    headers['content-encoding'] === 'identity' && decodeBatch(body).count === 0 ? declared : undefined;
+  const data = await temporaryDirectory(t);
+  const queue = await queueOf(t, data);
+  await queue.append([...blocksOf(5), garbage(5)]);
+  await queue.close();
+  const device = await testDevice(t, gateway, { data });
+  let drained = false;
+  const drain = device.drain().then(() => {
+    drained = true;
+  });
+  await until(() => device.status().delivered.events === 5 && device.status().queueBytes === 0);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(drained, false);
+  declare();
+  await drain;
+  assert.equal(gateway.gaps.size, 1);
 });
 
 test('nothing is given up that the gateway may have', async (t) => {
@@ -257,12 +287,13 @@ test('a block with a part in another stream is left where it is: a collision has
   const account = createAccount(undefined);
   account.add('queued', tallyOf(tableOf(readings(40))));
   const dropped: DeclaredGap[] = [];
+  let forgotten = 0;
   const quota = createQuota({
     queue,
     account,
     census: { counting: false, joined: () => true, leaving: ({ tally }) => tally, run: async () => {} },
     gaps: createGaps(),
-    cutter: { cut: async () => undefined, forget: () => {} },
+    cutter: { cut: async () => undefined, forget: () => forgotten++ },
     sync: { cursor: 1, standing: (work) => work() },
     queueBytesMax,
     whenFull: 'drop-oldest',
@@ -278,5 +309,6 @@ test('a block with a part in another stream is left where it is: a collision has
     ],
   );
   assert.equal(account.events('gaps'), 20);
+  assert.equal(forgotten, 2, 'what was read ahead is read again');
   await assert.rejects(quota.makeRoom(queueBytesMax), { code: 'queue-full' });
 });

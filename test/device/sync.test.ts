@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTableBuilder, encodeColumns, problemOf } from '../../src/codec/index.ts';
-import { encodeGapSums } from '../../src/device/gaps.ts';
+import { createGaps, encodeGapSums, type Gaps } from '../../src/device/gaps.ts';
 import { quarantineEntry } from '../../src/device/quarantine.ts';
 import { NOTHING } from '../../src/device/tally.ts';
 import { type Queue, StoreError } from '../../src/store/index.ts';
@@ -325,23 +325,54 @@ test('gaps whose declaration the disk cannot note are counted once all the same'
 });
 
 test('what is appended while the loop finds only damage is sent', async (t) => {
-  let appended: Promise<unknown> | undefined;
+  let appended = false;
   const { sync, queue, flights, calm } = await testSync(t, {
     bend: (disk) => ({
-      async setAside(block) {
-        await disk.setAside(block);
-        appended = disk.append([blockOf(readings(3, 5))]);
-        await appended;
+      async read(from, limit) {
+        const blocks = await disk.read(from, limit);
+        if (from === 5 && !appended) {
+          appended = true;
+          await disk.append([blockOf(readings(3, 5))]);
+        }
+        return blocks;
       },
     }),
   });
   await queue.append([garbage(4)]);
   sync.wake();
-  await until(() => appended !== undefined);
-  await appended;
-  sync.wake();
+  await until(() => appended);
   await calm();
   assert.deepEqual(spans(flights), ['5-7']);
+});
+
+test('a call that comes just as the loop has found nothing to do is not lost', async (t) => {
+  const real = createGaps();
+  let isDue: () => boolean = () => real.due;
+  const gaps: Gaps = {
+    ...real,
+    get due() {
+      return isDue();
+    },
+    get idle() {
+      return real.idle;
+    },
+  };
+  const { sync, queue, declarations, calm } = await testSync(t, { gaps });
+  await queue.append(blocksOf(3));
+  await queue.drop({ blocks: [{ first: 1 }], gaps: [{ first: 1, last: 3, sums: encodeGapSums(NOTHING) }] });
+  const [gap] = await queue.gaps();
+  // Asked at the beginning of a step; the gap comes right behind.
+  isDue = () => {
+    isDue = () => real.due;
+    queueMicrotask(() => {
+      real.add(gap!);
+      sync.wake();
+    });
+    return false;
+  };
+  sync.wake();
+  await calm();
+  assert.equal(declarations.length, 1);
 });
 
 test('nothing is sent that is not on disk', async (t) => {
