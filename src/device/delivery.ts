@@ -141,11 +141,12 @@ class EndlessDelivery implements Delivery {
 
   /** Attempts without end; the link decides when each may start, so p-retry itself need not wait. */
   #untilVerdict(message: Message): Promise<Verdict> {
-    const { link, exchange, signal, onRetry } = this.#options;
+    const { link, signal, onRetry } = this.#options;
+    let isCorrected = false;
     return pRetry(
       async () => {
-        const encoding = this.#encoding;
-        const outcome = await link.pass(() => this.#judged(message, exchange, encoding), signal);
+        const outcome = await link.pass(() => this.#judged(message, isCorrected), signal);
+        isCorrected ||= outcome.kind === 'skew';
         if (isVerdict(outcome)) return outcome;
         onRetry();
         throw new Unsettled();
@@ -156,16 +157,15 @@ class EndlessDelivery implements Delivery {
   }
 
   /** One attempt, with what this device can put right by itself put right before the link hears of it. */
-  async #judged(message: Message, exchange: Exchange, encoding: ContentEncoding): Promise<Outcome> {
-    const outcome = await exchange.attempt(message, encoding, this.#options.signal);
+  async #judged(message: Message, isCorrected: boolean): Promise<Outcome> {
+    const { exchange, clock, signal } = this.#options;
+    const encoding = this.#encoding;
+    const outcome = await exchange.attempt(message, encoding, signal);
     switch (outcome.kind) {
-      case 'skew': {
-        const before = this.#options.clock.offsetMs;
-        this.#options.clock.correct(outcome.clock);
-        const moved = Math.abs(this.#options.clock.offsetMs - before);
-        // A gateway that refuses the very clock it gave would otherwise be asked again without end.
-        return moved > 1_000 ? outcome : { kind: 'failed', reason: 'clock-skew after correction' };
-      }
+      case 'skew':
+        clock.correct(outcome.clock);
+        // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait.
+        return isCorrected ? { kind: 'failed', reason: 'clock-skew after correction' } : outcome;
       case 'encoding': {
         const { problem } = outcome;
         const less = CONTENT_ENCODINGS.slice(CONTENT_ENCODINGS.indexOf(encoding) + 1);

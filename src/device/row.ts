@@ -43,12 +43,12 @@ const LONG_NUMBER_PATTERN = /-?(?:\d[\d.]{15,}(?:[eE][+-]?\d+)?|\d[\d.]*[eE][+-]
 /** @throws CodecError with an `event-…` code */
 export function eventOfJson(line: string, options: RowOptions): TelemetryEvent {
   const row = parseJson(line);
-  const { fields: nested, ...flat } = row;
   const draft = new Draft(options);
-  if (nested !== null && typeof nested === 'object' && !Array.isArray(nested)) {
-    draft.addAll(flat);
-    draft.addAll(nested as Record<string, unknown>);
-  } else draft.addAll(row);
+  for (const column of Object.keys(row)) {
+    const value = row[column];
+    if (column === 'fields' && isObject(value)) draft.addAll(value);
+    else if (value !== null) draft.add(column, value, asIs);
+  }
   for (const [number] of withoutTexts(line).matchAll(LONG_NUMBER_PATTERN)) {
     if (draft.holds(Number(number))) checkDigits(number);
   }
@@ -83,11 +83,8 @@ class Draft {
     this.#options = options;
   }
 
-  addAll(row: Readonly<Record<string, unknown>>): void {
-    for (const column of Object.keys(row)) {
-      const value = row[column];
-      if (value !== null && value !== undefined) this.add(column, value, (same) => same as FieldValue);
-    }
+  addAll(values: Readonly<Record<string, unknown>>): void {
+    for (const column of Object.keys(values)) if (values[column] !== null) this.add(column, values[column], asIs);
   }
 
   add<Value>(column: string, value: Value, read: (value: Value) => FieldValue): void {
@@ -145,10 +142,17 @@ function dateOf(text: string): number {
   return ZONED_PATTERN.test(text) ? Date.parse(text) : Number.NaN;
 }
 
+/** What is no field is refused where the event is recorded. */
+const asIs = (value: unknown): FieldValue => value as FieldValue;
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
 function parseJson(line: string): Record<string, unknown> {
   try {
     const row: unknown = JSON.parse(line);
-    if (row !== null && typeof row === 'object' && !Array.isArray(row)) return row as Record<string, unknown>;
+    if (isObject(row)) return row;
   } catch {
     // Not JSON at all: the same answer as for JSON of another shape.
   }

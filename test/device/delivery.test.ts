@@ -82,16 +82,23 @@ test('a clock that stands still gives every attempt another timestamp', async ()
   assert.equal(new Set(gateway.requests.map(({ headers }) => headers[HEADER.timestamp])).size, signatures.length);
 });
 
-test('a gateway that refuses the very clock it gave is waited for, not asked without end', async () => {
-  const gateway = createModelGateway();
-  const now = Date.now();
-  gateway.judge = () => (gateway.requests.length < 8 ? problemOf('clock-skew', '', { clock: now }) : undefined);
-  const { delivery, links } = testDelivery(gateway);
-  await delivery.deliver(parcelOf(readings(2)));
-  assert.deepEqual(
-    links.map(({ state, reason }) => `${state} ${reason}`),
-    ['offline clock-skew after correction', 'online null'],
-  );
+test('a gateway that refuses the very clock it gave is waited for, and so are two that do not agree', async () => {
+  for (const apartMs of [0, 600_000]) {
+    const gateway = createModelGateway();
+    const now = Date.now();
+    gateway.judge = () => {
+      const attempt = gateway.requests.length;
+      return attempt < 8 ? problemOf('clock-skew', '', { clock: now + (attempt % 2) * apartMs }) : undefined;
+    };
+    gateway.clock = () => now;
+    const { delivery, links } = testDelivery(gateway);
+    await delivery.deliver(parcelOf(readings(2)));
+    assert.deepEqual(
+      links.map(({ state, reason }) => `${state} ${reason}`),
+      ['online null', 'offline clock-skew after correction', 'online null'],
+      `${apartMs}`,
+    );
+  }
 });
 
 test('415: the encoding falls back to the best one in common, and stays there', async () => {

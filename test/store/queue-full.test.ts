@@ -114,17 +114,17 @@ test('measures the disk now and then, not at every append', async (t) => {
   if (disk === undefined) return;
   const queue = await openTestQueue(t, join(disk, 'queue'), { reserveBytes: 4 * MIB, now: () => timeMs });
   await queue.append([block(1, 'a')]);
-  await fill(disk, MIB);
-  await queue.append([block(1, 'not measured yet')]);
-  await assert.rejects(queue.append([block(1, 'b', MIB)]), { code: 'disk-full' }, 'a MiB is reason to');
+  await fill(disk, 3 * MIB);
+  for (const text of ['b', 'c']) await queue.append([block(1, text, 400_000)]);
+  await assert.rejects(queue.append([block(1, 'd', 400_000)]), { code: 'disk-full' }, 'a MiB is reason to measure');
   await makeRoom(disk);
   timeMs = 249;
-  await assert.rejects(queue.append([block(1, 'c')]), { code: 'disk-full' }, 'not measured again yet');
+  await assert.rejects(queue.append([block(1, 'e')]), { code: 'disk-full' }, 'not measured again yet');
   timeMs = 250;
-  await queue.append([block(1, 'd')]);
+  await queue.append([block(1, 'f')]);
   assert.deepEqual(
-    (await queue.read(1, ALL)).map(({ bytes }) => `${bytes}`),
-    ['a', 'not measured yet', 'd'],
+    (await queue.read(1, ALL)).map(({ bytes }) => `${bytes}`[0]),
+    ['a', 'b', 'c', 'f'],
   );
 });
 
