@@ -5,6 +5,7 @@
  * Never decides how events are stored or sent.
  */
 import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import {
@@ -15,6 +16,7 @@ import {
   type ProgramValues,
   readSecret,
   type SettingValues,
+  type ShutdownSignal,
 } from '../cli/index.ts';
 import { openDevice } from './assembly.ts';
 import { serveControl } from './control.ts';
@@ -55,8 +57,10 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
   });
   logEvents(device, log);
   const stop = new AbortController();
+  let interruption: ShutdownSignal | undefined;
   const shutdown = onShutdown(async (signal) => {
     log.info({ signal }, 'stopping; what is queued stays on disk');
+    interruption = signal;
     stop.abort();
   });
   let closeControl = async (): Promise<void> => {};
@@ -67,7 +71,10 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
       return closeControl;
     });
     const input = await feed(device, values, stop.signal, log);
+    const isEnded = !stop.signal.aborted;
     if (values.drain) await device.drain({ signal: stop.signal }).catch(unlessAborted(stop.signal));
+    // A script must not take what a signal cut short for done; what has no end of its own is done when it is told to.
+    if (interruption && (isEnded || !isEndless(values))) process.exitCode = 128 + constants.signals[interruption];
     await counted(device, stop.signal);
     report(device, values, input, log);
   } finally {
@@ -75,6 +82,11 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
     await device.close();
     shutdown.release();
   }
+}
+
+/** A pipe may stay open for ever, and so may a simulation. */
+function isEndless({ input, events }: RunValues): boolean {
+  return input === '-' || (input === 'simulate' && events === undefined);
 }
 
 interface InputReport {

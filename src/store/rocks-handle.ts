@@ -1,7 +1,7 @@
 /**
- * The gateway's hold on its database: open, given up after a failure, opened again.
+ * The hold on a database, a queue's or a gateway's: open, given up after a failure, opened again.
  *
- * Owns the only open `Rocks` of a gateway store. Promises that after `giveUp()` the database is closed and opened again
+ * Owns the only open `Rocks` of its store. Promises that after `giveUp()` the database is closed and opened again
  * before anything else touches it, so that what is read next is what is on disk; that nothing is closed under a reader;
  * and that a long walk holds no iterator between its pieces. Never decides what counts as a failure.
  */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { askControl } from '../../src/device/control.ts';
@@ -52,4 +54,25 @@ test('a running device: rows of a silent pipe at once, status, quarantine, and S
   assert.equal(again.status, 0, again.stderr);
   assert.equal(summaryOf(again).delivered.events, 3);
   assert.equal(gateway.volume(), 7_000_000n);
+});
+
+test('a file that a signal keeps from being delivered is not done, and the next run delivers it', async (t) => {
+  const gateway = createModelGateway();
+  gateway.before = () => new Error('gone');
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const file = join(data, 'rows.ndjson');
+  await writeFile(file, '{"ts":1,"volume":1}\n{"ts":2,"volume":2}\n');
+  const flags = runFlags(data, url, '--input', file);
+  const { process: running, ended } = start(t, flags);
+  await statusOnce(data, ({ queued }) => queued.events === 2);
+  running.kill('SIGTERM');
+  const cut = await ended;
+  assert.equal(cut.status, 143, cut.stderr);
+  assert.equal(summaryOf(cut).queued.events, 2);
+  gateway.before = () => undefined;
+  const again = await runToEnd(t, flags);
+  assert.equal(again.status, 0, again.stderr);
+  assert.equal(summaryOf(again).input.skipped, 2);
+  assert.equal(gateway.volume(), 3_000_000n);
 });
