@@ -20,6 +20,7 @@ import {
   encodeColumns,
   formatSignatures,
   HEADER,
+  isContentEncoding,
   type Problem,
   parseAcknowledgement,
   parseProblem,
@@ -155,8 +156,8 @@ export async function signedRequest(parts: RequestParts = {}): Promise<SignedReq
   const { deviceId = DEVICE, keyId = KEY_ID, secret = SECRET, encoding = 'identity' } = parts;
   const timestamp = parts.timestamp ?? Date.now();
   const bytes = parts.body ?? batchBytes(parts.batch);
-  const known = ['br', 'gzip'].includes(encoding) && parts.body === undefined;
-  const body = known ? await compressBody(encoding as ContentEncoding, bytes) : bytes;
+  const compressed = parts.body === undefined && isContentEncoding(encoding);
+  const body = compressed ? await compressBody(encoding, bytes) : bytes;
   const signature = signRequest(secret, { deviceId, keyId, timestamp, contentEncoding: encoding }, body);
   const headers: Record<string, string | readonly string[] | undefined> = {
     [HEADER.device]: deviceId,
