@@ -5,9 +5,9 @@
  * line of JSON. Never records anything.
  */
 import { performance } from 'node:perf_hooks';
+import { ownTask, peakMemoryBytes } from '../rig/programs.ts';
 import { type DeviceStatus, openDevice } from '../src/device/index.ts';
 import { countedStatus } from './backlog.ts';
-import { ownTask, peakMemoryBytes } from './programs.ts';
 
 export interface DrainTask {
   readonly gateway: string;

@@ -4,8 +4,9 @@
  * Owns the way from a figure's name to its report, one line of JSON on standard output. Promises that its status is 0 only
  * where the figure has held its own checks. Never draws the table.
  */
+
+import { createPrograms, ownTask } from '../rig/programs.ts';
 import { createStand, type Figure, type StandReport, type StandSettings } from './harness.ts';
-import { createPrograms, ownTask } from './programs.ts';
 
 export interface FigureTask {
   readonly figure: string;
@@ -25,7 +26,7 @@ export interface FigureReport extends StandReport {
 
 const { figure: name, build, folder, profile, settings } = ownTask<FigureTask>();
 const { figure } = (await import(`./figures/${name}.js`)) as { figure: Figure };
-const programs = createPrograms({ build, profile, label: name });
+const programs = createPrograms({ folder: build, profile, label: name });
 const stand = createStand({ settings, programs, folder, log: (line) => console.error(`${name}: ${line}`) });
 try {
   await figure.measure(stand);

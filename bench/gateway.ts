@@ -7,9 +7,9 @@
 import assert from 'node:assert';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { cpuSeconds, outputOf, peakMemoryBytes } from '../rig/programs.ts';
 import { createKeyFile, type KeyRecord } from '../src/gateway/index.ts';
 import type { Stand } from './harness.ts';
-import { cpuSeconds, outputOf, peakMemoryBytes } from './programs.ts';
 import type { Totals } from './totals.ts';
 
 export interface GatewayTotals extends Totals {

@@ -7,7 +7,7 @@
 import assert from 'node:assert';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Programs } from './programs.ts';
+import type { Programs } from '../rig/programs.ts';
 
 export type Unit = 'events/s' | 'requests/s' | 'B/event' | 'ms' | 'MB' | 'µs/event' | '×';
 

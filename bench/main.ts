@@ -7,11 +7,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { buildInto } from './build.ts';
+import { buildInto } from '../rig/build.ts';
+import { createPrograms, outputOf, type Programs, taskArguments } from '../rig/programs.ts';
 import type { FigureReport, FigureTask } from './figure-process.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { type BenchOptions, readOptions } from './options.ts';
-import { createPrograms, outputOf, type Programs, taskArguments } from './programs.ts';
 import { tableOf } from './report.ts';
 
 /** A minute on a free machine; several where others leave it a tenth of the cores. What takes longer hangs. */
@@ -23,7 +23,7 @@ export async function main(argv: string[]): Promise<void> {
   if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
   const folder = await mkdtemp(join(options.disk, 'tidegate-bench-'));
   const build = join(folder, 'build');
-  const programs = createPrograms({ build, profile: options.profile, label: 'bench' });
+  const programs = createPrograms({ folder: build, profile: options.profile, label: 'bench' });
   let stopped: NodeJS.Signals | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
@@ -32,7 +32,7 @@ export async function main(argv: string[]): Promise<void> {
     });
   }
   try {
-    await buildInto(build);
+    await buildInto(build, ['bench']);
     await run(options, programs, { folder, build }, () => stopped !== undefined);
   } finally {
     programs.killAll();

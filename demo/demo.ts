@@ -5,12 +5,12 @@
  * to end within its time once there is an end in sight. Never counts: it asks both sides.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FaultProxyStats } from '../rig/link/fault-proxy.ts';
+import type { Programs } from '../rig/programs.ts';
 import { type Balance, balanceOf } from './balance.ts';
 import type { DeviceFigures } from './device-program.ts';
-import type { FaultProxyStats } from './fault-proxy.ts';
 import type { CountedDevice } from './gateway-program.ts';
 import type { DemoOptions } from './options.ts';
-import type { Programs } from './programs.ts';
 import { type Saboteur, startSaboteur } from './saboteur.ts';
 import { type Stage, setStage } from './stage.ts';
 

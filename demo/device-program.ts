@@ -7,9 +7,9 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
+import type { Program, Programs } from '../rig/programs.ts';
 import type { DeviceStatus } from '../src/device/index.ts';
 import { askControl } from '../src/device/index.ts';
-import type { Program, Programs } from './programs.ts';
 
 /** Where the events come from. A file is finite; so is a simulation with a count. */
 export type DeviceInput =
@@ -50,6 +50,8 @@ export interface DeviceProgram {
   /** Records no more; what is queued is still delivered. */
   finish(): Promise<void>;
 }
+
+const BINARY = 'bin/tidegate-device.js';
 
 /** A demo is watched: its devices try again sooner than a real one should. */
 const PATIENCE = ['--retry-base', '100ms', '--retry-max', '2s', '--request-timeout', '5s'];
@@ -131,7 +133,7 @@ class RunningDevice implements DeviceProgram {
 
   #launch(input: readonly string[]): void {
     const { id, gatewayUrl, data, secretFile, batchEvents, lingerMs } = this.#options;
-    const program = this.#programs.start('device', [
+    const program = this.#programs.start('device', BINARY, [
       ...['run', '--gateway', gatewayUrl, '--id', id, '--secret-file', secretFile, '--data', data, '--json'],
       ...['--batch-events', String(batchEvents), '--linger', `${lingerMs}ms`],
       ...PATIENCE,
@@ -177,7 +179,12 @@ class RunningDevice implements DeviceProgram {
   /** Nothing where it was killed before it had made its queue. */
   async #recordedOnDisk(): Promise<number> {
     try {
-      const output = await this.#programs.run('device', ['status', '--data', this.#options.data, '--json']);
+      const output = await this.#programs.run('tidegate-device status', BINARY, [
+        'status',
+        '--data',
+        this.#options.data,
+        '--json',
+      ]);
       return (JSON.parse(output) as { recorded: { events: number } }).recorded.events;
     } catch (error) {
       if (error instanceof Error && error.message.includes('(not-found)')) return 0;

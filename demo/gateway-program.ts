@@ -5,7 +5,7 @@
  * duplicates counted before a crash are not forgotten. Never believes anything but what it is told over HTTP.
  */
 import { access } from 'node:fs/promises';
-import type { Program, Programs } from './programs.ts';
+import type { Program, Programs } from '../rig/programs.ts';
 
 /** One device as the gateway sees it. */
 export interface CountedDevice {
@@ -38,13 +38,22 @@ interface DevicesView {
   }[];
 }
 
+const BINARY = 'bin/tidegate-gateway.js';
 const ANSWER_WITHIN_MS = 2_000;
 const STOP_WITHIN_MS = 10_000;
 
 /** Makes a key for the device and writes it to the file, unless an earlier demo in this folder has. */
 export async function addKey(programs: Programs, data: string, deviceId: string, secretFile: string): Promise<void> {
   if (await exists(secretFile)) return;
-  await programs.run('gateway', ['keys', 'add', deviceId, '--data', data, '--secret-file', secretFile]);
+  await programs.run('tidegate-gateway keys', BINARY, [
+    'keys',
+    'add',
+    deviceId,
+    '--data',
+    data,
+    '--secret-file',
+    secretFile,
+  ]);
 }
 
 export async function startGateway(programs: Programs, data: string): Promise<GatewayProgram> {
@@ -74,7 +83,7 @@ class RunningGateway implements GatewayProgram {
   }
 
   async start(listen: string): Promise<void> {
-    const program = this.#programs.start('gateway', ['serve', '--data', this.#data, '--listen', listen]);
+    const program = this.#programs.start('gateway', BINARY, ['serve', '--data', this.#data, '--listen', listen]);
     this.#program = program;
     const listening = new Promise<string>((done) => {
       program.onLine((line) => {

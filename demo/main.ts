@@ -8,10 +8,10 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createPrograms } from '../rig/programs.ts';
 import { failureText } from '../src/cli/index.ts';
 import { runDemo } from './demo.ts';
 import { readOptions } from './options.ts';
-import { createPrograms } from './programs.ts';
 import { createView } from './view.ts';
 
 const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const;

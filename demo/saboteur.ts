@@ -4,7 +4,7 @@
  * Owns whom it meets and when, by the seed. Promises one victim at a time, and none after `stop()` has resolved.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createRandom } from './schedule.ts';
+import { createRandom } from '../rig/random.ts';
 
 export interface Victim {
   readonly id: string;

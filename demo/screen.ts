@@ -5,10 +5,10 @@
  * anything.
  */
 import Table from 'cli-table3';
+import type { FaultName } from '../rig/link/faults.ts';
 import { type BalanceRow, difference } from './balance.ts';
 import type { Scene } from './demo.ts';
 import type { DeviceFigures } from './device-program.ts';
-import type { FaultName } from './faults.ts';
 
 const COLUMNS: readonly (readonly [title: string, alignment: 'left' | 'right'])[] = [
   ['device', 'left'],

@@ -6,13 +6,13 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createFaultProxy, type FaultProxy } from '../rig/link/fault-proxy.ts';
+import type { FaultRates } from '../rig/link/schedule.ts';
+import type { Programs } from '../rig/programs.ts';
 import { dealRows } from './deal.ts';
 import { type DeviceInput, type DeviceProgram, startDevice } from './device-program.ts';
-import { createFaultProxy, type FaultProxy } from './fault-proxy.ts';
 import { addKey, type GatewayProgram, startGateway } from './gateway-program.ts';
 import type { DemoOptions } from './options.ts';
-import type { Programs } from './programs.ts';
-import type { FaultRates } from './schedule.ts';
 
 export interface Stage {
   readonly gateway: GatewayProgram;

@@ -7,6 +7,7 @@
 import assert from 'node:assert';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
+import { outputOf, taskArguments } from '../../rig/programs.ts';
 import { formatCredential } from '../../src/codec/index.ts';
 import { openBacklog, recordInBursts } from '../backlog.ts';
 import type { DrainReport, DrainTask } from '../drainer.ts';
@@ -19,7 +20,6 @@ import {
   microsecondsPerEvent,
   type Stand,
 } from '../harness.ts';
-import { outputOf, taskArguments } from '../programs.ts';
 import { assertSameTotals, type Totals } from '../totals.ts';
 import { createWorkload } from '../workload.ts';
 

@@ -6,12 +6,12 @@
  */
 import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';
+import { cpuSeconds } from '../../rig/programs.ts';
 import type { Credential } from '../../src/codec/index.ts';
 import { createFleet, type SignedBatch } from '../fleet.ts';
 import { startGateway } from '../gateway.ts';
 import { eventsPerSecond, type Figure, microsecondsPerEvent, type Quantity, ratio, type Stand } from '../harness.ts';
 import { takeIn } from '../intake.ts';
-import { cpuSeconds } from '../programs.ts';
 import { addTotals, assertSameTotals, NO_EVENTS, type Totals } from '../totals.ts';
 import { createWorkload } from '../workload.ts';
 

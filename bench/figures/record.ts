@@ -5,10 +5,10 @@
  * Never has a link: nothing is delivered meanwhile.
  */
 import { performance } from 'node:perf_hooks';
+import { cpuSeconds } from '../../rig/programs.ts';
 import type { Device } from '../../src/device/index.ts';
 import { countedStatus, openBacklog, recordAwaiting, recordInBursts } from '../backlog.ts';
 import { eventsPerSecond, type Figure, microsecondsPerEvent, type Stand } from '../harness.ts';
-import { cpuSeconds } from '../programs.ts';
 import { addTotals, assertSameTotals, NO_EVENTS } from '../totals.ts';
 import { createWorkload, type Workload } from '../workload.ts';
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRandom, createSchedule } from '../../demo/schedule.ts';
+import { createSchedule } from '../../rig/link/schedule.ts';
+import { createRandom } from '../../rig/random.ts';
 
 test('rates come out as often as they say, over many draws', () => {
   const schedule = createSchedule({ delay: 0.25, 'drop-answer': 0.05 }, createRandom(11));

@@ -1,15 +1,17 @@
 /**
- * Programs: the processes that a bench consists of.
+ * Programs: our own programs, each in a process of its own, for whoever shows, measures or attacks them.
  *
- * Owns starting and ending them, and what the system says about them from outside. Promises that none outlives the bench:
- * each ends by its process id, and where the bench itself is killed, by its leash. Never reads what they mean by their
- * output.
+ * Owns starting and ending them, and what the system says about them from outside. Promises that none outlives the process
+ * that started it: each ends by its process id, on every way out, and where that process itself is killed, by its leash.
+ * Never reads what they mean by their output.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 
 export interface ProgramEnd {
   /** As a shell has it: 128 + n for the signal n. */
@@ -23,48 +25,68 @@ export interface Program {
   readonly pid: number;
   /** Settles when the process has ended, whatever its status. */
   readonly ended: Promise<ProgramEnd>;
-  /** The last lines of its standard error, for a message about its failure. */
-  readonly lastLines: readonly string[];
+  /** What its log says about its end, for a message about it. */
+  lastWords(): string;
   /** Calls for each line of its standard error from now on. */
   onLine(listener: (line: string) => void): void;
   kill(signal: NodeJS.Signals): void;
 }
 
+export interface StartOptions {
+  /** Put over this process's own, without the settings that someone has made for programs of theirs. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Flags for Node, before the file. */
+  readonly nodeFlags?: readonly string[];
+  /** What is written to its standard input, which is then closed. Default: there is none. */
+  readonly input?: string;
+}
+
 export interface Programs {
-  /** Runs a file of the build, given from its root. */
-  start(name: string, file: string, args: readonly string[]): Program;
+  /** Runs a file of the folder, given from its root. */
+  start(name: string, file: string, args: readonly string[], options?: StartOptions): Program;
+  /** Runs to the end. Rejects with the program's last words where the status is not 0. */
+  run(name: string, file: string, args: readonly string[], options?: StartOptions): Promise<string>;
   /** Ends what is still running; in time even for the end of the process. */
   killAll(): void;
 }
 
 export interface ProgramsOptions {
-  /** The folder that `buildInto` has filled. */
-  readonly build: string;
+  /** A checkout, or a folder that `buildInto` has filled. Default: this checkout. */
+  readonly folder?: string;
   /** A folder where each program leaves a CPU profile when it ends; undefined for none. */
   readonly profile?: string | undefined;
   /** What profiles are named after, besides the program. */
-  readonly label: string;
+  readonly label?: string;
 }
 
-const LINES_KEPT = 20;
+const LINES_KEPT = 40;
+/** Our programs' own line, a stack's first, or a log line of level error and above. */
+const FAILURE_PATTERN = /^(error: |[\w.]*Error\b|\{"level":[56]0)/;
 
-export function createPrograms({ build, profile, label }: ProgramsOptions): Programs {
+const leash = new URL('./leash.mjs', import.meta.url).href;
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+export function createPrograms({ folder = root, profile, label = 'rig' }: ProgramsOptions = {}): Programs {
   const running = new Set<Program>();
   let started = 0;
-  return {
-    start(name, file, args) {
+  const programs: Programs = {
+    start(name, file, args, options = {}) {
       const profileName = `${label}-${++started}-${name}.cpuprofile`;
       const flags =
         profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${profileName}`];
-      const program = launch(build, name, [...flags, '--import', './bench/leash.mjs', file, ...args]);
+      const program = launch(name, [...flags, '--import', leash, join(folder, file), ...args], options);
       running.add(program);
       program.ended.finally(() => running.delete(program)).catch(() => {});
       return program;
+    },
+    async run(name, file, args, options) {
+      return outputOf(programs.start(name, file, args, options));
     },
     killAll() {
       for (const program of running) program.kill('SIGKILL');
     },
   };
+  return programs;
 }
 
 /** The arguments that hand a task to a program of the bench. */
@@ -77,11 +99,11 @@ export function ownTask<Task extends object>(): Task {
   return JSON.parse(process.argv[2] ?? '') as Task;
 }
 
-/** The output of a program that should end by itself. Rejects with its last line where the status is not 0. */
-export async function outputOf({ name, ended, lastLines }: Program): Promise<string> {
+/** The output of a program that should end by itself. Rejects with its last words where the status is not 0. */
+export async function outputOf({ name, ended, lastWords }: Program): Promise<string> {
   const { status, output } = await ended;
   if (status === 0) return output;
-  throw new Error(`${name} ended with status ${status}: ${lastLines.at(-1) ?? ''}`);
+  throw new Error(`${name} ended with status ${status}: ${lastWords()}`);
 }
 
 /** The most memory that a process has held so far, bytes; undefined where the system does not tell. */
@@ -107,14 +129,15 @@ function readProc(pid: number | 'self', file: string): string {
   }
 }
 
-function launch(cwd: string, name: string, args: readonly string[]): Program {
-  const child = spawn(process.execPath, args, {
-    cwd,
-    // A group of its own: Ctrl-C is for the bench to deal with.
+function launch(name: string, args: readonly string[], { env, nodeFlags = [], input }: StartOptions): Program {
+  const child = spawn(process.execPath, [...nodeFlags, ...args], {
+    // A group of its own: Ctrl-C is for whoever started it to deal with.
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: withoutSettings(process.env),
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'ipc'],
+    env: { ...withoutSettings(process.env), ...env },
   });
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(input);
   const lastLines: string[] = [];
   const lines = createInterface({ input: child.stderr! });
   lines.on('line', (line) => {
@@ -125,7 +148,7 @@ function launch(cwd: string, name: string, args: readonly string[]): Program {
     name,
     pid: child.pid ?? 0,
     ended: endOf(child),
-    lastLines,
+    lastWords: () => lastLines.findLast((line) => FAILURE_PATTERN.test(line)) ?? lastLines.at(-1) ?? 'without a word',
     onLine: (listener) => void lines.on('line', listener),
     kill: (signal) => void child.kill(signal),
   };

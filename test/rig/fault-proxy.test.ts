@@ -4,9 +4,9 @@ import { Agent, createServer, type IncomingHttpHeaders, request } from 'node:htt
 import { type AddressInfo, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createFaultProxy, type FaultProxyOptions } from '../../demo/fault-proxy.ts';
-import { FAULT_NAMES, type FaultName } from '../../demo/faults.ts';
-import type { FaultScript } from '../../demo/schedule.ts';
+import { createFaultProxy, type FaultProxyOptions } from '../../rig/link/fault-proxy.ts';
+import { FAULT_NAMES, type FaultName } from '../../rig/link/faults.ts';
+import type { FaultScript } from '../../rig/link/schedule.ts';
 
 interface Received {
   readonly headers: IncomingHttpHeaders;

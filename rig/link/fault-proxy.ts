@@ -9,9 +9,10 @@ import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createRandom } from '../random.ts';
 import { commit, type FaultName, type OutageKind } from './faults.ts';
 import { createPassage, LinkDown } from './passage.ts';
-import { createRandom, createSchedule, type FaultRates, type FaultScript, type Schedule } from './schedule.ts';
+import { createSchedule, type FaultRates, type FaultScript, type Schedule } from './schedule.ts';
 
 export interface FaultProxyOptions {
   /** The gateway, `http://host:port`. */

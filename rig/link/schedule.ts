@@ -31,17 +31,6 @@ export function createSchedule(faults: FaultRates | FaultScript, random: () => n
   };
 }
 
-/** Mulberry32: small and the same everywhere. */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let word = Math.imul(state ^ (state >>> 15), state | 1);
-    word ^= word + Math.imul(word ^ (word >>> 7), word | 61);
-    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 function isScript(faults: FaultRates | FaultScript): faults is FaultScript {
   return Array.isArray(faults);
 }

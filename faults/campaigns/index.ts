@@ -1,0 +1,6 @@
+/**
+ * Campaigns: all of them, in the order in which they are shown.
+ */
+export const CAMPAIGN_NAMES = ['kill', 'power', 'network', 'disk', 'clock', 'simulation', 'hostile'] as const;
+
+export type CampaignName = (typeof CAMPAIGN_NAMES)[number];

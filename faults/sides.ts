@@ -1,0 +1,224 @@
+/**
+ * Sides: a real gateway and a real device as processes, and the oracle between them.
+ *
+ * Owns how each is started, killed and started again on what it left on disk, and where the journal lies. Promises that a
+ * side that ends without having been asked is an error with its last words. Never decides when anything happens.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Program, ProgramEnd, Programs, StartOptions } from '../rig/programs.ts';
+import { taskArguments } from '../rig/programs.ts';
+import type { OracleTask } from './oracle/main.ts';
+import type { Verdict } from './oracle/verdict.ts';
+import type { RecorderTask } from './recorder.ts';
+
+const GATEWAY = 'bin/tidegate-gateway.js';
+const DEVICE = 'bin/tidegate-device.js';
+
+export interface GatewaySide {
+  /** `http://127.0.0.1:port`, the same over restarts. */
+  readonly url: string;
+  readonly data: string;
+  /** Makes a key for a device and gives the file with its credential. */
+  addKey(deviceId: string): Promise<string>;
+  /** Resolves once it listens. */
+  start(options?: StartOptions): Promise<Program>;
+  /** By SIGKILL; resolves once it is gone. */
+  kill(): Promise<void>;
+  /** By SIGTERM; resolves with its status. */
+  stop(): Promise<number>;
+  /** The process, where it runs. */
+  readonly program: Program | undefined;
+}
+
+export interface GatewaySideOptions {
+  readonly programs: Programs;
+  readonly folder: string;
+  /** Where its data lies. Default: in the folder. */
+  readonly data?: string;
+  /** More flags for `serve`. */
+  readonly flags?: readonly string[];
+}
+
+export async function createGatewaySide(options: GatewaySideOptions): Promise<GatewaySide> {
+  const side = new RunningGateway(options);
+  await mkdir(side.data, { recursive: true, mode: 0o700 });
+  await mkdir(join(options.folder, 'secrets'), { recursive: true, mode: 0o700 });
+  return side;
+}
+
+class RunningGateway implements GatewaySide {
+  url = '';
+  readonly data: string;
+  program: Program | undefined;
+  readonly #options: GatewaySideOptions;
+
+  constructor(options: GatewaySideOptions) {
+    this.#options = options;
+    this.data = options.data ?? join(options.folder, 'gateway');
+  }
+
+  async addKey(deviceId: string): Promise<string> {
+    const { programs, folder } = this.#options;
+    const secretFile = join(folder, 'secrets', deviceId);
+    await programs.run('gateway', GATEWAY, ['keys', 'add', deviceId, '--data', this.data, '--secret-file', secretFile]);
+    return secretFile;
+  }
+
+  async start(options?: StartOptions): Promise<Program> {
+    const { programs, flags = [] } = this.#options;
+    const listen = this.url === '' ? '127.0.0.1:0' : new URL(this.url).host;
+    const args = ['serve', '--data', this.data, '--listen', listen, ...flags];
+    const program = programs.start('gateway', GATEWAY, args, options);
+    this.program = program;
+    this.url = await firstOf(program, (line) => (line['msg'] === 'listening' ? (line['url'] as string) : undefined));
+    return program;
+  }
+
+  async kill(): Promise<void> {
+    this.program?.kill('SIGKILL');
+    await this.program?.ended;
+    this.program = undefined;
+  }
+
+  async stop(): Promise<number> {
+    this.program?.kill('SIGTERM');
+    const end = await this.program?.ended;
+    this.program = undefined;
+    return end?.status ?? 0;
+  }
+}
+
+export interface DeviceSide {
+  readonly id: string;
+  readonly data: string;
+  readonly journal: string;
+  /**
+   * Starts the recorder. Resolves once it has opened its queue; where a trap may end it before that, use `launch`.
+   * `events` null records without end until SIGTERM or SIGKILL.
+   */
+  start(run: DeviceRun, options?: StartOptions): Promise<Program>;
+  launch(run: DeviceRun, options?: StartOptions): Program;
+  kill(): Promise<void>;
+  /** Records no more, drains and ends; rejects where it does not end well within the time. */
+  drain(run: Omit<DeviceRun, 'events'>, withinMs: number): Promise<void>;
+  /** Everything in quarantine, written to a file for the oracle. Only while no process has the queue. */
+  exportQuarantine(): Promise<string>;
+  readonly program: Program | undefined;
+}
+
+export interface DeviceRun {
+  readonly gateway: string;
+  readonly seed: number;
+  readonly events: number | null;
+  readonly options?: RecorderTask['options'] extends infer All ? Partial<All> : never;
+  readonly pauseMaxMs?: number;
+  readonly caFile?: string;
+  readonly around?: number;
+}
+
+export interface DeviceSideOptions {
+  readonly programs: Programs;
+  readonly folder: string;
+  readonly id: string;
+  readonly secretFile: string;
+  /** Where its data lies. Default: in the folder. */
+  readonly data?: string;
+}
+
+/** Serials of one start; more than any start records. */
+const SERIALS = 10_000_000;
+
+/** Faults are over soon: devices of campaigns try again sooner than real ones should. */
+const PATIENCE = { retryBaseMs: 20, retryMaxMs: 200, pauseMaxMs: 200, requestTimeoutMs: 2_000, lingerMs: 5 };
+
+/** A round number of days, so that event times lie about the beginning of a page of each kind. */
+const AROUND = 600 * 32 * 86_400_000;
+
+export function createDeviceSide(options: DeviceSideOptions): DeviceSide {
+  return new RunningDevice(options);
+}
+
+class RunningDevice implements DeviceSide {
+  readonly id: string;
+  readonly data: string;
+  readonly journal: string;
+  program: Program | undefined;
+  readonly #options: DeviceSideOptions;
+  #starts = 0;
+
+  constructor(options: DeviceSideOptions) {
+    const { folder, id, data } = options;
+    this.#options = options;
+    this.id = id;
+    this.data = data ?? join(folder, id);
+    this.journal = join(folder, `${id}.journal`);
+  }
+
+  async start(run: DeviceRun, options?: StartOptions): Promise<Program> {
+    const program = this.launch(run, options);
+    await firstOf(program, (line) => ('opened' in line ? true : undefined));
+    return program;
+  }
+
+  launch(run: DeviceRun, options?: StartOptions): Program {
+    const { id, secretFile, programs } = this.#options;
+    const task: RecorderTask = {
+      options: { id, data: this.data, gateway: run.gateway, ...PATIENCE, ...run.options },
+      secretFile,
+      journal: this.journal,
+      seed: run.seed,
+      serial: this.#starts++ * SERIALS + 1,
+      events: run.events,
+      around: run.around ?? AROUND,
+      ...(run.pauseMaxMs !== undefined && { pauseMaxMs: run.pauseMaxMs }),
+      ...(run.caFile !== undefined && { caFile: run.caFile }),
+    };
+    const program = programs.start(`device ${id}`, 'faults/recorder.js', taskArguments(task), options);
+    this.program = program;
+    return program;
+  }
+
+  async kill(): Promise<void> {
+    this.program?.kill('SIGKILL');
+    await this.program?.ended;
+    this.program = undefined;
+  }
+
+  async drain(run: Omit<DeviceRun, 'events'>, withinMs: number): Promise<void> {
+    const running = this.program;
+    running?.kill('SIGTERM');
+    const program = running ?? this.launch({ ...run, events: 0 });
+    this.program = undefined;
+    const timeout = setTimeout(() => program.kill('SIGKILL'), withinMs);
+    const { status } = await program.ended;
+    clearTimeout(timeout);
+    if (status !== 0) throw new Error(`the device did not drain within ${withinMs} ms: ${program.lastWords()}`);
+  }
+
+  async exportQuarantine(): Promise<string> {
+    const { folder, programs } = this.#options;
+    const output = join(folder, `${this.id}.quarantine`);
+    await programs.run('device', DEVICE, ['quarantine', 'export', '--data', this.data, '--output', output]);
+    return output;
+  }
+}
+
+export async function askOracle(programs: Programs, task: OracleTask): Promise<Verdict> {
+  return JSON.parse(await programs.run('oracle', 'faults/oracle/main.js', taskArguments(task))) as Verdict;
+}
+
+/** Resolves with what `find` makes of a line of JSON; rejects where the program ends before. */
+export function firstOf<T>(program: Program, find: (line: Record<string, unknown>) => T | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    program.onLine((line) => {
+      const found = line.startsWith('{') ? find(JSON.parse(line) as Record<string, unknown>) : undefined;
+      if (found !== undefined) resolve(found);
+    });
+    program.ended.then(
+      ({ status }: ProgramEnd) =>
+        reject(new Error(`${program.name} ended with status ${status}: ${program.lastWords()}`)),
+      reject,
+    );
+  });
+}
