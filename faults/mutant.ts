@@ -5,6 +5,7 @@
  * a no-op in silence. Never touches the checkout.
  */
 import assert from 'node:assert/strict';
+import type { CampaignName } from './campaigns/index.ts';
 
 export interface Mutant {
   /** In the reader's words: `acknowledge before the commit`. */
@@ -14,7 +15,7 @@ export interface Mutant {
   readonly find: string;
   readonly replace: string;
   /** Campaigns that must catch it, tried in this order, with how many units each may take. */
-  readonly caughtBy: readonly { readonly campaign: string; readonly size: number }[];
+  readonly caughtBy: readonly { readonly campaign: CampaignName; readonly size: number }[];
 }
 
 export function mutate({ name, file, find, replace }: Mutant, path: string, source: string): string {

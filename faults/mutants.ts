@@ -1,0 +1,134 @@
+/**
+ * Mutants: the deliberate bugs that the campaigns must catch, each a mistake that somebody could make.
+ *
+ * Owns the list. Promises that each patch fits the source as it is (a test holds that). Never ships: patches are applied to
+ * copies only.
+ */
+import type { Mutant } from './mutant.ts';
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'acknowledge before the commit',
+    file: 'src/store/intake.ts',
+    find: 'resolve(this.#commits.committed(live.changedIn));',
+    replace: 'resolve();',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'release before the acknowledgement',
+    file: 'src/device/sync.ts',
+    find: 'const delivered = await persist(this.#options, () => delivery.deliver(cut));',
+    replace: `const delivered = { quarantine: [] };
+    void persist(this.#options, () => delivery.deliver(cut));
+    await new Promise((resolve) => setImmediate(resolve));`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'resolve record() before the commit',
+    file: 'src/device/recorder.ts',
+    find: 'const { stream, first } = await this.#options.append(await pack(group));',
+    replace: `const { stream, first } = { stream: '00'.repeat(16), first: 1 };
+        void this.#options.append(await pack(group));`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'move the position outside of the commit',
+    file: 'src/store/queue-disk.ts',
+    find: 'await this.handle.use((rocks) => rocks.write([...operations, ...stateOperations(before, after)]));',
+    replace: `await this.handle.use((rocks) => rocks.write(stateOperations(before, after)));
+        await this.handle.use((rocks) => rocks.write(operations));`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'believe memory after a write that failed',
+    file: 'src/store/queue-disk.ts',
+    find: 'this.#isTrusted = false;\n        await this.#ready(CALM_MAX_MS);',
+    replace: 'this.#state = after;',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'skip the fsync',
+    file: 'src/store/rocks.ts',
+    find: 'const SYNC = { sync: true };',
+    replace: 'const SYNC = { sync: false };',
+    caughtBy: [{ campaign: 'power', size: 5 }],
+  },
+  {
+    name: 'the ledger is off by one at the edge of an interval',
+    file: 'src/store/intervals.ts',
+    find: 'next = lasts[i]! + 1;',
+    replace: 'next = lasts[i]! + 2;',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'an overlapping batch counts as a duplicate as a whole',
+    file: 'src/gateway/admission.ts',
+    find: 'missing = ledger.missing(batch.first, last);',
+    replace:
+      'missing = ledger.missing(batch.first, last);\n          if (countOf(missing) < batch.count) missing = [];',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'forget the digest that binds an id to its content',
+    file: 'src/gateway/evidence.ts',
+    find: 'collisions: union([...collisions, ...subtract(different, findings)]),',
+    replace: 'collisions: [],',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'count a gap each time it is declared',
+    file: 'src/gateway/gap-tally.ts',
+    find: 'const fresh = subtract([gap], [...before, ...ranges]);',
+    replace: 'const fresh = subtract([gap], ranges);',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'give up events that may be on their way',
+    file: 'src/device/quota.ts',
+    find: 'queue.read(Math.max(queue.head, sync.cursor, firstUnsent), READ)',
+    replace: 'queue.read(queue.head, READ)',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'sum in floating point',
+    file: 'src/codec/decimal.ts',
+    find: 'if (a.scale === b.scale) return',
+    replace: `if (a.digits !== 0n && b.digits !== 0n)
+    return decimalOf(Number(formatDecimal(a)) + Number(formatDecimal(b)));
+  if (a.scale === b.scale) return`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'leave the body out of the signature',
+    file: 'src/codec/signature.ts',
+    find: '.update(prefix).update(body)',
+    replace: '.update(prefix)',
+    caughtBy: [{ campaign: 'network', size: 300 }],
+  },
+  {
+    name: 'trust an unsigned 400',
+    file: 'src/device/outcome.ts',
+    find: "if (status === 413) return { kind: 'split' };",
+    replace: `if (status === 400)
+    return { kind: 'refused', problem: { status, code: 'batch-corrupt', detail: '' } as unknown as Problem };
+  if (status === 413) return { kind: 'split' };`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'release on an unsigned 200',
+    file: 'src/device/outcome.ts',
+    find: "if (status === 413) return { kind: 'split' };",
+    replace: `if (status === 200) return { kind: 'delivered', inserted: 0, duplicates: 0 };
+  if (status === 413) return { kind: 'split' };`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'reuse the timestamp on a retry',
+    file: 'src/device/exchange.ts',
+    find: 'const timestamp = clock.timestamp();',
+    replace: `const kept = message as { timestamp?: number };
+      kept.timestamp ??= clock.timestamp();
+      const { timestamp } = kept;`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+];
