@@ -51,9 +51,12 @@ export function createExchange(options: ExchangeOptions): Exchange {
     async attempt(message, encoding, signal) {
       const { columns, ...range } = message;
       const batch = encodeBatch({ ...range, sentAt: clock.timestamp(), queue: options.queueState() }, columns);
+      // failpoint: batch-packed
       const body = await compressBody(encoding, batch);
+      // failpoint: batch-compressed
       const timestamp = clock.timestamp();
       const signature = signRequest(secret, { deviceId, keyId, timestamp, contentEncoding: encoding }, body);
+      // failpoint: batch-signed
       const headers = {
         'content-type': BATCH_MEDIA_TYPE,
         'content-encoding': encoding,
@@ -66,7 +69,11 @@ export function createExchange(options: ExchangeOptions): Exchange {
       const sent = { secret, signature, stream, first: message.first, count: message.count };
       options.onSent(body.length);
       try {
-        return outcomeOf(sent, await options.transport.post({ headers, body, signal }));
+        const answer = await options.transport.post({ headers, body, signal });
+        // failpoint: answer-received
+        const outcome = outcomeOf(sent, answer);
+        // failpoint: answer-verified
+        return outcome;
       } catch (error) {
         return { kind: 'failed', reason: reasonOf(error) };
       }

@@ -165,6 +165,7 @@ class GroupRecorder implements Recorder {
 
   #take(group: Group, events: number): void {
     this.#pendingEvents += events;
+    // failpoint: event-accepted
     if (this.#group === group) return;
     this.#group = group;
     this.#newest = group.done;

@@ -151,6 +151,7 @@ class SyncLoop implements Sync {
     this.cursor = cut ? cut.last + 1 : next;
     if (!cut) return true;
     this.#waitingSince = this.cursor < queue.next ? this.#options.timer.now() : undefined;
+    // failpoint: batch-cut
     this.#flying.add(cut);
     void this.#fly(cut);
     return true;

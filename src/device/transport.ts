@@ -58,6 +58,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     async post({ headers, body, signal }) {
       const deadline = deadlineOf(signal, options.requestTimeoutMs);
       try {
+        // failpoint: before-post
         const answer = await pool.request({ path, method: 'POST', headers, body, signal: deadline.signal });
         return {
           status: answer.statusCode,

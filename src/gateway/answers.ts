@@ -36,6 +36,7 @@ export function sendAnswer(
       [HEADER.signature]: formatSignatures([signature]),
     });
   }
+  // failpoint: answer-signed
   return reply.send(body);
 }
 

@@ -23,6 +23,12 @@ export async function inflateBatch(flow: Flow, contentEncoding: string, body: Ui
   }
 
   function inflate(bytesMax: number): Promise<Batch> {
-    return flow.inTurn(bytesMax, async () => decodeBatch(await inflateBody(contentEncoding, body, bytesMax)));
+    return flow.inTurn(bytesMax, async () => {
+      const bytes = await inflateBody(contentEncoding, body, bytesMax);
+      // failpoint: body-inflated
+      const batch = decodeBatch(bytes);
+      // failpoint: batch-decoded
+      return batch;
+    });
   }
 }

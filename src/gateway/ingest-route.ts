@@ -65,6 +65,7 @@ export function addIngestRoute(app: FastifyInstance, options: IngestOptions): vo
       exchanges.set(request, exchange);
       try {
         exchange.accepted = accept(request, options);
+        // failpoint: head-accepted
         const { load } = exchange.accepted;
         // Where the client goes away before its body is here, nobody else gives the room back.
         reply.raw.once('close', () => {
@@ -81,10 +82,12 @@ export function addIngestRoute(app: FastifyInstance, options: IngestOptions): vo
     async handler(request, reply) {
       const exchange = exchanges.get(request)!;
       exchange.working = true;
+      // failpoint: body-received
       try {
         const acknowledgement = await take(exchange, request.body as Buffer, options);
         const answer = { status: 200, mediaType: 'application/json', body: encodeAnswer(acknowledgement) };
         sendAnswer(reply, answer, sealOf(exchange));
+        // failpoint: answer-sent
         metrics.answered('accepted', secondsOf(exchange));
       } finally {
         exchange.accepted!.load.release();
@@ -120,6 +123,7 @@ async function take(exchange: Exchange, body: Buffer, options: IngestOptions): P
   exchange.signer = key ?? { ...keys[0]!, requestSignature: head.signatures[0]! };
   if (key === undefined) throw new GatewayError('signature-mismatch', 'no signature is right for this body');
   if (key.revoked) throw new GatewayError('key-revoked', `key ${key.keyId} was revoked`);
+  // failpoint: signature-verified
   const receivedAt = options.clock();
   const { timestamp, deviceId, contentEncoding } = head;
   if (Math.abs(receivedAt - timestamp) > limits.windowMs) {

@@ -90,6 +90,7 @@ class GroupedIntake<Page> implements Intake<Page> {
       const take = (live: LiveLedger) => {
         try {
           const admission = decide(live.ledger);
+          // failpoint: ledger-decided
           if (admission !== null) live.changedIn = this.#admit(key, live, admission);
           // Also where nothing is stored: what was seen may not be committed yet.
           resolve(this.#commits.committed(live.changedIn));
@@ -132,8 +133,10 @@ class GroupedIntake<Page> implements Intake<Page> {
       const pages = changes.flatMap((change) => change.pages);
       for (const write of await this.#pages.merge(rocks, pages)) operations.push(write);
       for (const change of changes) operations.push(...change.log());
+      // failpoint: before-admit
       await rocks.write(operations);
     });
+    // failpoint: admit-committed
     this.commits += 1;
     for (const { live } of changes) if (live !== undefined) this.admissions += 1;
   }

@@ -114,7 +114,9 @@ class RocksQueue implements Queue {
       await this.#disk.renewIfFailing(() => this.#walk(this.head, (at) => this.#mend(at)));
       await this.#disk.assertRoom(blocks.reduce((sum, { bytes }) => sum + bytes.length, 0));
       const first = this.next;
+      // failpoint: before-append
       await this.#disk.commit((state) => appended(state, blocks, extras, this.#freshStream), false);
+      // failpoint: append-committed
       return { first, last: this.next - 1, stream: this.streamAt(first).stream };
     });
   }
@@ -148,10 +150,12 @@ class RocksQueue implements Queue {
         ...deletions(QUEUE.gap, gapsDeclared),
       ];
       const stored = totals && Buffer.from(totals);
+      // failpoint: before-release
       await this.#disk.commit(
         (state) => without(leaving, { state: { ...state, totals: stored ?? state.totals }, operations }),
         true,
       );
+      // failpoint: release-committed
     });
   }
 
@@ -160,7 +164,9 @@ class RocksQueue implements Queue {
       const leaving = await this.#blocksAt(blocks);
       this.#walks.leaving(leaving);
       const before = await this.#storedGaps(gaps.map(({ first }) => first));
+      // failpoint: before-drop
       await this.#disk.commit((state) => without(leaving, dropped(state, leaving, gaps, before)), true);
+      // failpoint: drop-committed
     });
   }
 
@@ -175,7 +181,9 @@ class RocksQueue implements Queue {
 
   async restream(ranges: readonly Range[]): Promise<Uint8Array> {
     const stream = this.#freshStream();
+    // failpoint: before-restream
     await this.#disk.exclusive(() => this.#disk.commit((state) => moved(state, ranges, stream), true));
+    // failpoint: restream-committed
     return stream;
   }
 
