@@ -26,15 +26,19 @@ import { createSync, type Sync } from './sync.ts';
 import { tallyOf } from './tally.ts';
 import { createHttpTransport, type Transport } from './transport.ts';
 
-/** @throws DeviceError `options-invalid`; StoreError where the queue cannot be opened */
-export async function openDevice(options: DeviceOptions): Promise<Device> {
+/**
+ * `open` is how the queue is opened; a simulation has it lie in memory.
+ * @throws DeviceError `options-invalid`; StoreError where the queue cannot be opened
+ */
+export async function openDevice(options: DeviceOptions, open = openQueue): Promise<Device> {
   const settings = settle(options);
   let device: OpenDevice | undefined;
-  const queue = await openQueue({
+  const queue = await open({
     path: join(settings.data, 'queue'),
     deviceId: settings.id,
     reserveBytes: settings.reserveBytes,
     randomBytes: settings.randomBytes,
+    now: () => settings.timer.now(),
     onDamage: (gap) => device?.damaged(gap),
   });
   try {

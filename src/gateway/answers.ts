@@ -5,7 +5,14 @@
  * answer is signed whenever it is known with which key, over exactly the bytes that are sent. Never decides what to say.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { encodeAnswer, formatSignatures, HEADER, PROBLEM_MEDIA_TYPE, signAnswer } from '../codec/index.ts';
+import {
+  type Acknowledgement,
+  encodeAnswer,
+  formatSignatures,
+  HEADER,
+  PROBLEM_MEDIA_TYPE,
+  signAnswer,
+} from '../codec/index.ts';
 import type { AnswerSigner } from './authentication.ts';
 import { type GatewayError, toGatewayError } from './errors.ts';
 
@@ -21,23 +28,28 @@ export interface Seal extends AnswerSigner {
   readonly timestamp: number;
 }
 
-export function sendAnswer(
-  reply: FastifyReply,
-  { status, mediaType, body, headers = {} }: Answer,
-  seal: Seal | undefined,
-): FastifyReply {
-  reply.code(status).headers({ ...headers, 'content-type': mediaType, 'cache-control': 'no-store' });
-  if (seal !== undefined) {
-    const { keyId, secret, requestSignature, timestamp } = seal;
-    const signature = signAnswer(secret, { status, requestSignature, timestamp }, body);
-    reply.headers({
-      [HEADER.key]: keyId,
-      [HEADER.timestamp]: String(timestamp),
-      [HEADER.signature]: formatSignatures([signature]),
-    });
-  }
+export function sendAnswer(reply: FastifyReply, answer: Answer, seal: Seal | undefined): FastifyReply {
+  reply.code(answer.status).headers(answerHeaders(answer, seal));
   // failpoint: answer-signed
-  return reply.send(body);
+  return reply.send(answer.body);
+}
+
+export function answerHeaders(answer: Answer, seal: Seal | undefined): Record<string, string> {
+  const { status, mediaType, body } = answer;
+  const headers = { ...answer.headers, 'content-type': mediaType, 'cache-control': 'no-store' };
+  if (seal === undefined) return headers;
+  const { keyId, secret, requestSignature, timestamp } = seal;
+  const signature = signAnswer(secret, { status, requestSignature, timestamp }, body);
+  return {
+    ...headers,
+    [HEADER.key]: keyId,
+    [HEADER.timestamp]: String(timestamp),
+    [HEADER.signature]: formatSignatures([signature]),
+  };
+}
+
+export function acknowledgementAnswer(acknowledgement: Acknowledgement): Answer {
+  return { status: 200, mediaType: 'application/json', body: encodeAnswer(acknowledgement) };
 }
 
 export function problemAnswer(error: GatewayError): Answer {

@@ -22,6 +22,7 @@ import { GatewayError } from './errors.ts';
 import { createFleet } from './fleet.ts';
 import { createFlow } from './flow.ts';
 import { addHealthRoutes } from './health-routes.ts';
+import { createIngest } from './ingest.ts';
 import { addIngestRoute } from './ingest-route.ts';
 import type { KeyRing } from './keyring.ts';
 import { type GatewayLimits, GROWING_BYTES_MAX, HTTP, limitsFrom } from './limits.ts';
@@ -84,7 +85,7 @@ function assemble(
     throw new GatewayError('not-found', 'no such path');
   });
   const paths = methodsByPath(app);
-  addIngestRoute(app, { keys, admissions, fleet, flow, limits, metrics, clock });
+  addIngestRoute(app, { ingest: createIngest({ keys, admissions, fleet, flow, limits, metrics, clock }), metrics });
   addReadRoutes(app, { store, fleet, metrics, mayRead: createAdminGate(app, adminToken) });
   addHealthRoutes(app, store);
   addDashboardRoute(app);

@@ -21,10 +21,13 @@ export interface BatchRequestHead {
   readonly contentLength: number | undefined;
 }
 
+/** What is read of a request before its body. */
+export type RequestHeaders = Pick<IncomingMessage, 'headers' | 'headersDistinct'>;
+
 const CONTENT_CODING_PATTERN = /^[a-z0-9-]{1,32}$/;
 
 /** @throws GatewayError `headers-invalid` */
-export function readRequestHead(request: IncomingMessage): BatchRequestHead {
+export function readRequestHead(request: RequestHeaders): BatchRequestHead {
   const deviceId = required(request, HEADER.device);
   if (!ID_PATTERN.test(deviceId)) throw invalid(`${HEADER.device} is no id`);
   const keyIds = parseKeyIds(required(request, HEADER.key));
@@ -52,13 +55,13 @@ export function readRequestHead(request: IncomingMessage): BatchRequestHead {
   };
 }
 
-function required(request: IncomingMessage, name: string): string {
+function required(request: RequestHeaders, name: string): string {
   const value = single(request, name);
   if (value === undefined) throw invalid(`${name} is missing`);
   return value;
 }
 
-function single(request: IncomingMessage, name: string): string | undefined {
+function single(request: RequestHeaders, name: string): string | undefined {
   const values = request.headersDistinct[name];
   if (values !== undefined && values.length > 1) throw invalid(`${name} stands more than once`);
   return values?.[0];

@@ -5,17 +5,16 @@
  * that is the disk's; that after a failed write the database is opened again and its state read from it; and that
  * whatever frees space gets through on a full disk. Never decides what a change is.
  */
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
-import { generationPath, newestGeneration, removeOlder } from './generations.ts';
+import { generationPath } from './generations.ts';
 import { numberKey, QUEUE } from './keys.ts';
 import type { Block } from './queue-blocks.ts';
 import type { Change } from './queue-changes.ts';
+import type { QueueFiles } from './queue-files.ts';
 import { rebuildQueue } from './queue-rebuild.ts';
 import { EMPTY, loadState, type QueueState, stateOperations } from './queue-state.ts';
-import { openReserve, type Reserve } from './reserve.ts';
+import type { Reserve } from './reserve.ts';
 import { CALM_MAX_MS, type openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 
@@ -27,6 +26,7 @@ export interface QueueDiskOptions {
   readonly randomBytes: (count: number) => Uint8Array;
   readonly now: () => number;
   readonly open: typeof openRocks;
+  readonly files: QueueFiles;
 }
 
 export interface QueueDisk {
@@ -47,10 +47,10 @@ export interface QueueDisk {
 
 export async function openQueueDisk(options: QueueDiskOptions): Promise<QueueDisk> {
   try {
-    if (options.create) await makeDirectory(options.path);
-    else await access(options.path);
-    const { path, reserveBytes: bytes, randomBytes, now } = options;
-    const reserve = await openReserve({ path: join(path, 'reserve'), bytes, randomBytes, now });
+    const { path, reserveBytes: bytes, randomBytes, now, files } = options;
+    if (options.create) await files.makeDirectory(path);
+    else await files.access(path);
+    const reserve = await files.openReserve({ path: join(path, 'reserve'), bytes, randomBytes, now });
     const disk = new Disk(options, reserve);
     await disk.start();
     return disk;
@@ -133,10 +133,10 @@ class Disk implements QueueDisk {
     if (failures <= 2 * this.#failuresSeen) return;
     this.#failuresSeen = failures;
     if (await this.#reserve.isLow(bytes)) return;
-    const { path, open } = this.#options;
+    const { path, open, files } = this.#options;
     try {
       const generation = this.#generation + 1;
-      await rebuildQueue({ path, generation, open, handle: this.handle, blocks: blocks() });
+      await rebuildQueue({ path, generation, open, files, handle: this.handle, blocks: blocks() });
     } catch (error) {
       // The old one goes on as long as it can. The next try comes when it has failed as often again.
       if (error instanceof StoreError) return;
@@ -186,11 +186,11 @@ class Disk implements QueueDisk {
   }
 
   async #openNewest(): Promise<Rocks> {
-    const { path, deviceId, create, randomBytes, open } = this.#options;
-    const generation = Math.max(1, await newestGeneration(path));
+    const { path, deviceId, create, randomBytes, open, files } = this.#options;
+    const generation = Math.max(1, await files.newestGeneration(path));
     const rocks = await open(generationPath(path, generation), { create });
     try {
-      await removeOlder(path, generation);
+      await files.removeOlder(path, generation);
       this.#state = await loadState(rocks, deviceId, randomBytes);
       this.#generation = generation;
       this.#failuresSeen = 0;

@@ -5,9 +5,9 @@
  * pile up, and in the end it holds every write back for ever. Promises that the queue is the old database until the new
  * one is whole and on disk. Never runs beside another write: the queue sees to that.
  */
-import { clearUnfinished, publishUnfinished } from './generations.ts';
 import { familyRange, numberKey, QUEUE } from './keys.ts';
 import { type Block, blockPut } from './queue-blocks.ts';
+import type { QueueFiles } from './queue-files.ts';
 import type { Put } from './queue-records.ts';
 import type { Operation, openRocks, Rocks } from './rocks.ts';
 import type { Entry, RocksHandle } from './rocks-handle.ts';
@@ -22,13 +22,15 @@ export interface RebuildOptions {
   /** The number of the new database. */
   readonly generation: number;
   readonly open: typeof openRocks;
+  readonly files: Pick<QueueFiles, 'clearUnfinished' | 'publishUnfinished'>;
   readonly handle: RocksHandle;
   /** The blocks that are queued; what is damaged among them has been set aside when this ends. */
   readonly blocks: AsyncIterable<Block>;
 }
 
-export async function rebuildQueue({ path, generation, open, handle, blocks }: RebuildOptions): Promise<void> {
-  const unfinished = await clearUnfinished(path);
+export async function rebuildQueue(options: RebuildOptions): Promise<void> {
+  const { path, generation, open, files, handle, blocks } = options;
+  const unfinished = await files.clearUnfinished(path);
   const rocks = await open(unfinished);
   try {
     await copy(rocks, blockPuts(blocks));
@@ -38,10 +40,10 @@ export async function rebuildQueue({ path, generation, open, handle, blocks }: R
     await rocks.close();
   } catch (error) {
     await rocks.close().catch(() => {});
-    await clearUnfinished(path);
+    await files.clearUnfinished(path);
     throw error;
   }
-  await publishUnfinished(path, generation);
+  await files.publishUnfinished(path, generation);
 }
 
 async function copy(into: Rocks, operations: AsyncIterable<Put>): Promise<void> {

@@ -32,6 +32,7 @@ import {
 } from './queue-blocks.ts';
 import { appended, dropped, moved, without } from './queue-changes.ts';
 import { openQueueDisk, type QueueDisk } from './queue-disk.ts';
+import { queueFiles } from './queue-files.ts';
 import {
   decodeGap,
   decodeQuarantine,
@@ -57,9 +58,9 @@ const WALK_LIMIT: ReadLimit = { bytesMax: 1 << 20, blocksMax: 1024 };
 
 /**
  * `locked` where it is open already, `other-device`, `not-found`, `corrupt` where it is no queue that we can read.
- * `open` is how a database is opened; tests have writes fail through it.
+ * `open` is how a database is opened, and `files` where it lies; tests have writes fail through them.
  */
-export async function openQueue(options: QueueOptions, open: typeof openRocks = openRocks): Promise<Queue> {
+export async function openQueue(options: QueueOptions, open = openRocks, files = queueFiles): Promise<Queue> {
   const disk = await openQueueDisk({
     path: options.path,
     deviceId: options.deviceId,
@@ -68,6 +69,7 @@ export async function openQueue(options: QueueOptions, open: typeof openRocks = 
     randomBytes: options.randomBytes ?? randomBytes,
     now: options.now ?? (() => performance.now()),
     open,
+    files,
   });
   return new RocksQueue(disk, options);
 }

@@ -55,11 +55,15 @@ export interface RocksGatewayStoreOptions<Page> {
   readonly cacheBytes?: number;
 }
 
-/** Rejects with `locked` where another process has the database, `corrupt` where it is no gateway's. */
+/**
+ * Rejects with `locked` where another process has the database, `corrupt` where it is no gateway's. `open` is how a
+ * database is opened; tests have writes fail through it.
+ */
 export async function openRocksGatewayStore<Page>(
   options: RocksGatewayStoreOptions<Page>,
+  open = openRocks,
 ): Promise<GatewayStore<Page>> {
-  const store = new RocksGatewayStore(options);
+  const store = new RocksGatewayStore(options, open);
   await store.ready();
   return store;
 }
@@ -77,12 +81,12 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   #retaining: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(options: RocksGatewayStoreOptions<Page>) {
+  constructor(options: RocksGatewayStoreOptions<Page>, open: typeof openRocks) {
     this.#operator = options.operator;
     let exists = false;
     this.#handle = createRocksHandle(async () => {
       // A database that was there and is gone must not come back empty.
-      const rocks = await openDatabase(options, !exists, this.#log);
+      const rocks = await openDatabase(options, open, !exists, this.#log);
       exists = true;
       return rocks;
     });
@@ -190,11 +194,12 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
 
 async function openDatabase(
   options: RocksGatewayStoreOptions<unknown>,
+  open: typeof openRocks,
   create: boolean,
   log: BatchLog,
 ): Promise<Rocks> {
   const cacheBytes = options.cacheBytes ?? CACHE_BYTES;
-  const rocks = await openRocks(options.path, { create, cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES });
+  const rocks = await open(options.path, { create, cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES });
   try {
     await assertFormat(rocks);
     await log.resume(rocks);

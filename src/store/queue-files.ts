@@ -1,0 +1,31 @@
+/**
+ * The files of a queue besides what RocksDB makes: the directory, which database in it is the queue, and the reserve.
+ *
+ * Owns the port through which a queue reaches them, and the real ones. Promises that a simulation which brings others has
+ * everything of a queue run on them. Never looks into a database.
+ */
+import { access } from 'node:fs/promises';
+import { makeDirectory } from './directories.ts';
+import { clearUnfinished, newestGeneration, publishUnfinished, removeOlder } from './generations.ts';
+import { openReserve, type Reserve, type ReserveOptions } from './reserve.ts';
+
+export interface QueueFiles {
+  makeDirectory(path: string): Promise<void>;
+  /** Rejects where there is no such path. */
+  access(path: string): Promise<void>;
+  newestGeneration(path: string): Promise<number>;
+  clearUnfinished(path: string): Promise<string>;
+  publishUnfinished(path: string, generation: number): Promise<void>;
+  removeOlder(path: string, generation: number): Promise<void>;
+  openReserve(options: ReserveOptions): Promise<Reserve>;
+}
+
+export const queueFiles: QueueFiles = {
+  makeDirectory,
+  access,
+  newestGeneration,
+  clearUnfinished,
+  publishUnfinished,
+  removeOlder,
+  openReserve,
+};
