@@ -6,13 +6,20 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRandom } from '../random.ts';
 import { commit, type FaultName, type OutageKind } from './faults.ts';
-import { createPassage, LinkDown } from './passage.ts';
-import { createSchedule, type FaultRates, type FaultScript, type Schedule } from './schedule.ts';
+import { type Answer, createPassage, LinkDown } from './passage.ts';
+import { createSchedule, type FaultRates, type FaultScript, isScript, type Schedule } from './schedule.ts';
 
 export interface FaultProxyOptions {
   /** The gateway, `http://host:port`. */
@@ -27,6 +34,18 @@ export interface FaultProxyOptions {
   readonly delayMaxMs?: number;
   /** How long an outage lasts, milliseconds. Default 2,000. */
   readonly outageMs?: number;
+  /** Another gateway with other keys for the same devices, `http://host:port`; the fault `stranger` needs it. */
+  readonly stranger?: string | URL;
+  /** A request has its answer, or its connection is gone. */
+  readonly onOver?: (over: RequestOver) => void;
+}
+
+/** How a request ended for the device. */
+export interface RequestOver {
+  readonly fault: FaultName | 'none';
+  readonly headers: IncomingHttpHeaders;
+  /** Undefined where no whole answer was given. */
+  readonly status: number | undefined;
 }
 
 export interface FaultProxyStats {
@@ -55,13 +74,17 @@ export async function createFaultProxy(options: FaultProxyOptions): Promise<Faul
 
 const DEFAULTS = { faults: {}, latencyMaxMs: 0, delayMaxMs: 1_000, outageMs: 2_000 };
 
+/** How many later requests a request that turns up late lets pass, at most. */
+const LATER_MAX = 12;
+
 /** Longer than any client keeps a connection that it does not use, so that only faults break connections. */
 const KEEP_ALIVE_MS = 120_000;
 
 class BadLink implements FaultProxy {
   url = '';
-  readonly #options: Required<FaultProxyOptions>;
+  readonly #options: Required<Omit<FaultProxyOptions, 'stranger' | 'onOver'>> & FaultProxyOptions;
   readonly #target: URL;
+  readonly #stranger: URL | undefined;
   readonly #schedule: Schedule;
   /** Apart from the schedule's, so that a length of time never shifts the choice of faults. */
   readonly #random: () => number;
@@ -70,15 +93,20 @@ class BadLink implements FaultProxy {
   readonly #sockets = new Set<Socket>();
   readonly #counts = new Map<FaultName, number>();
   readonly #closed = new AbortController();
+  readonly #healing = new AbortController();
+  readonly #late = new Set<{ left: number; readonly turnUp: () => void }>();
+  #earlier: Answer | undefined;
   #outage: { readonly kind: OutageKind; readonly timer: NodeJS.Timeout } | undefined;
   #requests = 0;
   #broken = 0;
 
   constructor(options: FaultProxyOptions) {
     this.#options = { ...DEFAULTS, ...options };
-    const { target, faults, seed } = this.#options;
-    this.#target = new URL(target);
-    assert.equal(this.#target.protocol, 'http:', 'the proxy speaks plain HTTP');
+    const { target, stranger, faults, seed } = this.#options;
+    this.#target = plainUrl(target);
+    this.#stranger = stranger === undefined ? undefined : plainUrl(stranger);
+    const hasStranger = isScript(faults) ? faults.includes('stranger') : (faults.stranger ?? 0) > 0;
+    assert(this.#stranger !== undefined || !hasStranger, 'a stranger who answers must be there');
     this.#schedule = createSchedule(faults, createRandom(seed));
     this.#random = createRandom(~seed);
     const limits = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 };
@@ -101,6 +129,8 @@ class BadLink implements FaultProxy {
   heal(): void {
     this.#schedule.heal();
     this.#endOutage();
+    this.#healing.abort();
+    for (const { turnUp } of this.#late) turnUp();
   }
 
   async close(): Promise<void> {
@@ -123,24 +153,57 @@ class BadLink implements FaultProxy {
   async #pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     this.#requests++;
     const isDown = () => this.#outage !== undefined;
-    const passage = createPassage({ incoming, outgoing, target: this.#target, agent: this.#agent, isDown });
+    const onSuccess = (answer: Answer) => {
+      this.#earlier = answer;
+    };
+    const passage = createPassage({ incoming, outgoing, target: this.#target, agent: this.#agent, isDown, onSuccess });
     // The end of the outage will find the connection, and reset it.
-    if (this.#outage) return this.#count(`outage-${this.#outage.kind}`);
-    const fault = this.#schedule.next();
+    const fault = this.#outage ? (`outage-${this.#outage.kind}` as const) : this.#schedule.next();
     if (fault !== 'none') this.#count(fault);
+    void passage.over().then(() => this.#over({ fault, headers: incoming.headers, status: passage.status }));
+    if (this.#outage) return;
     try {
       await this.#hold(this.#options.latencyMaxMs);
       await commit(fault, {
         passage,
+        stranger: this.#stranger,
         random: this.#random,
         pause: () => this.#hold(this.#options.delayMaxMs),
         outage: (kind) => this.#beginOutage(kind),
+        later: () => this.#later(),
+        healed: () => this.#healed(),
+        earlier: () => this.#earlier,
       });
     } catch (error) {
       if (error instanceof LinkDown) return;
       this.#broken++;
       passage.reset();
     }
+  }
+
+  #over(over: RequestOver): void {
+    this.#options.onOver?.(over);
+    if (over.status === undefined) return;
+    for (const late of this.#late) if (--late.left === 0) late.turnUp();
+  }
+
+  #later(): Promise<void> {
+    if (this.#healing.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const late = {
+        left: 1 + Math.floor(this.#random() * LATER_MAX),
+        turnUp: () => {
+          this.#late.delete(late);
+          resolve();
+        },
+      };
+      this.#late.add(late);
+    });
+  }
+
+  async #healed(): Promise<void> {
+    const { signal } = this.#healing;
+    if (!signal.aborted) await once(signal, 'abort');
   }
 
   async #hold(maxMs: number): Promise<void> {
@@ -169,4 +232,10 @@ class BadLink implements FaultProxy {
   #count(fault: FaultName): void {
     this.#counts.set(fault, (this.#counts.get(fault) ?? 0) + 1);
   }
+}
+
+function plainUrl(target: string | URL): URL {
+  const url = new URL(target);
+  assert.equal(url.protocol, 'http:', 'the proxy speaks plain HTTP');
+  return url;
 }

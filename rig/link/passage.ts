@@ -5,6 +5,8 @@
  * Never decides anything: faults do.
  */
 import { type Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { answerHead, requestHead, withBitTurned } from './bits.ts';
 
 /** An answer as the gateway gave it, or as a fault makes it up. */
 export interface Answer {
@@ -15,17 +17,25 @@ export interface Answer {
 }
 
 export interface Passage {
+  /** Of the whole answer that the client has; undefined where it has none. */
+  readonly status: number | undefined;
   /** Resolves once the whole request has arrived. */
   receive(): Promise<void>;
   /** Sends the request to the gateway, whole, and resolves with the whole answer. May be called more than once. */
-  forward(): Promise<Answer>;
-  /** Sends the gateway a request of which half the body never comes. */
-  forwardHalf(): Promise<void>;
-  /** Turns one bit in the middle of the request's body. */
-  damage(): Promise<void>;
+  forward(to?: URL): Promise<Answer>;
+  /** Sends the gateway a request of which half the body never comes, and resets that connection once `stalled` resolves. */
+  forwardHalf(stalled?: Promise<void>): Promise<void>;
+  /** Sends the request with one bit of its head turned, and gives the client whatever comes back, byte for byte. */
+  forwardDamaged(random: () => number): Promise<void>;
+  /** Turns one bit of the request's body. */
+  damage(random: () => number): Promise<void>;
   answer(answer: Answer): void;
   /** Resolves once the head and half the body are with the client's operating system. */
   answerHalf(answer: Answer): Promise<void>;
+  /** With one bit of its head turned; the connection is closed behind it. */
+  answerDamaged(answer: Answer, random: () => number): void;
+  /** Resolves when the client has its answer, or has given up. */
+  over(): Promise<void>;
   /** The client's connection is reset, as by a router that has lost its mind. */
   reset(): void;
   /** The client's connection is closed in good order, after what has been sent. */
@@ -39,6 +49,8 @@ export interface PassageOptions {
   readonly agent: Agent;
   /** True while nothing gets through, in either direction. */
   readonly isDown: () => boolean;
+  /** The gateway has answered with 200. */
+  readonly onSuccess: (answer: Answer) => void;
 }
 
 /** Thrown where a passage ends because the link is down; what is to happen to the client is the outage's to say. */
@@ -61,56 +73,91 @@ class HttpPassage implements Passage {
     options.outgoing.on('error', () => {});
   }
 
+  get status(): number | undefined {
+    const { outgoing } = this.#options;
+    return outgoing.writableFinished ? outgoing.statusCode : undefined;
+  }
+
   async receive(): Promise<void> {
     this.#body ??= wholeOf(this.#options.incoming);
     await this.#body;
   }
 
-  async forward(): Promise<Answer> {
+  async forward(to = this.#options.target): Promise<Answer> {
     const body = await this.#received();
     return new Promise((answered, failed) => {
-      const sent = this.#request((message) => {
+      const sent = this.#request(to, (message) => {
         const { statusCode: status = 0, rawHeaders: headers } = message;
-        wholeOf(message).then((whole) => answered({ status, headers, body: whole }), failed);
+        wholeOf(message).then((whole) => {
+          const answer = { status, headers, body: whole };
+          if (status === 200 && to === this.#options.target) this.#options.onSuccess(answer);
+          answered(answer);
+        }, failed);
       });
       sent.once('error', failed);
       sent.end(body);
     });
   }
 
-  async forwardHalf(): Promise<void> {
+  async forwardHalf(stalled?: Promise<void>): Promise<void> {
     const body = await this.#received();
     await new Promise<void>((done) => {
-      const sent = this.#request(() => done());
+      const sent = this.#request(this.#options.target, () => done());
       sent.once('error', () => done());
       sent.once('close', () => done());
-      sent.write(body.subarray(0, body.length / 2), () => {
+      sent.write(body.subarray(0, body.length / 2), async () => {
+        await stalled;
         sent.socket?.resetAndDestroy();
       });
     });
   }
 
-  async damage(): Promise<void> {
-    const body = Buffer.from(await this.#received());
-    if (body.length > 0) body[body.length >> 1]! ^= 1;
-    this.#body = Promise.resolve(body);
+  async forwardDamaged(random: () => number): Promise<void> {
+    const body = await this.#received();
+    const { incoming, target } = this.#options;
+    const gateway = connect(Number(target.port), target.hostname);
+    // A length that has grown is waited for by the gateway, until the client has lost its patience.
+    void this.over().then(() => gateway.destroy());
+    gateway.write(withBitTurned(requestHead(incoming), random));
+    gateway.write(body);
+    // A gateway that cannot make sense of it may break off.
+    const answer = await wholeOf(gateway).catch(() => undefined);
+    if (answer === undefined) return this.reset();
+    if (this.#isCut()) return;
+    incoming.socket.write(answer);
+    incoming.socket.destroySoon();
+  }
+
+  async damage(random: () => number): Promise<void> {
+    this.#body = Promise.resolve(withBitTurned(await this.#received(), random));
   }
 
   answer({ status, headers, body }: Answer): void {
-    const { outgoing, isDown } = this.#options;
-    if (isDown() || outgoing.destroyed) return;
-    outgoing.writeHead(status, messageHeaders(headers, body.length));
-    outgoing.end(body);
+    if (this.#isCut()) return;
+    this.#options.outgoing.writeHead(status, messageHeaders(headers, body.length)).end(body);
   }
 
   async answerHalf({ status, headers, body }: Answer): Promise<void> {
-    const { outgoing, isDown } = this.#options;
-    if (isDown() || outgoing.destroyed) return;
+    if (this.#isCut()) return;
+    const { outgoing } = this.#options;
     outgoing.writeHead(status, messageHeaders(headers, body.length));
     await new Promise<void>((done) => {
       outgoing.once('close', done);
       outgoing.write(body.subarray(0, body.length / 2), () => done());
     });
+  }
+
+  answerDamaged({ status, headers, body }: Answer, random: () => number): void {
+    if (this.#isCut()) return;
+    const { socket } = this.#options.incoming;
+    socket.write(withBitTurned(answerHead(status, messageHeaders(headers, body.length)), random));
+    socket.write(body);
+    socket.destroySoon();
+  }
+
+  async over(): Promise<void> {
+    const { outgoing } = this.#options;
+    if (!outgoing.closed) await new Promise<void>((done) => outgoing.once('close', () => done()));
   }
 
   reset(): void {
@@ -127,17 +174,23 @@ class HttpPassage implements Passage {
     return this.#body!;
   }
 
-  #request(onAnswer: (message: IncomingMessage) => void) {
-    const { incoming, target, agent } = this.#options;
+  /** Nothing reaches the client any more. */
+  #isCut(): boolean {
+    const { outgoing, isDown } = this.#options;
+    return isDown() || outgoing.destroyed;
+  }
+
+  #request(to: URL, onAnswer: (message: IncomingMessage) => void) {
+    const { incoming, agent } = this.#options;
     const { method, url: path, rawHeaders: headers } = incoming;
-    return request({ host: target.hostname, port: target.port, method, path, headers, agent }, onAnswer);
+    return request({ host: to.hostname, port: to.port, method, path, headers, agent }, onAnswer);
   }
 }
 
 /** Both messages are short: a batch has 4 MiB at most. */
-async function wholeOf(message: IncomingMessage): Promise<Buffer> {
+async function wholeOf(message: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk);
+  for await (const chunk of message) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 

@@ -31,7 +31,7 @@ export function createSchedule(faults: FaultRates | FaultScript, random: () => n
   };
 }
 
-function isScript(faults: FaultRates | FaultScript): faults is FaultScript {
+export function isScript(faults: FaultRates | FaultScript): faults is FaultScript {
   return Array.isArray(faults);
 }
 

@@ -1,77 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Agent, createServer, type IncomingHttpHeaders, request } from 'node:http';
+import { Agent, createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createFaultProxy, type FaultProxyOptions } from '../../rig/link/fault-proxy.ts';
+import { createFaultProxy } from '../../rig/link/fault-proxy.ts';
 import { FAULT_NAMES, type FaultName } from '../../rig/link/faults.ts';
 import type { FaultScript } from '../../rig/link/schedule.ts';
-
-interface Received {
-  readonly headers: IncomingHttpHeaders;
-  readonly rawHeaders: readonly string[];
-  readonly body: string;
-  /** False where the request ended before its body did. */
-  readonly whole: boolean;
-}
-
-const ANSWER = JSON.stringify({ counted: true, padding: 'x'.repeat(400) });
-const BODY = 'abcdefghij'.repeat(1_000);
-
-/** A gateway that takes everything, keeps what it took, and answers once it may. */
-async function startGateway(t: TestContext, mayAnswer: Promise<void> = Promise.resolve()) {
-  const received: Received[] = [];
-  const server = createServer(async (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    let whole = true;
-    try {
-      for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
-    } catch {
-      whole = false;
-    }
-    const { headers, rawHeaders } = incoming;
-    received.push({ headers, rawHeaders, body: String(Buffer.concat(chunks)), whole });
-    server.emit('received');
-    await mayAnswer;
-    outgoing.setHeader('x-signature', 'v1=00');
-    outgoing.end(ANSWER, () => server.emit('answered'));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, received, server };
-}
-
-/** One POST: what came back, or the code of the error where nothing whole did. */
-async function post(url: string, agent?: Agent, body = BODY) {
-  return new Promise<{ status?: number; headers?: IncomingHttpHeaders; body?: string; error?: string }>((done) => {
-    const failed = (error: NodeJS.ErrnoException) => done({ error: error.code ?? error.message });
-    const headers = { 'X-Device-Id': 'pump-7', 'content-length': body.length };
-    const sent = request(`${url}/v1/batches`, { method: 'POST', headers, agent: agent ?? false }, async (answer) => {
-      const chunks: Buffer[] = [];
-      try {
-        for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
-      } catch (error) {
-        return failed(error as NodeJS.ErrnoException);
-      }
-      const { statusCode: status, headers } = answer;
-      done({ ...(status !== undefined && { status }), headers, body: String(Buffer.concat(chunks)) });
-    });
-    sent.once('error', failed);
-    sent.end(body);
-  });
-}
-
-async function startBoth(t: TestContext, options: Partial<FaultProxyOptions> = {}, mayAnswer?: Promise<void>) {
-  const gateway = await startGateway(t, mayAnswer);
-  const proxy = await createFaultProxy({ target: gateway.url, seed: 1, ...options });
-  t.after(() => proxy.close());
-  return { gateway, proxy };
-}
+import { ANSWER, BODY, post, startBoth, startGateway, turnedBits } from './proxy-fixture.ts';
 
 test('without a fault a request and its answer pass as they are', async (t) => {
   const { gateway, proxy } = await startBoth(t);
@@ -83,27 +19,51 @@ test('without a fault a request and its answer pass as they are', async (t) => {
   assert.deepEqual(proxy.stats(), { requests: 1, faultsInjected: 0, faults: {}, broken: 0 });
 });
 
+/** Those that need time, or a second party: each has tests of its own. */
+const APART = [
+  'delay',
+  'half-open-request',
+  'half-open-answer',
+  'corrupt-request-head',
+  'corrupt-answer-head',
+  'late-copy',
+  'late-original',
+  'stranger',
+  'outage-reset',
+  'outage-silence',
+] as const;
+type Apart = (typeof APART)[number];
+
 /** How the device's side ends, and how many whole requests the gateway sees: that is what tells the faults apart. */
-const ENDS: Record<
-  Exclude<FaultName, 'delay' | 'outage-reset' | 'outage-silence'>,
-  [end: string | number, whole: number]
-> = {
+const ENDS: Record<Exclude<FaultName, Apart>, [end: string | number, whole: number]> = {
   'reset-before': ['ECONNRESET', 0],
   'reset-during': ['ECONNRESET', 0],
   'reset-after': ['ECONNRESET', 0],
   'reset-answer': ['ECONNRESET', 1],
   'drop-answer': ['ECONNRESET', 1],
   'truncate-answer': ['ECONNRESET', 1],
+  'half-open-gateway': ['ECONNRESET', 0],
   'corrupt-request': [200, 1],
   'corrupt-answer': [200, 1],
   'twice-at-once': [200, 2],
   'twice-in-turn': [200, 2],
+  'replay-answer': ['ECONNRESET', 0],
   'answer-400': [400, 0],
   'answer-401': [401, 0],
+  'answer-408': [408, 0],
+  'answer-413': [413, 0],
+  'answer-429': [429, 0],
+  'answer-429-retry-after': [429, 0],
   'answer-500': [500, 0],
+  'answer-500-retry-after': [500, 0],
   'answer-502': [502, 0],
+  'answer-502-retry-after': [502, 0],
   'answer-503': [503, 0],
   'answer-503-retry-after': [503, 0],
+  'forged-200': [200, 0],
+  'forged-400': [400, 0],
+  'forged-clock': [401, 0],
+  'forged-409': [409, 0],
   'portal-200': [200, 0],
   'portal-302': [302, 0],
   'portal-511': [511, 0],
@@ -125,7 +85,7 @@ for (const [name, [end, whole]] of Object.entries(ENDS) as [keyof typeof ENDS, [
 test('the table of ends is complete', () => {
   assert.deepEqual(
     Object.keys(ENDS),
-    FAULT_NAMES.filter((name) => !/^(delay|outage-.*)$/.test(name)),
+    FAULT_NAMES.filter((name) => !APART.some((apart) => apart === name)),
   );
 });
 
@@ -143,17 +103,10 @@ test('reset-during lets half of the body through', async (t) => {
 test('a corruption is one bit', async (t) => {
   const { gateway, proxy } = await startBoth(t, { faults: ['corrupt-request', 'corrupt-answer'] });
   assert.equal((await post(proxy.url)).body, ANSWER);
-  assert.deepEqual(differences(gateway.received[0]!.body, BODY), [1]);
-  assert.deepEqual(differences((await post(proxy.url)).body!, ANSWER), [1]);
+  assert.equal(turnedBits(gateway.received[0]!.body, BODY), 1);
+  assert.equal(turnedBits((await post(proxy.url)).body!, ANSWER), 1);
   assert.equal(gateway.received[1]?.body, BODY);
 });
-
-function differences(a: string, b: string): number[] {
-  return [...a].flatMap((char, at) => {
-    const bits = char.charCodeAt(0) ^ b.charCodeAt(at);
-    return bits === 0 ? [] : [bits];
-  });
-}
 
 test('an answer in place of the gateway keeps the connection in step', async (t) => {
   const faults: FaultName[] = ['answer-503-retry-after', 'portal-302', 'answer-401'];
@@ -317,4 +270,6 @@ test('what makes no sense is refused', async () => {
   const target = 'http://127.0.0.1:1';
   await assert.rejects(createFaultProxy({ target, seed: 1, faults: { delay: 0.6, 'portal-200': 0.6 } }), /rates/);
   await assert.rejects(createFaultProxy({ target, seed: 1, faults: { delay: -0.1 } }), /rates/);
+  await assert.rejects(createFaultProxy({ target, seed: 1, faults: ['stranger'] }), /stranger/);
+  await assert.rejects(createFaultProxy({ target, seed: 1, faults: { stranger: 0.1 } }), /stranger/);
 });
