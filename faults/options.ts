@@ -19,6 +19,8 @@ export interface FaultsOptions {
   readonly jobs: number;
   /** Where to write everything as JSON; undefined for nowhere. */
   readonly json: string | undefined;
+  /** Puts the tables into RELIABILITY.md. */
+  readonly publish: boolean;
   /** Tries whether the campaigns catch deliberate bugs. */
   readonly mutants: boolean;
   /** Only the mutants whose name contains this. */
@@ -41,6 +43,7 @@ export function readOptions(argv: readonly string[]): FaultsOptions {
     .option('--seed <number>', 'the same faults again; default: another one every time', whole(0))
     .option('--jobs <count>', 'campaigns side by side', whole(1), 2)
     .option('--json <file>', 'write everything there')
+    .option('--publish', 'put the tables into RELIABILITY.md')
     .option('--mutants', 'try deliberate bugs instead: the campaigns must catch every one')
     .option('--match <text>', 'only the deliberate bugs whose name contains this', '');
   command.parse(argv, { from: 'user' });
@@ -62,6 +65,7 @@ export function readOptions(argv: readonly string[]): FaultsOptions {
     seed?: number;
     jobs: number;
     json?: string;
+    publish?: boolean;
     mutants?: boolean;
     match: string;
   }>();
@@ -75,6 +79,7 @@ export function readOptions(argv: readonly string[]): FaultsOptions {
     minutes: minutes ?? (isBounded ? undefined : MINUTES),
     jobs,
     json: json && resolve(json),
+    publish: publish ?? false,
     mutants: mutants ?? false,
     match,
   };

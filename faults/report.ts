@@ -59,7 +59,8 @@ function rowOf({ fault, injected, events, lost, doubled, recoveriesMs }: FaultRo
   return [`  ${fault}`, ...counts, recoveryText(recoveriesMs)];
 }
 
-function recoveryText(recoveriesMs: readonly number[]): string {
+/** The median and the longest. */
+export function recoveryText(recoveriesMs: readonly number[]): string {
   if (recoveriesMs.length === 0) return '–';
   const sorted = [...recoveriesMs].sort((a, b) => a - b);
   return `${milliseconds(sorted[sorted.length >> 1]!)}, ${milliseconds(sorted.at(-1)!)}`;

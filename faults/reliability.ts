@@ -1,0 +1,64 @@
+/**
+ * Reliability: the figures in RELIABILITY.md.
+ *
+ * Owns the parts of that page between its marks, one for each campaign and one for the deliberate bugs. Promises to leave
+ * every other word alone, and the part of a campaign that did not run. Never writes a sentence.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { recoveryText } from './report.ts';
+import type { CampaignReport } from './run.ts';
+import type { MutantReport } from './trial.ts';
+
+const PAGE = new URL('../RELIABILITY.md', import.meta.url);
+
+const MACHINE = `Node ${process.versions.node}, ${process.platform} ${process.arch}, ${cpus().length} processors`;
+
+export async function writeCampaigns(reports: readonly CampaignReport[]): Promise<void> {
+  await replaceParts(reports.map((report) => [report.name, campaignPart(report)]));
+}
+
+export async function writeMutants(reports: readonly MutantReport[]): Promise<void> {
+  const rows = reports.map(({ mutant, caught }) => [
+    ...[mutant.name, `\`${mutant.file}\``, caught?.campaign ?? '**not caught**'],
+    (caught?.what ?? '').replace(/[|<>]/g, ' ').slice(0, 160),
+  ]);
+  const part = [...tableLines(['deliberate bug', 'in', 'caught by', 'as'], rows), '', `${today()}, ${MACHINE}`];
+  await replaceParts([['mutants', part.join('\n')]]);
+}
+
+function campaignPart({ title, unit, seed, size, seconds, result, skipped, broken }: CampaignReport): string {
+  const head = `### ${title[0]!.toUpperCase()}${title.slice(1)}`;
+  const why = skipped ?? broken;
+  if (why !== undefined || result === undefined) return `${head}\n\nDid not run: ${why ?? 'no result'}.`;
+  const rows = result.rows.map(({ fault, note, ...row }) => [
+    note === undefined ? fault : `${fault} (${note})`,
+    ...[row.injected, row.events, row.lost, row.doubled].map((count) => count.toLocaleString('en')),
+    recoveryText(row.recoveriesMs),
+  ]);
+  const columns = ['fault', 'injected', 'events at stake', 'lost', 'doubled', 'recovered in (median, longest)'];
+  const how = `${result.done.toLocaleString('en')} of ${size.toLocaleString('en')} ${unit}`;
+  const found = result.findings.length === 0 ? 'nothing found' : `**${result.findings.length} findings**`;
+  const what = `${how}, ${found}; seed ${seed}, ${Math.round(seconds)} s, ${today()}, ${MACHINE}`;
+  return [head, '', ...tableLines(columns, rows), '', what].join('\n');
+}
+
+function tableLines(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(columns), line(columns.map((_, at) => (at === 0 ? '---' : '---:'))), ...rows.map(line)];
+}
+
+/** Each part stands between `<!-- name -->` and `<!-- end name -->`. */
+async function replaceParts(parts: readonly (readonly [name: string, text: string])[]): Promise<void> {
+  let page = await readFile(PAGE, 'utf8');
+  for (const [name, text] of parts) {
+    const between = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- end ${name} -->)`);
+    if (!between.test(page)) throw new Error(`RELIABILITY.md has no marks for ${name}`);
+    page = page.replace(between, (_, begin: string, end: string) => `${begin}${text}\n${end}`);
+  }
+  await writeFile(PAGE, page);
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}
