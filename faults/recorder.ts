@@ -5,6 +5,7 @@
  * anything else learns of it. Promises to record as fast as the disk takes, in bursts of random size, while it drains.
  * SIGTERM has it record no more and drain. Its standard error says what it is at, a line of JSON each.
  */
+import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,19 +31,29 @@ export interface RecorderTask {
   readonly pauseMaxMs?: number;
   /** Epoch milliseconds around which event times lie. */
   readonly around: number;
+  /** As `telemetry` has it. */
+  readonly strays?: number;
+  /** Queues what is in quarantine again, meanwhile. */
+  readonly retryQuarantine?: boolean;
+  /** Decides every stream: two starts with the same dice begin the same one. Default: no two streams are alike. */
+  readonly dice?: number;
 }
 
 const BURST_MAX = 64;
+const STREAM_BYTES = 16;
 
 const task = ownTask<RecorderTask>();
-const { seed, serial, events, around, pauseMaxMs = 4 } = task;
+const { seed, serial, events, around, strays = 0, pauseMaxMs = 4 } = task;
 const random = createRandom(seed);
+const dice = task.dice === undefined ? undefined : createRandom(task.dice);
 const journal = openSync(task.journal, 'a', 0o600);
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 
+write([{ kind: 'opened' }]);
 const device = await openDevice({
   ...task.options,
+  randomBytes: (count) => (count === STREAM_BYTES ? streamBytes() : randomBytes(count)),
   credential: (await readFile(task.secretFile, 'utf8')).trim(),
   ...(task.caFile !== undefined && { ca: await readFile(task.caFile) }),
 });
@@ -55,7 +66,8 @@ device.on('fault', (error) => say({ fault: (error as { code?: string }).code ?? 
 device.on('link', ({ state, reason }) => say({ link: state, reason }));
 say({ opened: device.status().queued.events });
 
-const source = telemetry({ random, serial, around });
+const retried = task.retryQuarantine ? device.retryQuarantine() : undefined;
+const source = telemetry({ random, serial, around, strays });
 let left = events ?? Number.POSITIVE_INFINITY;
 let refused = 0;
 while (left > 0 && !stop.signal.aborted) {
@@ -70,6 +82,7 @@ while (left > 0 && !stop.signal.aborted) {
   if (refused > 0) await sleep(50);
   refused = 0;
 }
+await retried;
 await device.drain();
 say({ drained: device.status() });
 await device.close();
@@ -102,6 +115,13 @@ function reject(burst: readonly AttemptLine[], error: unknown): void {
   // A failure without a code is a bug: it ends the process, and the campaign with it.
   if (typeof code !== 'string') throw error;
   write(burst.map((event) => ({ kind: 'rejected', serial: event.serial, code })));
+}
+
+/** Known to the journal before anything is recorded under it. */
+function streamBytes(): Uint8Array {
+  const bytes = dice ? Uint8Array.from({ length: STREAM_BYTES }, () => dice() * 256) : randomBytes(STREAM_BYTES);
+  write([{ kind: 'stream', stream: Buffer.from(bytes).toString('hex') }]);
+  return bytes;
 }
 
 function fieldsOf({ measures, notes }: AttemptLine): Record<string, number | string | boolean> {

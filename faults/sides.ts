@@ -4,10 +4,13 @@
  * Owns how each is started, killed and started again on what it left on disk, and where the journal lies. Promises that a
  * side that ends without having been asked is an error with its last words. Never decides when anything happens.
  */
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Program, ProgramEnd, Programs, StartOptions } from '../rig/programs.ts';
 import { taskArguments } from '../rig/programs.ts';
+import type { AccountSays } from './oracle/evidence.ts';
 import type { OracleTask } from './oracle/main.ts';
 import type { Verdict } from './oracle/verdict.ts';
 import type { RecorderTask } from './recorder.ts';
@@ -21,8 +24,8 @@ export interface GatewaySide {
   readonly data: string;
   /** Makes a key for a device and gives the file with its credential. */
   addKey(deviceId: string): Promise<string>;
-  /** Resolves once it listens. */
-  start(options?: StartOptions): Promise<Program>;
+  /** Resolves once it listens. `flags` are for this start, besides those that it always has. */
+  start(options?: StartOptions & { readonly flags?: readonly string[] }): Promise<Program>;
   /** By SIGKILL; resolves once it is gone. */
   kill(): Promise<void>;
   /** By SIGTERM; resolves with its status. */
@@ -65,10 +68,13 @@ class RunningGateway implements GatewaySide {
     return secretFile;
   }
 
-  async start(options?: StartOptions): Promise<Program> {
-    const { programs, flags = [] } = this.#options;
-    const listen = this.url === '' ? '127.0.0.1:0' : new URL(this.url).host;
-    const args = ['serve', '--data', this.data, '--listen', listen, ...flags];
+  async start({
+    flags = [],
+    ...options
+  }: StartOptions & { readonly flags?: readonly string[] } = {}): Promise<Program> {
+    const { programs, flags: always = [] } = this.#options;
+    if (this.url === '') this.url = `http://127.0.0.1:${await quietPort()}`;
+    const args = ['serve', '--data', this.data, '--listen', new URL(this.url).host, ...always, ...flags];
     const program = programs.start('gateway', GATEWAY, args, options);
     this.program = program;
     this.url = await firstOf(program, (line) => (line['msg'] === 'listening' ? (line['url'] as string) : undefined));
@@ -100,8 +106,8 @@ export interface DeviceSide {
   start(run: DeviceRun, options?: StartOptions): Promise<Program>;
   launch(run: DeviceRun, options?: StartOptions): Program;
   kill(): Promise<void>;
-  /** Records no more, drains and ends; rejects where it does not end well within the time. */
-  drain(run: Omit<DeviceRun, 'events'>, withinMs: number): Promise<void>;
+  /** Records no more, drains and ends, with its account; rejects where it does not end well within the time. */
+  drain(run: Omit<DeviceRun, 'events'>, withinMs: number): Promise<AccountSays>;
   /** Everything in quarantine, written to a file for the oracle. Only while no process has the queue. */
   exportQuarantine(): Promise<string>;
   readonly program: Program | undefined;
@@ -115,6 +121,9 @@ export interface DeviceRun {
   readonly pauseMaxMs?: number;
   readonly caFile?: string;
   readonly around?: number;
+  readonly strays?: number;
+  readonly retryQuarantine?: boolean;
+  readonly dice?: number;
 }
 
 export interface DeviceSideOptions {
@@ -128,6 +137,11 @@ export interface DeviceSideOptions {
 
 /** Serials of one start; more than any start records. */
 const SERIALS = 10_000_000;
+
+/** Which start of its device has recorded the event of a serial, counted from 0. */
+export function startOf(serial: number): number {
+  return Math.floor((serial - 1) / SERIALS);
+}
 
 /** Faults are over soon: devices of campaigns try again sooner than real ones should. */
 const PATIENCE = { retryBaseMs: 20, retryMaxMs: 200, pauseMaxMs: 200, requestTimeoutMs: 2_000, lingerMs: 5 };
@@ -163,16 +177,14 @@ class RunningDevice implements DeviceSide {
 
   launch(run: DeviceRun, options?: StartOptions): Program {
     const { id, secretFile, programs } = this.#options;
+    const { gateway, options: chosen, around = AROUND, ...rest } = run;
     const task: RecorderTask = {
-      options: { id, data: this.data, gateway: run.gateway, ...PATIENCE, ...run.options },
+      options: { id, data: this.data, gateway, ...PATIENCE, ...chosen },
       secretFile,
       journal: this.journal,
-      seed: run.seed,
       serial: this.#starts++ * SERIALS + 1,
-      events: run.events,
-      around: run.around ?? AROUND,
-      ...(run.pauseMaxMs !== undefined && { pauseMaxMs: run.pauseMaxMs }),
-      ...(run.caFile !== undefined && { caFile: run.caFile }),
+      around,
+      ...rest,
     };
     const program = programs.start(`device ${id}`, 'faults/recorder.js', taskArguments(task), options);
     this.program = program;
@@ -185,15 +197,18 @@ class RunningDevice implements DeviceSide {
     this.program = undefined;
   }
 
-  async drain(run: Omit<DeviceRun, 'events'>, withinMs: number): Promise<void> {
+  async drain(run: Omit<DeviceRun, 'events'>, withinMs: number): Promise<AccountSays> {
     const running = this.program;
     running?.kill('SIGTERM');
     const program = running ?? this.launch({ ...run, events: 0 });
     this.program = undefined;
+    const account = firstOf(program, ({ drained }) => drained as AccountSays | undefined);
+    account.catch(() => {});
     const timeout = setTimeout(() => program.kill('SIGKILL'), withinMs);
     const { status } = await program.ended;
     clearTimeout(timeout);
     if (status !== 0) throw new Error(`the device did not drain within ${withinMs} ms: ${program.lastWords()}`);
+    return account;
   }
 
   async exportQuarantine(): Promise<string> {
@@ -206,6 +221,23 @@ class RunningDevice implements DeviceSide {
 
 export async function askOracle(programs: Programs, task: OracleTask): Promise<Verdict> {
   return JSON.parse(await programs.run('oracle', 'faults/oracle/main.js', taskArguments(task))) as Verdict;
+}
+
+/**
+ * Below the ports that systems give to connections: whoever dials a gateway that is down could else be given the very port
+ * that it dials, and hold it.
+ */
+async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    server.close();
+    if (isFree) return port;
+  }
 }
 
 /** Resolves with what `find` makes of a line of JSON; rejects where the program ends before. */

@@ -12,16 +12,26 @@ export interface TelemetryOptions {
   readonly serial: number;
   /** Epoch milliseconds around which event times lie. */
   readonly around: number;
+  /** How often an event comes from a sensor of its own, from 0 to 1: a gateway may be told to have few. Default 0. */
+  readonly strays?: number;
 }
 
 const SENSORS = ['inlet', 'outlet', 'tank-3', 'ünïcode ✓'] as const;
 const STATES = ['open', 'closed', '', 'fault: E17'] as const;
 
+/** Few enough for the gateway to list them all. */
+const STRAYS = 900;
+
 /** Event times lie within this of `around`, milliseconds: enough for several pages of minutes. */
 const SPREAD_MS = 12 * 3_600_000;
 
 /** Gives one attempt after the other, without end. */
-export function* telemetry({ random, serial, around }: TelemetryOptions): Generator<AttemptLine, never, void> {
+export function* telemetry({
+  random,
+  serial,
+  around,
+  strays = 0,
+}: TelemetryOptions): Generator<AttemptLine, never, void> {
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
   let ts = around;
   for (let next = serial; ; next++) {
@@ -31,7 +41,9 @@ export function* telemetry({ random, serial, around }: TelemetryOptions): Genera
     const notes: Record<string, string | boolean> = {};
     if (random() < 0.2) notes['state'] = pick(STATES);
     if (random() < 0.1) notes['pumping'] = random() < 0.5;
-    yield { kind: 'attempt', serial: next, ts, sensor: pick(SENSORS), measures, notes };
+    const isStray = strays > 0 && random() < strays;
+    const sensor = isStray ? `stray-${Math.floor(random() * STRAYS)}` : pick(SENSORS);
+    yield { kind: 'attempt', serial: next, ts, sensor, measures, notes };
   }
 }
 

@@ -24,7 +24,33 @@ export interface DeviceSays {
   readonly quarantined: number;
   readonly measures: Readonly<Record<string, MeasureSays>>;
   readonly sensors: readonly SensorSays[];
-  readonly declaredGaps: { readonly sums: Readonly<Record<string, string>> };
+  readonly declaredGaps: {
+    /** Events, by reason, whether they were counted later or not. */
+    readonly quota: number;
+    readonly damage: number;
+    /** Of these, those that no sum knows. */
+    readonly unsummed: number;
+    readonly sums: Readonly<Record<string, string>>;
+  };
+  readonly streams: readonly { readonly stream: string; readonly events: number; readonly gaps: number }[];
+  /** By the device's last word: still queued, nowhere at all, and counted before its present disk. */
+  readonly queued: number;
+  readonly missing: number;
+  readonly earlier: number;
+}
+
+/** What the device itself says of its events once it has drained. */
+export interface AccountSays {
+  readonly recorded: TallySays;
+  readonly delivered: TallySays;
+  readonly queued: TallySays;
+  readonly quarantined: TallySays;
+  readonly gaps: TallySays;
+}
+
+export interface TallySays {
+  readonly events: number;
+  readonly sums: Readonly<Record<string, string>>;
 }
 
 export interface StoredEvent {

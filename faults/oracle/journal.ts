@@ -31,9 +31,28 @@ export interface RejectedLine {
   readonly code: string;
 }
 
-export type JournalLine = AttemptLine | ResolvedLine | RejectedLine;
+/** The recorder has started: what follows is of this life, until the next one begins. */
+export interface OpenedLine {
+  readonly kind: 'opened';
+}
+
+/** The recorder was asked for the random bytes of a stream; events appended from now on are under it. */
+export interface StreamLine {
+  readonly kind: 'stream';
+  readonly stream: string;
+}
+
+export type JournalLine = AttemptLine | ResolvedLine | RejectedLine | OpenedLine | StreamLine;
+
+/** One process of the recorder. */
+export interface Life {
+  readonly streams: readonly string[];
+  /** Serials, in the order in which they were recorded. */
+  readonly attempts: readonly number[];
+}
 
 export interface Journal {
+  readonly lives: readonly Life[];
   readonly attempts: ReadonlyMap<number, AttemptLine>;
   readonly resolved: ReadonlyMap<number, ResolvedLine>;
   readonly rejected: ReadonlyMap<number, RejectedLine>;
@@ -45,11 +64,29 @@ export function readJournal(path: string, bytes?: number): Journal {
   const attempts = new Map<number, AttemptLine>();
   const resolved = new Map<number, ResolvedLine>();
   const rejected = new Map<number, RejectedLine>();
+  let life = { streams: [] as string[], attempts: [] as number[] };
+  const lives = [life];
   for (const line of text.split('\n').slice(0, -1)) {
     const entry = JSON.parse(line) as JournalLine;
-    if (entry.kind === 'attempt') attempts.set(entry.serial, entry);
-    else if (entry.kind === 'resolved') resolved.set(entry.serial, entry);
-    else rejected.set(entry.serial, entry);
+    switch (entry.kind) {
+      case 'opened':
+        life = { streams: [], attempts: [] };
+        lives.push(life);
+        break;
+      case 'stream':
+        life.streams.push(entry.stream);
+        break;
+      case 'attempt':
+        attempts.set(entry.serial, entry);
+        life.attempts.push(entry.serial);
+        break;
+      case 'resolved':
+        resolved.set(entry.serial, entry);
+        break;
+      case 'rejected':
+        rejected.set(entry.serial, entry);
+        break;
+    }
   }
-  return { attempts, resolved, rejected };
+  return { attempts, resolved, rejected, lives };
 }

@@ -4,7 +4,7 @@
  * Owns the hearing: it reads the journal, asks the gateway, and prints its verdict as one line of JSON. Shares no code with
  * what it judges; a test holds that.
  */
-import { askBuckets, askDevice, askEvents, type Granularity, readQuarantine } from './evidence.ts';
+import { type AccountSays, askBuckets, askDevice, askEvents, type Granularity, readQuarantine } from './evidence.ts';
 import { readJournal } from './journal.ts';
 import { judge } from './verdict.ts';
 
@@ -16,6 +16,13 @@ export interface OracleTask {
   readonly journalBytes?: number;
   /** What `tidegate-device quarantine export` wrote; default nothing. */
   readonly quarantine?: string;
+  /** The device's own account after it has drained; default: not asked for. */
+  readonly account?: AccountSays;
+  /**
+   * Every event must have the id of its receipt, and every gap be of the life that recorded its events. Default false:
+   * collisions, and what was in quarantine and tried again, give events other ids.
+   */
+  readonly idsStay?: boolean;
 }
 
 const task = JSON.parse(process.argv[2] ?? '') as OracleTask;
@@ -37,5 +44,7 @@ const verdict = judge({
   events,
   buckets,
   quarantine: readQuarantine(task.quarantine),
+  account: task.account,
+  idsStay: task.idsStay ?? false,
 });
 process.stdout.write(`${JSON.stringify(verdict)}\n`);

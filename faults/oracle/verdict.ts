@@ -5,8 +5,10 @@
  * counted that was never attempted, or that was refused; content, totals and buckets agree to the last digit. Shares no
  * code with what it judges.
  */
+import { accountProblems } from './account.ts';
 import { type Exact, exactOf, isLess, plus, textOf, ZERO } from './decimal.ts';
 import {
+  type AccountSays,
   type BucketSays,
   type DeviceSays,
   floor,
@@ -14,6 +16,7 @@ import {
   type MeasureSays,
   type StoredEvent,
 } from './evidence.ts';
+import { judgeGaps } from './gaps.ts';
 import type { AttemptLine, Journal } from './journal.ts';
 
 export interface Verdict {
@@ -36,13 +39,15 @@ export interface Hearing {
   readonly events: readonly StoredEvent[];
   readonly buckets: Readonly<Record<Granularity, readonly BucketSays[]>>;
   readonly quarantine: readonly { readonly event: Pick<StoredEvent, 'ts' | 'sensor' | 'fields'> }[];
+  readonly account?: AccountSays | undefined;
+  readonly idsStay?: boolean;
 }
 
 /** Problems of one kind that are told one by one. */
 const TOLD_MAX = 5;
 
 export function judge(hearing: Hearing): Verdict {
-  const { journal, device, events, buckets, quarantine } = hearing;
+  const { journal, device, events, buckets, quarantine, account, idsStay = false } = hearing;
   const problems: string[] = [];
   const seen = new Map<number, number>();
   for (const event of [...events, ...quarantine.map(({ event }) => event)]) {
@@ -50,18 +55,16 @@ export function judge(hearing: Hearing): Verdict {
     seen.set(serial, (seen.get(serial) ?? 0) + 1);
     problems.push(...contentProblems(journal, serial, event));
   }
+  if (idsStay) for (const event of events) problems.push(...idProblems(journal, event));
   const doubled = [...seen].filter(([, times]) => times > 1).map(([serial]) => serial);
-  const missing = [...journal.resolved.keys()].filter((serial) => !seen.has(serial));
-  const gaps = device?.gaps ?? 0;
-  const lost = gaps >= missing.length ? [] : missing.slice(gaps);
-  if (gaps > missing.length + unresolved(journal, seen))
-    problems.push(`gaps declare ${gaps} events, more than are missing`);
-  if (gaps > 0 && gaps === missing.length) problems.push(...gapSumProblems(journal, missing, device!));
+  const { lost, problems: ofGaps } = judgeGaps({ journal, device, seen, idsStay });
+  problems.push(...ofGaps);
   for (const serial of doubled.slice(0, TOLD_MAX))
     problems.push(`event ${serial} is counted ${seen.get(serial)} times`);
   for (const serial of lost.slice(0, TOLD_MAX))
     problems.push(`event ${serial} is lost: ${whereabouts(journal, serial)}`);
   problems.push(...totalProblems(device, events));
+  if (account !== undefined) problems.push(...accountProblems({ account, device, events, quarantine }));
   for (const granularity of Object.keys(buckets) as Granularity[]) {
     problems.push(...bucketProblems(granularity, buckets[granularity], events));
   }
@@ -70,7 +73,7 @@ export function judge(hearing: Hearing): Verdict {
     resolved: journal.resolved.size,
     counted: events.length,
     quarantined: quarantine.length,
-    gaps,
+    gaps: device?.gaps ?? 0,
     lost,
     doubled,
     problems: problems.slice(0, 4 * TOLD_MAX),
@@ -82,10 +85,11 @@ function whereabouts(journal: Journal, serial: number): string {
   return `${stream}/${sequence}`;
 }
 
-function unresolved(journal: Journal, seen: ReadonlyMap<number, number>): number {
-  return [...journal.attempts.keys()].filter(
-    (serial) => !journal.resolved.has(serial) && !journal.rejected.has(serial) && !seen.has(serial),
-  ).length;
+function idProblems({ resolved }: Journal, { stream, sequence, fields }: StoredEvent): string[] {
+  const receipt = resolved.get(Number(fields['serial']));
+  if (receipt === undefined || (receipt.stream === stream && receipt.sequence === sequence)) return [];
+  const was = `${receipt.stream}/${receipt.sequence}`;
+  return [`event ${receipt.serial} has the receipt ${was} and is stored as ${stream}/${sequence}`];
 }
 
 function contentProblems(
@@ -205,18 +209,4 @@ function saidText({ count, sum, min, max }: MeasureSays): string {
 
 function loopText({ count, sum, min, max }: Loop): string {
   return JSON.stringify([count, ...[sum, min, max].map(textOf)]);
-}
-
-/** Where a gap holds exactly the missing events, and has sums, they must be theirs. */
-function gapSumProblems(journal: Journal, missing: readonly number[], device: DeviceSays): string[] {
-  const sums = new Map<string, Exact>();
-  for (const serial of missing) {
-    for (const [name, text] of Object.entries(journal.attempts.get(serial)?.measures ?? {})) {
-      sums.set(name, plus(sums.get(name) ?? ZERO, exactOf(text)));
-    }
-  }
-  return Object.entries(device.declaredGaps.sums).flatMap(([name, text]) => {
-    const [is, should] = [textOf(exactOf(text)), textOf(sums.get(name) ?? ZERO)];
-    return is === should ? [] : [`gaps: the sum of ${name} is ${is}, and comes to ${should}`];
-  });
 }

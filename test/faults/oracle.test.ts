@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { exactOf, isLess, plus, textOf } from '../../faults/oracle/decimal.ts';
-import type { DeviceSays, StoredEvent } from '../../faults/oracle/evidence.ts';
-import type { AttemptLine } from '../../faults/oracle/journal.ts';
+import type { AccountSays, DeviceSays, StoredEvent } from '../../faults/oracle/evidence.ts';
+import type { AttemptLine, Journal } from '../../faults/oracle/journal.ts';
 import { type Hearing, judge } from '../../faults/oracle/verdict.ts';
 
 const DAY = Date.UTC(2026, 0, 1);
@@ -37,6 +37,7 @@ function fair(): { -readonly [Key in keyof Hearing]: Hearing[Key] } & { device: 
         serials.map((serial) => [serial, { kind: 'resolved', serial, stream: STREAM, sequence: serial }]),
       ),
       rejected: new Map(),
+      lives: [{ streams: [STREAM], attempts: serials }],
     },
     device: {
       delivered: 3,
@@ -44,11 +45,36 @@ function fair(): { -readonly [Key in keyof Hearing]: Hearing[Key] } & { device: 
       quarantined: 0,
       measures,
       sensors: [{ sensor: 'inlet', events: 3, measures }],
-      declaredGaps: { sums: {} },
+      declaredGaps: { quota: 0, damage: 0, unsummed: 0, sums: {} },
+      streams: [{ stream: STREAM, events: 3, gaps: 0 }],
+      queued: 0,
+      missing: 0,
+      earlier: 0,
     },
     events: serials.map(stored),
     buckets: { minute: bucket, hour: bucket, day: bucket },
     quarantine: [],
+  };
+}
+
+/** A fourth event that is nowhere. */
+function withFourth(journal: Journal, isResolved: boolean): Journal {
+  const resolved = new Map(journal.resolved);
+  if (isResolved) resolved.set(4, { kind: 'resolved', serial: 4, stream: STREAM, sequence: 4 });
+  return {
+    ...journal,
+    attempts: new Map([...journal.attempts, [4, attempt(4)]]),
+    resolved,
+    lives: [{ streams: [STREAM], attempts: [1, 2, 3, 4] }],
+  };
+}
+
+function declaring(device: DeviceSays, gaps: number, sums: Record<string, string>): DeviceSays {
+  return {
+    ...device,
+    gaps,
+    declaredGaps: { quota: gaps, damage: 0, unsummed: 0, sums },
+    streams: device.streams.map((stream) => ({ ...stream, gaps })),
   };
 }
 
@@ -60,17 +86,69 @@ test('what is as it should be has no problems', () => {
 
 test('a resolved event that is nowhere is lost, unless a gap declares it', () => {
   const case_ = fair();
+  case_.journal = withFourth(case_.journal, true);
+  assert.deepEqual(judge(case_).lost, [4]);
+  const declares = (sums: Record<string, string>) => ({ ...case_, device: declaring(case_.device, 1, sums) });
+  assert.deepEqual(judge(declares({ serial: '4', volume: '4.1' })).problems, []);
+  assert.match(judge(declares({ serial: '4', volume: '4.2' })).problems[0]!, /the sum of volume/);
+  assert.match(judge(declares({ serial: '4' })).problems[0]!, /the sum of volume/);
+  assert.deepEqual(judge({ ...case_, quarantine: [{ event: stored(4) }] }).problems, []);
+});
+
+test('an event that was cut off before its receipt may be in a gap, and then its sums count', () => {
+  const case_ = { ...fair(), idsStay: true };
+  case_.journal = withFourth(case_.journal, false);
+  assert.deepEqual(judge(case_).problems, []);
+  const declares = (count: number, volume: string) => ({
+    ...case_,
+    device: declaring(case_.device, count, { serial: '4', volume }),
+  });
+  assert.deepEqual(judge(declares(1, '4.1')).problems, []);
+  assert.match(judge(declares(1, '4.2')).problems[0]!, /the sum of volume/);
+  assert.match(judge(declares(2, '4.1')).problems[0]!, /1 more than are missing/);
+});
+
+test('where ids stay, a gap of one life does not excuse a loss in another', () => {
+  const other = 'cd'.repeat(16);
+  const case_ = { ...fair(), idsStay: true };
+  const journal = withFourth(case_.journal, true);
   case_.journal = {
-    ...case_.journal,
-    attempts: new Map([...case_.journal.attempts, [4, attempt(4)]]),
-    resolved: new Map([...case_.journal.resolved, [4, { kind: 'resolved', serial: 4, stream: STREAM, sequence: 4 }]]),
+    ...journal,
+    attempts: new Map([...journal.attempts, [5, attempt(5)]]),
+    lives: [...journal.lives, { streams: [other], attempts: [5] }],
+  };
+  const sums = { serial: '5', volume: '5.1' };
+  case_.device = {
+    ...declaring(case_.device, 1, sums),
+    streams: [...case_.device.streams, { stream: other, events: 0, gaps: 1 }],
   };
   assert.deepEqual(judge(case_).lost, [4]);
-  const gap = { gaps: 1, declaredGaps: { sums: { volume: '4.1' } } };
-  assert.deepEqual(judge({ ...case_, device: { ...case_.device, ...gap } }).problems, []);
-  const wrong = { gaps: 1, declaredGaps: { sums: { volume: '4.2' } } };
-  assert.match(judge({ ...case_, device: { ...case_.device, ...wrong } }).problems[0]!, /the sum of volume/);
-  assert.deepEqual(judge({ ...case_, quarantine: [{ event: stored(4) }] }).problems, []);
+  assert.deepEqual(judge({ ...case_, idsStay: false }).lost, []);
+  const nobody = [...case_.device.streams, { stream: 'ef'.repeat(16), events: 0, gaps: 1 }];
+  const more = { ...declaring(case_.device, 2, sums), streams: nobody };
+  assert.match(judge({ ...case_, device: more }).problems.join(), /nothing was recorded under/);
+});
+
+test('an event that is stored under another id than its receipt says is found, where ids stay', () => {
+  const case_ = fair();
+  const events = case_.events.map((event) => ({ ...event, sequence: event.sequence + 1 }));
+  assert.deepEqual(judge({ ...case_, events }).problems, []);
+  assert.match(judge({ ...case_, events, idsStay: true }).problems[0]!, /has the receipt/);
+});
+
+test('the account of a device must be what is there', () => {
+  const none = { events: 0, sums: {} };
+  const all = { events: 3, sums: { serial: '6', volume: '6.3' } };
+  const account: AccountSays = { recorded: all, delivered: all, queued: none, quarantined: none, gaps: none };
+  const problemsOf = (changed: Partial<AccountSays>, device = fair().device) =>
+    judge({ ...fair(), device, account: { ...account, ...changed } }).problems.join();
+  assert.equal(problemsOf({}), '');
+  assert.equal(problemsOf({ queued: { events: 0, sums: { volume: '0' } } }), '');
+  assert.match(problemsOf({ delivered: { ...all, events: 2 } }), /2 events delivered, not 3/);
+  assert.match(problemsOf({ delivered: { ...all, sums: { ...all.sums, volume: '6.4' } } }), /sum of volume delivered/);
+  assert.match(problemsOf({ queued: { events: 1, sums: {} } }), /1 events queued, not 0/);
+  assert.match(problemsOf({ gaps: { events: 1, sums: {} } }), /1 events gaps, not 0/);
+  assert.match(problemsOf({}, { ...fair().device, missing: 2 }), /2 events of the device as missing/);
 });
 
 test('an event counted twice is doubled', () => {
@@ -105,6 +183,16 @@ for (const [what, change, expected] of [
   ['a time that has changed', (c) => ({ events: c.events.map((e) => ({ ...e, ts: e.ts + 1 })) }), /has changed/],
   ['a count that is off by one', (c) => ({ device: { ...c.device, delivered: 4 } }), /counts 4 events/],
   ['a gap that hides nothing', (c) => ({ device: { ...c.device, gaps: 1 } }), /more than are missing/],
+  [
+    'an event that was given up and counts',
+    (c) => ({ device: { ...c.device, declaredGaps: { quota: 1, damage: 0, unsummed: 0, sums: {} } } }),
+    /given up on purpose, and count/,
+  ],
+  [
+    'a loss by policy without sums',
+    (c) => ({ device: { ...c.device, declaredGaps: { quota: 0, damage: 0, unsummed: 1, sums: {} } } }),
+    /without sums/,
+  ],
   ['a total that is off', (c) => ({ device: { ...c.device, measures: {} } }), /totals: serial/],
   ['a sensor that is off', (c) => ({ device: { ...c.device, sensors: [] } }), /sensor inlet/],
   ['a bucket that is not there', (c) => ({ buckets: { ...c.buckets, hour: [] } }), /hour: 0 buckets/],
