@@ -64,11 +64,19 @@ export function mergeDevicePages(into: DevicePage, delta: DevicePage): void {
   into.lastReceivedAt = Math.max(into.lastReceivedAt, delta.lastReceivedAt);
   into.tsMin = Math.min(into.tsMin, delta.tsMin);
   into.tsMax = Math.max(into.tsMax, delta.tsMax);
-  into.gaps.quota += delta.gaps.quota;
-  into.gaps.damage += delta.gaps.damage;
-  into.gapsUnsummed += delta.gapsUnsummed;
+  into.gaps.quota = counted(into.gaps.quota + delta.gaps.quota);
+  into.gaps.damage = counted(into.gaps.damage + delta.gaps.damage);
+  into.gapsUnsummed = counted(into.gapsUnsummed + delta.gapsUnsummed);
   if (delta.gapSums.size > 0) into.gapSums = sumOf(into.gapSums, delta.gapSums);
   if (delta.report && (!into.report || isLater(delta.report, into.report))) into.report = delta.report;
+}
+
+/**
+ * A count ends where doubles stop counting, and stays there: the gaps of two streams may come to more, where somebody has
+ * made them up, and what a page cannot write down nobody could read again.
+ */
+function counted(count: number): number {
+  return Math.min(count, Number.MAX_SAFE_INTEGER);
 }
 
 /**

@@ -145,7 +145,9 @@ class Reader implements PageReader {
   digits(): bigint {
     const head = this.natural();
     if (head % 2 === 0) return BigInt(head % 4 === 0 ? head / 4 : -(head + 2) / 4);
-    const magnitude = BigInt(`0x${this.#take(Math.floor(head / 4)).toString('hex')}`);
+    const length = Math.floor(head / 4);
+    if (length === 0) throw new RangeError('a number without digits');
+    const magnitude = BigInt(`0x${this.#take(length).toString('hex')}`);
     return head % 4 === 3 ? -magnitude : magnitude;
   }
 

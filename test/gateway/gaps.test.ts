@@ -1,7 +1,7 @@
 /** Declared gaps and the balance `recorded = delivered + queued + quarantined + gaps` (promise 7). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeclaredGap } from '../../src/codec/index.ts';
+import { type DeclaredGap, SEQUENCE_MAX } from '../../src/codec/index.ts';
 import { DEVICE, freshStream, post, read, STREAM, testGateway } from './gateway-fixture.ts';
 
 const quota = (first: number, last: number, volume: string | null = '1.5'): DeclaredGap => ({
@@ -38,6 +38,21 @@ test('of a gap that overlaps an earlier one only the new part is counted, and it
     unsummed: 7,
     sums: { temperature: '-20.25', volume: '1.5' },
   });
+});
+
+test('gaps of more events than there are numbers for spoil neither the totals nor what comes next', async (t) => {
+  const gateway = await testGateway(t);
+  const everything = quota(1, SEQUENCE_MAX, null);
+  for (let stream = 0; stream < 3; stream++) {
+    await post(gateway, { batch: { stream: freshStream(), first: 1, events: [], gaps: [everything] } });
+  }
+  const { declaredGaps } = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.deepEqual([declaredGaps.quota, declaredGaps.unsummed], [SEQUENCE_MAX, SEQUENCE_MAX]);
+  // Read from the disk again, where it would have stopped every batch that shares a commit with this device's.
+  await gateway.close();
+  const again = await testGateway(t, { folder: gateway.folder });
+  assert.equal((await post(again, { batch: { first: 1, count: 10 } })).acknowledgement?.inserted, 10);
+  assert.equal((await read(again, '/v1/totals')).events, 10);
 });
 
 test('a gap whose events were counted after all is no gap', async (t) => {

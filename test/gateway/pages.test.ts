@@ -50,8 +50,8 @@ const devicePage: fc.Arbitrary<DevicePage> = fc.record({
   lastReceivedAt: fc.oneof(fc.integer(), fc.constant(-Infinity)),
   tsMin: fc.integer(),
   tsMax: fc.integer(),
-  gaps: fc.record({ quota: fc.nat(), damage: fc.nat() }),
-  gapsUnsummed: fc.nat(),
+  gaps: fc.record({ quota: fc.maxSafeNat(), damage: fc.maxSafeNat() }),
+  gapsUnsummed: fc.maxSafeNat(),
   gapSums: fc
     .dictionary(name, fc.bigInt())
     .map((sums) => new Map(Object.entries(sums).map(([key, digits]) => [key, { digits, scale: 3 }]))),
