@@ -31,7 +31,7 @@ const BUCKETS_DEFAULT = 120;
 
 /**
  * Buckets that begin before `to` and end after `from`, ascending. Without `to` the range ends with `tsMax`, the device's
- * latest event; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
+ * latest event, if there is one; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
  * @throws GatewayError `query-invalid` where the range holds more than `BUCKETS_MAX` buckets
  */
 export async function readSeries(
@@ -42,7 +42,10 @@ export async function readSeries(
 ): Promise<BucketView[]> {
   const { granularity, sensor, measure } = query;
   const { bucketMs } = GRANULARITIES[granularity];
-  const end = Math.ceil((query.to ?? tsMax + 1) / bucketMs);
+  const to = query.to ?? tsMax + 1;
+  // A device that has only reported so far.
+  if (to === -Infinity) return [];
+  const end = Math.ceil(to / bucketMs);
   const begin = query.from === undefined ? end - BUCKETS_DEFAULT : Math.floor(query.from / bucketMs);
   if (!(end - begin <= BUCKETS_MAX)) {
     throw new GatewayError('query-invalid', `from and to span more than ${BUCKETS_MAX} buckets`);

@@ -11,9 +11,13 @@ import { GatewayError } from './errors.ts';
 
 const DEVICES_MAX = 1_000;
 
-/** Epoch milliseconds, or a date and time as ISO 8601 has it. Gives epoch milliseconds. */
+/** Anything else `Date.parse` would guess at: it takes `banana 1` for a day in 2001. */
+const ISO_PATTERN = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
+const ZONELESS_TIME_PATTERN = /T[\d:.]+$/;
+
+/** Epoch milliseconds, or a date and time as ISO 8601 has it, in UTC where it names no zone. Gives epoch milliseconds. */
 const time = z.string().transform((text, context) => {
-  const ms = /^-?\d{1,16}$/.test(text) ? Number(text) : Date.parse(text);
+  const ms = /^-?\d{1,16}$/.test(text) ? Number(text) : isoTime(text);
   if (Math.abs(ms) <= INTEGER_MAX) return ms;
   context.addIssue({ code: 'custom', message: 'expected epoch milliseconds or an ISO 8601 time' });
   return z.NEVER;
@@ -40,6 +44,12 @@ export const bucketsQuery = z.strictObject({
   measure: name.optional(),
 });
 export const eventsQuery = z.strictObject({ from: time.optional(), to: time.optional(), sensor: name.optional() });
+
+/** NaN where it is none. */
+function isoTime(text: string): number {
+  if (!ISO_PATTERN.test(text)) return Number.NaN;
+  return Date.parse(ZONELESS_TIME_PATTERN.test(text) ? `${text}Z` : text);
+}
 
 /** @throws GatewayError `query-invalid` */
 export function readQuery<T>(form: z.ZodType<T>, query: unknown): T {

@@ -229,6 +229,9 @@ test('queries that make no sense are refused by name', async (t) => {
     `${device}?x=1`,
     `${device}/buckets?granularity=week`,
     `${device}/buckets?from=yesterday`,
+    `${device}/buckets?from=banana%201`,
+    `${device}/events?from=01/02/2024`,
+    `${device}/events?from=2024-02-30T25:00Z`,
     `${device}/buckets?from=0&to=2020-01-01`,
     `${device}/buckets?sensor=`,
     `${device}/events?to=99999999999999999`,
@@ -236,6 +239,30 @@ test('queries that make no sense are refused by name', async (t) => {
     `/v1/devices/${'x'.repeat(1_000)}`,
   ]) {
     await refused(gateway, path, 'query-invalid', 400);
+  }
+});
+
+test('a time without a zone is UTC, whatever the zone of the machine', async (t) => {
+  const zone = process.env['TZ'];
+  t.after(() => {
+    if (zone === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = zone;
+  });
+  process.env['TZ'] = 'America/New_York';
+  const gateway = await testGateway(t);
+  const ts = Date.UTC(2024, 1, 29, 12);
+  await post(gateway, { batch: { events: [eventOf(1, { ts })] } });
+  for (const from of ['2024-02-29', '2024-02-29T12:00', '2024-02-29T12:00:00.000', '2024-02-29T14:00%2B02:00']) {
+    assert.equal((await exported(gateway, `?from=${from}`)).length, 1, from);
+  }
+  assert.equal((await exported(gateway, '?from=2024-02-29T12:00:00.001')).length, 0);
+});
+
+test('a device that has only reported has no buckets', async (t) => {
+  const gateway = await testGateway(t);
+  await post(gateway, { batch: { events: [] } });
+  for (const query of ['', '?from=0', '?granularity=day&from=0', '?from=0&to=60000']) {
+    assert.deepEqual((await read(gateway, `/v1/devices/${DEVICE}/buckets${query}`)).buckets, [], query);
   }
 });
 
