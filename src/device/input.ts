@@ -147,8 +147,9 @@ async function* wholeLines(texts: AsyncIterable<string>, hasQuotes: boolean): As
     for (let from = 0; from <= text.length; ) {
       const quote = hasQuotes ? text.indexOf('"', from) : -1;
       const until = quote < 0 ? text.length : quote;
-      const lineEnd = isQuoted ? -1 : text.lastIndexOf('\n', until);
-      if (lineEnd >= from) end = lineEnd + 1;
+      // Between the quotes only: to look back to the beginning each time would be the square of a long line's length.
+      const lineEnd = isQuoted ? -1 : text.slice(from, until).lastIndexOf('\n');
+      if (lineEnd >= 0) end = from + lineEnd + 1;
       if (quote >= 0) isQuoted = !isQuoted;
       from = until + 1;
     }

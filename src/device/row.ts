@@ -6,6 +6,7 @@
  */
 import {
   CodecError,
+  checkFieldCount,
   decimalOf,
   type FieldValue,
   formatDecimal,
@@ -29,7 +30,8 @@ export interface RowOptions {
 
 const MS_PER_UNIT: Record<TimeUnit, number> = { s: 1_000, ms: 1, us: 1e-3, ns: 1e-6 };
 
-const NUMBER_PATTERN = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+/** In one way only for each text: `\d+\.?\d*` would try every way of cutting a long run of digits in two. */
+const NUMBER_PATTERN = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 
 /**
  * A time without a zone is UTC, and in no other form than this: a file must not mean something else on another machine.
@@ -49,8 +51,9 @@ export function eventOfJson(line: string, options: RowOptions): TelemetryEvent {
     if (column === 'fields' && isObject(value)) draft.addAll(value);
     else if (value !== null) draft.add(column, value, asIs);
   }
+  const isTaken = draft.taken();
   for (const [number] of withoutTexts(line).matchAll(LONG_NUMBER_PATTERN)) {
-    if (draft.holds(Number(number))) checkDigits(number);
+    if (isTaken(Number(number))) checkDigits(number);
   }
   return draft.event();
 }
@@ -76,6 +79,7 @@ export function eventOfRecord(
 class Draft {
   readonly #options: RowOptions;
   readonly #fields: Record<string, FieldValue> = {};
+  #fieldCount = 0;
   #ts: number | undefined;
   #sensor: string | undefined;
 
@@ -101,13 +105,16 @@ class Draft {
       // As a plain property it would be something else than a field.
       if (name === '__proto__') throw new CodecError('event-field', 'a field cannot be called __proto__');
       if (Object.hasOwn(this.#fields, name)) throw twice(name);
+      // Here, and not once the row is read: a line of 4 MiB may hold half a million of them.
+      checkFieldCount(++this.#fieldCount);
       this.#fields[name] = read(value);
     }
   }
 
-  /** Whether the number was taken as it is: one that was left out, or is a time, may have any digits. */
-  holds(number: number): boolean {
-    return this.#sensor === String(number) || Object.values(this.#fields).includes(number);
+  /** Tells whether a number was taken as it is: one that was left out, or is a time, may have any digits. */
+  taken(): (number: number) => boolean {
+    const values = new Set<FieldValue>(Object.values(this.#fields));
+    return (number) => values.has(number) || this.#sensor === String(number);
   }
 
   event(): TelemetryEvent {
@@ -133,7 +140,7 @@ function timeOf(value: unknown, unit: TimeUnit): number {
   if (NUMBER_PATTERN.test(text)) return Math.round(Number(text) * MS_PER_UNIT[unit]);
   const ts = dateOf(text);
   if (Number.isNaN(ts))
-    throw new CodecError('event-time', `no time that means the same everywhere: ${String(value).slice(0, 40)}`);
+    throw new CodecError('event-time', `no time that means the same everywhere: ${text.slice(0, 40) || typeof value}`);
   return ts;
 }
 

@@ -117,6 +117,19 @@ test('CSV that is broken ends the input with the line; what comes before it is r
   }
 });
 
+test('a long line full of quotes takes a time that grows with its length, not with its square', async () => {
+  const before = process.cpuUsage();
+  const cells = '"",'.repeat(80_000);
+  const chunks = await read(`ts,volume\n1,2\n${cells}\n3,4\n`, 'csv', 1 << 18);
+  const { user } = process.cpuUsage(before);
+  assert.deepEqual(
+    eventsIn(chunks).map(({ ts }) => ts),
+    [1, 3],
+  );
+  assert.deepEqual(refusedIn(chunks), [[3, 'event-time']]);
+  assert(user < 2_000_000, `${user / 1_000} ms`);
+});
+
 test('a line without end is an error, after what comes before it', async () => {
   const events: unknown[] = [];
   const endless = async function* () {

@@ -107,6 +107,35 @@ test('times that mean something else elsewhere, or nothing, are refused', () => 
   for (const ts of [true, {}, ['2024']]) refuses(() => json({ ts, volume: 1 }), 'event-time', String(ts));
 });
 
+test('a time of any shape is a time or is refused', () => {
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  for (const ts of ['{"toString":5}', '{"valueOf":{}}', '[{"toString":null}]', deep, '"x"', 'true']) {
+    refuses(() => json(`{"ts":${ts},"volume":1}`), 'event-time', ts.slice(0, 40));
+  }
+});
+
+test('a row of any length is read or refused in a time that grows with its length, not with its square', () => {
+  const half = 100_000;
+  for (const [what, read] of Object.entries({
+    'long numbers in many fields': () =>
+      json(`{"ts":1,${Array.from({ length: 8_000 }, (_, i) => `"f${i}":1234567890.123456`).join(',')}}`),
+    'long numbers that are left out': () => json(`{"ts":1,"volume":1,"x":[${'1234567890.123456,'.repeat(40_000)}0]}`),
+    'digits that end in a letter': () => record({ ts: '1', volume: `${'1'.repeat(half)}x` }).fields,
+    'a time of digits that ends in a letter': () => json(`{"ts":"${'1'.repeat(half)}x","volume":1}`),
+    'a long text': () => json(`{"ts":1,"note":"${'\\n'.repeat(half)}"}`).fields,
+    'a long number': () => json(`{"ts":1,"volume":${'1'.repeat(half)}}`),
+  })) {
+    const before = process.cpuUsage();
+    try {
+      read();
+    } catch (error) {
+      assert(error instanceof CodecError, what);
+    }
+    const { user } = process.cpuUsage(before);
+    assert(user < 2_000_000, `${what}: ${user / 1_000} ms`);
+  }
+});
+
 test('cells: numbers are measures, everything else is text, empty is absent', () => {
   const { fields } = record({
     ts: '1',
