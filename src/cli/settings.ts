@@ -138,6 +138,8 @@ function defaultOf(schema: z.ZodType): unknown {
 }
 
 function shown(value: unknown): string {
+  // What is nested deep enough has no text.
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -55,7 +55,7 @@ export function httpUrl(): z.ZodType<URL> {
 /** `HOST:PORT`, `[IPV6]:PORT`, or a bare `PORT`, which stays on loopback. Port 0 takes a free one. */
 export function listenAddress(): z.ZodType<ListenAddress> {
   return parsed('an address such as 127.0.0.1:8080, [::1]:8080 or 8080', (raw) => {
-    const parts = /^(?:(?:\[([\da-f:.]+)\]|([\w.-]+)):)?(\d{1,5})$/i.exec(String(raw));
+    const parts = /^(?:(?:\[([\da-f:.]+)\]|([\w.-]+)):)?(\d{1,5})$/i.exec(written(raw));
     if (parts === null || Number(parts[3]) > 65_535) return undefined;
     return { host: parts[1] ?? parts[2] ?? '127.0.0.1', port: Number(parts[3]) };
   });
@@ -99,15 +99,20 @@ function quantity(expected: string, read: (raw: unknown) => number | undefined, 
 }
 
 function readDuration(raw: unknown): number | undefined {
-  const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(raw));
+  const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(written(raw));
   return parts === null ? undefined : Number(parts[1]) * DURATION_UNITS[parts[2] as keyof typeof DURATION_UNITS];
 }
 
 function readSize(raw: unknown): number | undefined {
-  const parts = /^(\d+(?:\.\d+)?) ?((?:[kmg]i?)?b)?$/i.exec(String(raw));
+  const parts = /^(\d+(?:\.\d+)?) ?((?:[kmg]i?)?b)?$/i.exec(written(raw));
   if (parts === null) return undefined;
   const unit = SIZE_UNITS[(parts[2] ?? 'b').toLowerCase() as keyof typeof SIZE_UNITS];
   return Math.round(Number(parts[1]) * unit);
+}
+
+/** A value as somebody wrote it. A config file may hold anything, and not everything has a text. */
+function written(raw: unknown): string {
+  return typeof raw === 'string' || typeof raw === 'number' ? String(raw) : '';
 }
 
 function boundsText({ min, max }: Bounds<string | number>): string {

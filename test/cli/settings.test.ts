@@ -126,6 +126,30 @@ test('a bad value names the option and where it came from', async (t) => {
   );
 });
 
+test('a value of any shape in a file is one or a bad one', async (t) => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  for (const shape of [
+    '{"toString":5}',
+    '{"valueOf":{"a":1}}',
+    '[{"toJSON":1}]',
+    'null',
+    'true',
+    '-0',
+    '1e400',
+    deep,
+  ]) {
+    for (const key of ['linger', 'batchEventsMax', 'label', 'drain']) {
+      if (key === 'drain' && shape === 'true') continue;
+      const file = await configFile(t, `{"id":"a","${key}":${shape}}`);
+      await assert.rejects(
+        read(t, { flags: ['--config', file] }),
+        { code: 'bad-value' },
+        `${key}: ${shape.slice(0, 40)}`,
+      );
+    }
+  }
+});
+
 test('a key that no command knows is refused, one of another command is not', async (t) => {
   const flags = ['--id', 'a'];
   await assert.rejects(read(t, { flags, file: { lingerMs: '1s' } }), {
