@@ -4,6 +4,7 @@
  * Owns the bodies of acknowledgements and problems, and the one table from problem code to HTTP status. Promises that
  * what parses is complete. Never signs: an answer means something only once its signature has been verified.
  */
+import { INTEGER_MAX } from './limits.ts';
 
 /** The batch is counted, now or earlier. */
 export interface Acknowledgement {
@@ -98,7 +99,7 @@ export function parseProblem(body: Uint8Array): Problem | undefined {
   if (!value || typeof value['code'] !== 'string' || !Object.hasOwn(PROBLEM_STATUS, value['code'])) return undefined;
   const { clock, retryAfterMs, collisions, acceptEncoding, bodyBytesMax, eventsMax, detail } = value;
   return problemOf(value['code'] as ProblemCode, typeof detail === 'string' ? detail : '', {
-    ...(isNumber(clock) && { clock }),
+    ...(isTime(clock) && { clock }),
     ...(isNatural(retryAfterMs) && { retryAfterMs }),
     ...(isNatural(bodyBytesMax) && { bodyBytesMax }),
     ...(isNatural(eventsMax) && { eventsMax }),
@@ -117,8 +118,9 @@ function parseObject(body: Uint8Array): Record<string, unknown> | undefined {
   }
 }
 
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
+/** Within what a batch can say: a device that took another for its clock could never be understood again. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) <= INTEGER_MAX;
 }
 
 function isNatural(value: unknown): value is number {

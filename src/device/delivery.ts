@@ -71,6 +71,12 @@ const GROW_AFTER_BATCHES = 64;
 /** Thrown inside p-retry to have it try again; never leaves this file. */
 class Unsettled extends Error {}
 
+/** What has been answered to a message that would go on without a wait, if it were believed again. */
+interface Doubts {
+  skew: boolean;
+  collision: boolean;
+}
+
 class EndlessDelivery implements Delivery {
   readonly #options: DeliveryOptions;
   #encoding: ContentEncoding = BEST_ENCODING;
@@ -79,6 +85,8 @@ class EndlessDelivery implements Delivery {
   /** What has been found to pass, on the way or at the gateway. */
   #eventsMax: number;
   #passed = 0;
+  /** Streams that collisions have made, hex: nothing can stand under them but what was sent from here. */
+  readonly #made = new Set<string>();
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -108,7 +116,7 @@ class EndlessDelivery implements Delivery {
         if (count > 1) return this.#inTwo(parcel, Math.ceil(count / 2));
         return { quarantine: [quarantineEntry(parcel, stream, verdict.problem, deviceClock())] };
       case 'collision':
-        await queue.restream(within(verdict.ranges, first, first + count - 1));
+        this.#made.add(hexOf(await queue.restream(within(verdict.ranges, first, first + count - 1))));
         return this.deliver(parcel);
     }
   }
@@ -142,11 +150,10 @@ class EndlessDelivery implements Delivery {
   /** Attempts without end; the link decides when each may start, so p-retry itself need not wait. */
   #untilVerdict(message: Message): Promise<Verdict> {
     const { link, signal, onRetry } = this.#options;
-    let isCorrected = false;
+    const doubts: Doubts = { skew: false, collision: this.#made.has(hexOf(message.stream)) };
     return pRetry(
       async () => {
-        const outcome = await link.pass(() => this.#judged(message, isCorrected), signal);
-        isCorrected ||= outcome.kind === 'skew';
+        const outcome = await link.pass(() => this.#judged(message, doubts), signal);
         if (isVerdict(outcome)) return outcome;
         onRetry();
         throw new Unsettled();
@@ -157,7 +164,7 @@ class EndlessDelivery implements Delivery {
   }
 
   /** One attempt, with what this device can put right by itself put right before the link hears of it. */
-  async #judged(message: Message, isCorrected: boolean): Promise<Outcome> {
+  async #judged(message: Message, doubts: Doubts): Promise<Outcome> {
     const { exchange, clock, signal } = this.#options;
     const encoding = this.#encoding;
     const outcome = await exchange.attempt(message, encoding, signal);
@@ -165,7 +172,9 @@ class EndlessDelivery implements Delivery {
       case 'skew':
         clock.correct(outcome.clock);
         // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait.
-        return isCorrected ? { kind: 'failed', reason: 'clock-skew after correction' } : outcome;
+        if (doubts.skew) return { kind: 'failed', reason: 'clock-skew after correction' };
+        doubts.skew = true;
+        return outcome;
       case 'encoding': {
         const { problem } = outcome;
         const less = CONTENT_ENCODINGS.slice(CONTENT_ENCODINGS.indexOf(encoding) + 1);
@@ -178,9 +187,15 @@ class EndlessDelivery implements Delivery {
         // One event that is too large for a proxy on the way may pass on another day; only the gateway's word is final.
         return message.count > 1 ? outcome : tooLargeAlone(outcome);
       case 'collision':
-        return within(outcome.ranges, message.first, message.first + message.count - 1).length > 0
-          ? outcome
-          : { kind: 'failed', reason: 'a collision elsewhere' };
+        if (within(outcome.ranges, message.first, message.first + message.count - 1).length === 0) {
+          return { kind: 'failed', reason: 'a collision elsewhere' };
+        }
+        // A gateway that says it of every stream would have one made after the other, without end and without a wait.
+        if (doubts.collision) {
+          doubts.collision = false;
+          return { kind: 'failed', reason: 'a collision in a new stream' };
+        }
+        return outcome;
       default:
         return outcome;
     }
@@ -207,6 +222,10 @@ function part(parcel: Parcel, from: number, to: number): Parcel {
       return encodeColumns(table);
     },
   };
+}
+
+function hexOf(stream: Uint8Array): string {
+  return Buffer.from(stream).toString('hex');
 }
 
 /** The ranges as far as they lie within the parcel: a gateway's word moves nothing that it was not asked about. */

@@ -49,6 +49,9 @@ const UNSIGNED_WAIT_MAX_MS = 300_000;
 
 const WAIT_DEFAULT_MS = 1_000;
 
+/** Whoever asks for more has made a mistake: nobody would be there to take it back. */
+const WAIT_MAX_MS = 86_400_000;
+
 export function outcomeOf(sent: Sent, answer: TransportAnswer): Outcome {
   if (!isSigned(sent, answer)) return unsignedOutcome(answer);
   if (answer.status === 200) return acknowledgedOutcome(sent, answer);
@@ -100,7 +103,11 @@ function problemOutcome(problem: Problem): Outcome {
     case 'rate-limited':
     case 'overloaded':
     case 'store-unavailable':
-      return { kind: 'wait', waitMs: problem.retryAfterMs ?? WAIT_DEFAULT_MS, reason: problem.code };
+      return {
+        kind: 'wait',
+        waitMs: Math.min(problem.retryAfterMs ?? WAIT_DEFAULT_MS, WAIT_MAX_MS),
+        reason: problem.code,
+      };
     default:
       return problem.status === 400 || problem.status === 422
         ? { kind: 'refused', problem }

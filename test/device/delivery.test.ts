@@ -101,6 +101,31 @@ test('a gateway that refuses the very clock it gave is waited for, and so are tw
   }
 });
 
+test('a gateway that finds a collision in every stream is waited for before each new one', async () => {
+  const gateway = createModelGateway();
+  gateway.judge = () =>
+    gateway.requests.length <= 9 ? problemOf('sequence-collision', '', { collisions: [[1, 2]] }) : undefined;
+  const { delivery, queue, links } = testDelivery(gateway);
+  await delivery.deliver(parcelOf(readings(2)));
+  assert.equal(queue.moved.length, 5);
+  assert.equal(links.filter(({ reason }) => reason === 'a collision in a new stream').length, 4);
+  assertAll(gateway, readings(2));
+});
+
+test('a clock that no request could say is none', async () => {
+  const gateway = createModelGateway();
+  const clocks = [1e300, -1e300, 2 ** 53, 2 ** 52];
+  gateway.judge = () => {
+    const clock = clocks[gateway.requests.length - 1];
+    return clock === undefined ? undefined : problemOf('clock-skew', '', { clock });
+  };
+  const { delivery, clock } = testDelivery(gateway);
+  await delivery.deliver(parcelOf(readings(2)));
+  assert.equal(gateway.requests.length, clocks.length + 1);
+  for (const { headers } of gateway.requests) assert.match(headers[HEADER.timestamp]!, /^\d{13}$/);
+  assert.equal(clock.offsetMs, 0);
+});
+
 test('415: the encoding falls back to the best one in common, and stays there', async () => {
   for (const [encodings, expected] of [
     [

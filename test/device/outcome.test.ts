@@ -111,6 +111,11 @@ test('what a problem says reaches whoever acts on it', () => {
   });
   assert.deepEqual(problem('overloaded', { retryAfterMs: 70 }), { kind: 'wait', waitMs: 70, reason: 'overloaded' });
   assert.deepEqual(problem('rate-limited'), { kind: 'wait', waitMs: 1_000, reason: 'rate-limited' });
+  assert.deepEqual(problem('rate-limited', { retryAfterMs: Number.MAX_SAFE_INTEGER }), {
+    kind: 'wait',
+    waitMs: 86_400_000,
+    reason: 'rate-limited',
+  });
   const limit = problem('batch-limit', { eventsMax: 2 });
   assert(limit.kind === 'split' && limit.problem?.eventsMax === 2);
   const refused = problem('sensor-limit');
@@ -121,6 +126,7 @@ test('what a problem says reaches whoever acts on it', () => {
 
 test('a problem that lacks what it needs is like no answer', () => {
   assert.equal(problem('clock-skew', { clock: 'noon' }).kind, 'failed');
+  assert.equal(problem('clock-skew', { clock: 1e300 }).kind, 'failed');
   assert.equal(problem('sequence-collision', { collisions: [] }).kind, 'failed');
   assert.equal(problem('sequence-collision', { collisions: [[3, 2]] }).kind, 'failed');
 });
