@@ -55,6 +55,7 @@ export function readOptions(argv: readonly string[]): FaultsOptions {
     seed,
     jobs,
     json,
+    publish,
     mutants,
     match,
   } = command.opts<{
