@@ -3,7 +3,8 @@
  *
  * Owns the bounds that back pressure rests on. Promises that bodies are only taken on while there is room; that whatever a
  * batch grows to while it is worked on counts as well; and that what is about to grow waits its turn, so that no number
- * of small bodies that inflate to large ones fills the memory. Never refuses what it has taken on.
+ * of small bodies that inflate to large ones fills the memory. Never refuses what it has taken on, save for bodies that
+ * come so slowly that they never will be here: those give way to what comes next.
  */
 import assert from 'node:assert';
 
@@ -15,9 +16,17 @@ export interface Load {
   release(): void;
 }
 
+/** A body on its way. */
+export interface Upload {
+  /** Whether, at its pace, so many bytes will not be here in time. */
+  isLate(bytes: number): boolean;
+  /** Ends it: its room is wanted. */
+  drop(): void;
+}
+
 export interface Flow {
-  /** Undefined where there is no room for that many bytes. */
-  take(bytes: number): Load | undefined;
+  /** Undefined where there is no room for that many bytes. Until it is first resized the load's body is on its way. */
+  take(bytes: number, upload?: Upload): Load | undefined;
   /** Runs `work`, which may grow to so many bytes, when it is its turn; first come, first served. */
   inTurn<T>(bytes: number, work: () => Promise<T>): Promise<T>;
   /** Bytes taken on. */
@@ -44,30 +53,34 @@ class BoundedFlow implements Flow {
   readonly #options: FlowOptions;
   #growing = 0;
   readonly #waiting: Turn[] = [];
+  readonly #uploads = new Map<Load, { readonly bytes: number; readonly upload: Upload }>();
   bytes = 0;
 
   constructor(options: FlowOptions) {
     this.#options = options;
   }
 
-  take(bytes: number): Load | undefined {
-    if (this.bytes + bytes > this.#options.bytesMax) return undefined;
+  take(bytes: number, upload?: Upload): Load | undefined {
+    if (!this.#hasRoom(bytes) && !this.#makeRoom(bytes)) return undefined;
     let held = bytes;
     let released = false;
     this.bytes += bytes;
     const resize = (size: number) => {
       assert(!released, 'a load that was not released');
+      this.#uploads.delete(load);
       this.bytes += size - held;
       held = size;
       this.#next();
     };
-    return {
+    const load: Load = {
       resize,
       release: () => {
         if (!released) resize(0);
         released = true;
       },
     };
+    if (upload !== undefined) this.#uploads.set(load, { bytes, upload });
+    return load;
   }
 
   async inTurn<T>(bytes: number, work: () => Promise<T>): Promise<T> {
@@ -82,6 +95,23 @@ class BoundedFlow implements Flow {
       this.#growing -= bytes;
       this.#next();
     }
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.bytes + bytes <= this.#options.bytesMax;
+  }
+
+  /** Drops late bodies, the oldest first and no more than need be; none where all of them would not do. */
+  #makeRoom(bytes: number): boolean {
+    const late = [...this.#uploads].filter(([, held]) => held.upload.isLate(held.bytes));
+    const lateBytes = late.reduce((sum, [, held]) => sum + held.bytes, 0);
+    if (!this.#hasRoom(bytes - lateBytes)) return false;
+    for (const [load, { upload }] of late) {
+      if (this.#hasRoom(bytes)) break;
+      load.release();
+      upload.drop();
+    }
+    return true;
   }
 
   /** What is held already comes first: it ends without waiting for anything here. */

@@ -5,11 +5,15 @@
  * Promises that every answer to a known key is signed, and that a client which goes away leaves no room taken. Never
  * decides anything: that is `ingest.ts`.
  */
+import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BATCH_MEDIA_TYPE, BODY_BYTES_MAX } from '../codec/index.ts';
 import { acknowledgementAnswer, sendAnswer, sendProblem } from './answers.ts';
+import { GatewayError } from './errors.ts';
+import type { Upload } from './flow.ts';
 import type { AcceptedRequest, Ingest } from './ingest.ts';
+import { HTTP } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface IngestRouteOptions {
@@ -36,7 +40,7 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
       const exchange: Exchange = { startedAt: performance.now() };
       exchanges.set(request, exchange);
       try {
-        const accepted = ingest.accept(request.raw);
+        const accepted = ingest.accept(request.raw, uploadOf(request.raw));
         exchange.accepted = accepted;
         // failpoint: head-accepted
         // Where the client goes away before its body is here, nobody else gives the room back.
@@ -65,4 +69,18 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
       metrics.answered(code, secondsOf(exchange));
     },
   });
+}
+
+/**
+ * Nobody knows yet who sends the body, and its head alone has room set aside for it. So what at its pace would not be whole
+ * when the request's time is over is worth less than whatever else wants that room.
+ */
+function uploadOf(request: IncomingMessage): Upload {
+  const { socket } = request;
+  const begunAt = performance.now();
+  const before = socket.bytesRead;
+  return {
+    isLate: (bytes) => ((performance.now() - begunAt) * bytes) / (socket.bytesRead - before) > HTTP.requestTimeoutMs,
+    drop: () => void request.destroy(new GatewayError('overloaded', 'it came too slowly, and its room was wanted')),
+  };
 }

@@ -11,7 +11,7 @@ import type { Seal } from './answers.ts';
 import { type AnswerSigner, matchingKey, type NamedKey, namedKeys } from './authentication.ts';
 import { GatewayError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
-import type { Flow, Load } from './flow.ts';
+import type { Flow, Load, Upload } from './flow.ts';
 import { inflateBatch } from './inflation.ts';
 import type { KeyRing } from './keyring.ts';
 import { type GatewayLimits, OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
@@ -34,7 +34,7 @@ export interface Ingest {
    * Everything that needs no body: the head is fine, the key is there, and there is room.
    * @throws GatewayError
    */
-  accept(request: RequestHeaders): AcceptedRequest;
+  accept(request: RequestHeaders, upload?: Upload): AcceptedRequest;
 }
 
 /** A request that has room until it is released. */
@@ -52,14 +52,14 @@ export interface AcceptedRequest {
 
 export function createIngest(options: IngestOptions): Ingest {
   return {
-    accept(request) {
+    accept(request, upload) {
       const { keys: ring, flow } = options;
       const head = readRequestHead(request);
       const keys = namedKeys(ring, head);
       // Without a length it may come to the most that is read.
       const bytes = head.contentLength ?? BODY_BYTES_MAX;
       if (bytes > BODY_BYTES_MAX) throw bodyTooLarge(bytes, BODY_BYTES_MAX);
-      const load = flow.take(bytes);
+      const load = flow.take(bytes, upload);
       if (load !== undefined) return new Request(options, head, keys, load);
       throw new GatewayError('overloaded', 'too much is being worked on', { retryAfterMs: OVERLOADED_RETRY_AFTER_MS });
     },

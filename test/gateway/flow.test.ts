@@ -33,6 +33,30 @@ test('bytes are taken while there is room, and given back once', () => {
   assert.throws(() => load.resize(1), { code: 'ERR_ASSERTION' });
 });
 
+test('late bodies give way, the oldest first and no more than need be', () => {
+  const flow = createFlow({ bytesMax: 100, growingBytesMax: 100 });
+  const dropped: string[] = [];
+  const upload = (name: string, isLate: boolean) => ({ isLate: () => isLate, drop: () => void dropped.push(name) });
+  const here = flow.take(20, upload('here', true))!;
+  here.resize(20);
+  for (const [name, isLate] of [
+    ['first', true],
+    ['in time', false],
+    ['second', true],
+    ['third', true],
+  ] as const) {
+    assert(flow.take(20, upload(name, isLate)));
+  }
+  assert.equal(flow.take(61), undefined);
+  assert.deepEqual(dropped, [], 'dropped for nothing');
+  assert(flow.take(30));
+  assert.deepEqual(dropped, ['first', 'second']);
+  assert.equal(flow.bytes, 90);
+  assert(flow.take(30));
+  assert.deepEqual(dropped, ['first', 'second', 'third']);
+  assert.equal(flow.take(1), undefined);
+});
+
 test('what may grow waits until it fits beside what is growing, in order', async () => {
   const flow = createFlow({ bytesMax: 100, growingBytesMax: 100 });
   const [first, large, small] = [task(), task(), task()];

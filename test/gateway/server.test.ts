@@ -79,6 +79,14 @@ function gate() {
   return { open, opened };
 }
 
+/** The head of a batch in the name of the device, with a body of so many bytes to come. */
+async function headOf(contentLength: number): Promise<string> {
+  const { headers } = await signedRequest();
+  const all = { ...headers, host: 'x', 'content-length': contentLength };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  return `POST /v1/batches HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
+}
+
 test('every patience is set', async (t) => {
   const { app } = await testGateway(t, { limits: { connectionsMax: 77 } });
   const { server } = app;
@@ -102,11 +110,8 @@ test('limits that cannot be kept are a bug of the caller', () => {
 
 test('more bytes than are taken on at once are turned away until there is room', async (t) => {
   const gateway = await testGateway(t, { limits: { bytesInFlightMax: BODY_BYTES_MAX } });
-  const { headers } = await signedRequest();
-  const lines = Object.entries({ ...headers, 'content-length': BODY_BYTES_MAX - 10 }).map(
-    ([name, value]) => `${name}: ${value}`,
-  );
-  const { socket } = talk(gateway, `POST /v1/batches HTTP/1.1\r\nhost: x\r\n${lines.join('\r\n')}\r\n\r\nbegin`);
+  // All but the last byte, so that it is well in time.
+  const { socket } = talk(gateway, (await headOf(BODY_BYTES_MAX - 10)) + 'x'.repeat(BODY_BYTES_MAX - 11));
   await until(async () => (await bytesInFlight(gateway)) > 0, 'the head is taken on');
   const refused = await post(gateway);
   assert.equal(refused.status, 503);
@@ -117,6 +122,17 @@ test('more bytes than are taken on at once are turned away until there is room',
   socket.destroy();
   await until(async () => (await bytesInFlight(gateway)) === 0, 'the room is given back');
   assert.equal((await post(gateway)).status, 200);
+});
+
+test('half bodies that do not come on give way to batches, however many there are', async (t) => {
+  const gateway = await testGateway(t, { limits: { bytesInFlightMax: 2 * BODY_BYTES_MAX } });
+  const head = await headOf(BODY_BYTES_MAX);
+  const slow = Array.from({ length: 20 }, () => talk(gateway, `${head}begin`).socket);
+  t.after(() => {
+    for (const socket of slow) socket.destroy();
+  });
+  await until(async () => (await bytesInFlight(gateway)) > BODY_BYTES_MAX, 'the room is taken');
+  for (let first = 1; first <= 5; first++) assert.equal((await post(gateway)).status, 200);
 });
 
 test('what a batch grew to counts until it is stored', async (t) => {
