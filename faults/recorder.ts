@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ownTask } from '../rig/programs.ts';
 import { createRandom } from '../rig/random.ts';
 import { type DeviceOptions, openDevice } from '../src/device/index.ts';
-import type { AttemptLine, JournalLine } from './oracle/journal.ts';
+import type { AttemptLine, JournalLine, ResolvedLine } from './oracle/journal.ts';
 import { telemetry } from './telemetry.ts';
 
 export interface RecorderTask {
@@ -58,6 +58,7 @@ const device = await openDevice({
   ...(task.caFile !== undefined && { ca: await readFile(task.caFile) }),
 });
 let acknowledged = 0;
+let hasResolved = false;
 device.on('acknowledged', ({ inserted }) => {
   acknowledged += inserted;
   if (inserted > 0) say({ acknowledged });
@@ -93,7 +94,7 @@ async function recordOne(event: AttemptLine): Promise<void> {
   try {
     const { ts: at, sensor } = event;
     const { stream, sequence } = await device.record(fieldsOf(event), { at, sensor });
-    write([{ kind: 'resolved', serial: event.serial, stream, sequence }]);
+    resolve([{ kind: 'resolved', serial: event.serial, stream, sequence }]);
   } catch (error) {
     reject([event], error);
   }
@@ -103,10 +104,17 @@ async function recordTogether(burst: readonly AttemptLine[]): Promise<void> {
   try {
     const rows = burst.map((event) => ({ ts: event.ts, sensor: event.sensor, fields: fieldsOf(event) }));
     const { stream, sequence } = await device.recordAll(rows);
-    write(burst.map((event, i) => ({ kind: 'resolved', serial: event.serial, stream, sequence: sequence + i })));
+    resolve(burst.map((event, i) => ({ kind: 'resolved', serial: event.serial, stream, sequence: sequence + i })));
   } catch (error) {
     reject(burst, error);
   }
+}
+
+/** The first is said, for who waits for it. */
+function resolve(lines: readonly ResolvedLine[]): void {
+  write(lines);
+  if (!hasResolved) say({ resolved: lines[0]?.serial });
+  hasResolved = true;
 }
 
 function reject(burst: readonly AttemptLine[], error: unknown): void {

@@ -45,7 +45,7 @@ export interface GatewaySideOptions {
 
 export async function createGatewaySide(options: GatewaySideOptions): Promise<GatewaySide> {
   const side = new RunningGateway(options);
-  await mkdir(side.data, { recursive: true, mode: 0o700 });
+  // Its data it makes by itself, as it does at a user's.
   await mkdir(join(options.folder, 'secrets'), { recursive: true, mode: 0o700 });
   return side;
 }
@@ -201,12 +201,12 @@ class RunningDevice implements DeviceSide {
     const running = this.program;
     running?.kill('SIGTERM');
     const program = running ?? this.launch({ ...run, events: 0 });
-    this.program = undefined;
     const account = firstOf(program, ({ drained }) => drained as AccountSays | undefined);
     account.catch(() => {});
     const timeout = setTimeout(() => program.kill('SIGKILL'), withinMs);
     const { status } = await program.ended;
     clearTimeout(timeout);
+    this.program = undefined;
     if (status !== 0) throw new Error(`the device did not drain within ${withinMs} ms: ${program.lastWords()}`);
     return account;
   }
