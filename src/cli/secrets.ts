@@ -3,10 +3,11 @@
  *
  * Owns the rule that a secret comes from a file or the environment and never from an argument, where every user of the
  * machine can read it. Promises that a secret file that others can read is refused, and that a new one is complete and
- * private from its first moment. Never prints a secret.
+ * private from its first moment, and outlasts a power cut. Never prints a secret.
  */
 import { randomBytes } from 'node:crypto';
 import { link, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { CommandError } from './errors.ts';
 
 export interface SecretSources {
@@ -48,6 +49,19 @@ export async function writeSecretFile(path: string, secret: string, { replace = 
     await (replace ? rename(draft, path) : link(draft, path));
   } finally {
     await rm(draft, { force: true });
+  }
+  await syncNames(dirname(path));
+}
+
+/** A file's own fsync does not make its name durable. */
+async function syncNames(folder: string): Promise<void> {
+  // Windows cannot open a directory, and needs no such thing.
+  if (process.platform === 'win32') return;
+  const names = await open(folder);
+  try {
+    await names.sync();
+  } finally {
+    await names.close();
   }
 }
 

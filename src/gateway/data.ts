@@ -4,7 +4,6 @@
  * Owns the layout: `store/` is the embedded database, `keys.json` the devices' keys. Promises a folder that only its owner
  * can enter. Never looks into either.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { type GatewayStore, openRocksGatewayStore } from '../store/index.ts';
@@ -22,8 +21,7 @@ export function keyFilePath(folder: string): string {
 }
 
 /** The store alone. Rejects with a StoreError, `locked` where a gateway runs on it. */
-export async function openStore(folder: string): Promise<GatewayStore<Page>> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+export function openStore(folder: string): Promise<GatewayStore<Page>> {
   return openRocksGatewayStore({ path: join(folder, 'store'), operator: pageOperator });
 }
 

@@ -5,9 +5,9 @@
  * gateway runs: one that does picks changes up.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { type SettingValues, writeSecretFile } from '../cli/index.ts';
 import { formatCredential } from '../codec/index.ts';
+import { makeDirectory } from '../store/index.ts';
 import { keyFilePath } from './data.ts';
 import { createKeyFile, type KeyFile, type KeyRecord } from './key-file.ts';
 import type { addKeySettings, keySettings } from './settings.ts';
@@ -61,7 +61,7 @@ async function handOver(
 }
 
 async function openKeyFile(folder: string): Promise<KeyFile> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeDirectory(folder);
   return createKeyFile({ path: keyFilePath(folder), clock: Date.now, randomBytes });
 }
 

@@ -4,17 +4,24 @@
  * Owns how a directory is made and how its entries are made durable. Promises that after a power loss the directory is
  * still there under its name, which an fsync of the files in it alone does not give. Never removes anything.
  */
-import { mkdir, open } from 'node:fs/promises';
+import { access, mkdir, open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
-/** Makes a directory, and those above it that are missing, for its owner only. One that exists is left as it is. */
+/**
+ * Makes a directory, and those above it that are missing, for its owner only. One that exists is left as it is, but its
+ * name is made durable all the same: whoever made it may have been killed before that. No directory is made before the one
+ * above it is durable, so there is only one to be unsure of.
+ */
 export async function makeDirectory(path: string): Promise<void> {
-  const made = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (made === undefined) return;
-  for (let at = resolve(path); ; at = dirname(at)) {
-    await syncDirectory(dirname(at));
-    if (at === resolve(made)) return;
-  }
+  const at = resolve(path);
+  const above = dirname(at);
+  const isThere = await exists(at);
+  if (!isThere && above !== at) await makeDirectory(above);
+  await mkdir(at, { recursive: true, mode: 0o700 });
+  await syncDirectory(above).catch((error: NodeJS.ErrnoException) => {
+    // One that was made for us, in a place where we may not look around.
+    if (!isThere || error.code !== 'EACCES') throw error;
+  });
 }
 
 /** Makes durable which names a directory holds. */
@@ -27,4 +34,11 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * The front door of the store: a device's queue and a gateway's store, and what can go wrong between them and the disk.
+ * The front door of the store: a device's queue and a gateway's store, what can go wrong between them and the disk, and
+ * directories that last.
  */
 export type {
   AppendExtras,
@@ -13,6 +14,7 @@ export type {
   QueueOptions,
   Release,
 } from './device-queue.ts';
+export { makeDirectory, syncDirectory } from './directories.ts';
 export { StoreError, type StoreErrorCode } from './errors.ts';
 export {
   type AcceptedBatch,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readSecret, writeSecretFile } from '../../src/cli/index.ts';
+import { powerDisk } from '../faults/power-disk.ts';
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'tidegate-secret-'));
@@ -32,6 +33,21 @@ test('an existing secret is replaced only on purpose, and no draft stays behind'
   await writeSecretFile(file, 'two', { replace: true });
   assert.equal(await readFile(file, 'utf8'), 'two\n');
   assert.deepEqual(await readdir(path), ['secret']);
+});
+
+test('a written secret is there after a power cut', async (t) => {
+  const disk = await powerDisk(t);
+  if (disk === undefined) return;
+  const file = join(disk.path, 'secret');
+  for (const [secret, options] of [
+    ['one', {}],
+    ['two', { replace: true }],
+  ] as const) {
+    await writeSecretFile(file, secret, options);
+    disk.cut();
+    await disk.restore();
+    assert.equal(await readSecret(sources(file)), secret);
+  }
 });
 
 test('a secret that others can reach is refused with the command that mends it', async (t) => {
