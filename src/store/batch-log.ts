@@ -6,15 +6,20 @@
  * reading bodies. Promises that what it counts was read from the extents when the database was opened. Never looks into
  * a body, and never writes: it gives the writes to whoever commits.
  */
-import { decodeBatch, decodeExtent, type ExtentValue, encodeBatch, encodeExtent } from './batch-record.ts';
 import {
-  batchBounds,
+  type BatchValue,
+  decodeBatch,
+  decodeExtent,
+  type ExtentValue,
+  encodeBatch,
+  encodeExtent,
+} from './batch-record.ts';
+import {
   batchKey,
   deviceExtentBounds,
   type ExtentName,
   extentKey,
   extentOfKey,
-  numberOfBatchKey,
   streamExtentBounds,
 } from './gateway-keys.ts';
 import type {
@@ -32,6 +37,8 @@ import type { RocksHandle } from './rocks-handle.ts';
 /** Batches that are read, or deleted, in one go. */
 const PIECE_BATCHES_MAX = 256;
 const PIECE_BYTES_MAX = 4 << 20;
+/** Batches that are asked for at once where all are wanted. */
+const AHEAD = 16;
 
 /** A batch that retention gives up. */
 export interface ExpiredBatch extends ExtentName {
@@ -61,8 +68,8 @@ type Extent = ExtentName & ExtentValue;
 class ExtentBatchLog implements BatchLog {
   readonly #handle: RocksHandle;
   #next = 1;
-  /** No batch below this number is left; deleted records are slow to step over. */
-  #oldest = 0;
+  /** No batch below this number is left. */
+  #oldest = 1;
   #batches = 0;
   #bytes = 0;
   /** No batch goes on for longer than this past its first sequence. */
@@ -78,24 +85,28 @@ class ExtentBatchLog implements BatchLog {
 
   async resume(rocks: Rocks): Promise<void> {
     this.#next = 1;
-    this.#oldest = 0;
+    let oldest = Number.POSITIVE_INFINITY;
     this.#batches = 0;
     this.#bytes = 0;
     this.#reach = 0;
     for await (const [key, value] of rocks.entries(familyRange(GATEWAY.extent))) {
       const { first, number } = extentOfKey(key);
-      this.#count(first, decodeExtent(value));
+      this.#count(first, decodeExtent(key, value));
       this.#next = Math.max(this.#next, number + 1);
+      oldest = Math.min(oldest, number);
     }
+    this.#oldest = Math.min(oldest, this.#next);
   }
 
   accept(key: StreamKey, batch: AcceptedBatch): Operation[] {
     const number = this.#next;
     this.#next += 1;
     this.#count(batch.first, { last: batch.last, bodyBytes: batch.body.length });
+    const body = batchKey(number);
+    const extent = extentKey({ ...key, first: batch.first, number });
     return [
-      { type: 'put', key: batchKey(number), value: encodeBatch(key, batch) },
-      { type: 'put', key: extentKey({ ...key, first: batch.first, number }), value: encodeExtent(batch) },
+      { type: 'put', key: body, value: encodeBatch(body, key, batch) },
+      { type: 'put', key: extent, value: encodeExtent(extent, batch) },
     ];
   }
 
@@ -103,11 +114,11 @@ class ExtentBatchLog implements BatchLog {
     const found: ExpiredBatch[] = [];
     let bytes = this.#bytes;
     if (bytes <= bytesMax && ageMaxMs === Infinity) return found;
-    for await (const [key, value] of this.#handle.walk(batchBounds(this.#oldest))) {
-      const { deviceId, stream, first, receivedAt, body } = decodeBatch(value);
+    for await (const [number, batch] of this.#inOrder()) {
+      const { deviceId, stream, first, receivedAt, body } = batch;
       if (bytes <= bytesMax && now - receivedAt <= ageMaxMs) break;
       bytes -= body.length;
-      found.push({ deviceId, stream, first, number: numberOfBatchKey(key), bodyBytes: body.length });
+      found.push({ deviceId, stream, first, number, bodyBytes: body.length });
       if (found.length === PIECE_BATCHES_MAX) break;
     }
     return found;
@@ -134,12 +145,21 @@ class ExtentBatchLog implements BatchLog {
     yield* this.#read(deviceExtentBounds(deviceId), (extent) => extent.tsMax >= from && extent.tsMin < to);
   }
 
+  /** Every batch, as accepted; by key, since what is deleted is slow to step over and bodies are most of what is stored. */
+  async *#inOrder(): AsyncGenerator<readonly [number: number, BatchValue], void, void> {
+    for (let number = this.#oldest; number < this.#next; number += AHEAD) {
+      const keys = Array.from({ length: AHEAD }, (_, i) => batchKey(number + i));
+      const values = await this.#handle.use((rocks) => rocks.getMany(keys));
+      for (const [i, value] of values.entries()) if (value) yield [number + i, decodeBatch(keys[i]!, value)];
+    }
+  }
+
   /** The batches of the extents that are wanted, their bodies read many at a time. */
   async *#read(bounds: KeySpan, isWanted: (extent: Extent) => boolean): AsyncGenerator<RetainedBatch, void, void> {
     let extents: Extent[] = [];
     let bytes = 0;
     for await (const [key, value] of this.#handle.walk(bounds)) {
-      const extent = { ...extentOfKey(key), ...decodeExtent(value) };
+      const extent = { ...extentOfKey(key), ...decodeExtent(key, value) };
       if (!isWanted(extent)) continue;
       extents.push(extent);
       bytes += extent.bodyBytes;
@@ -152,13 +172,14 @@ class ExtentBatchLog implements BatchLog {
   }
 
   async #bodies(extents: readonly Extent[]): Promise<RetainedBatch[]> {
-    const values = await this.#handle.use((rocks) => rocks.getMany(extents.map(({ number }) => batchKey(number))));
+    const keys = extents.map(({ number }) => batchKey(number));
+    const values = await this.#handle.use((rocks) => rocks.getMany(keys));
     const batches: RetainedBatch[] = [];
     extents.forEach(({ deviceId, stream, first, last, tsMin, tsMax, receivedAt }, i) => {
       const value = values[i];
       // Retention may have taken it since its extent was read.
       if (value === undefined) return;
-      const { encoding, body } = decodeBatch(value);
+      const { encoding, body } = decodeBatch(keys[i]!, value);
       batches.push({ deviceId, stream, first, last, tsMin, tsMax, receivedAt, encoding, body });
     });
     return batches;

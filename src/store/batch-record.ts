@@ -1,17 +1,18 @@
 /**
- * The two records of an accepted batch as bytes.
+ * The two records of an accepted batch as bytes, sealed.
  *
  *     batch:  length of encoding (1), encoding, length of device id (1), device id, stream (16), first (8),
  *             received at (8), body
  *     extent: last (8), earliest ts (8), latest ts (8), received at (8), bytes of body (4)
  *
  * Numbers are big-endian doubles, which hold every sequence and any time exactly. Promises that bytes of another shape
- * are `corrupt`.
+ * or that have changed are `corrupt`.
  */
 import assert from 'node:assert';
 import { StoreError } from './errors.ts';
 import type { AcceptedBatch, StreamKey } from './gateway-store.ts';
 import { assertRange } from './intervals.ts';
+import { seal, unsealOrThrow } from './seal.ts';
 
 const TEXT_BYTES_MAX = 255;
 const STREAM_BYTES = 16;
@@ -33,22 +34,21 @@ export function assertBatch(batch: AcceptedBatch): void {
   assert(Buffer.byteLength(batch.encoding) <= TEXT_BYTES_MAX, 'the name of an encoding is short');
 }
 
-export function encodeBatch({ deviceId, stream }: StreamKey, batch: AcceptedBatch): Buffer {
+export function encodeBatch(key: Buffer, { deviceId, stream }: StreamKey, batch: AcceptedBatch): Buffer {
   const encodingBytes = Buffer.byteLength(batch.encoding);
-  const headBytes = FIXED_BYTES + encodingBytes + deviceId.length;
-  const bytes = Buffer.allocUnsafe(headBytes + batch.body.length);
+  const bytes = Buffer.allocUnsafe(FIXED_BYTES + encodingBytes + deviceId.length);
   let at = bytes.writeUInt8(encodingBytes);
   at += bytes.write(batch.encoding, at);
   at = bytes.writeUInt8(deviceId.length, at);
   at += bytes.write(deviceId, at, 'latin1');
   at += bytes.write(stream, at, 'hex');
   at = bytes.writeDoubleBE(batch.first, at);
-  at = bytes.writeDoubleBE(batch.receivedAt, at);
-  bytes.set(batch.body, at);
-  return bytes;
+  bytes.writeDoubleBE(batch.receivedAt, at);
+  return seal(key, bytes, batch.body);
 }
 
-export function decodeBatch(bytes: Buffer): BatchValue {
+export function decodeBatch(key: Buffer, value: Buffer): BatchValue {
+  const bytes = unsealOrThrow(key, value);
   const encodingEnd = 1 + (bytes[0] ?? 0);
   const deviceEnd = encodingEnd + 1 + (bytes[encodingEnd] ?? 0);
   const at = deviceEnd + STREAM_BYTES;
@@ -63,17 +63,18 @@ export function decodeBatch(bytes: Buffer): BatchValue {
   };
 }
 
-export function encodeExtent(batch: AcceptedBatch): Buffer {
+export function encodeExtent(key: Buffer, batch: AcceptedBatch): Buffer {
   const bytes = Buffer.allocUnsafe(EXTENT_BYTES);
   let at = bytes.writeDoubleBE(batch.last);
   at = bytes.writeDoubleBE(batch.tsMin, at);
   at = bytes.writeDoubleBE(batch.tsMax, at);
   at = bytes.writeDoubleBE(batch.receivedAt, at);
   bytes.writeUInt32BE(batch.body.length, at);
-  return bytes;
+  return seal(key, bytes);
 }
 
-export function decodeExtent(bytes: Buffer): ExtentValue {
+export function decodeExtent(key: Buffer, value: Buffer): ExtentValue {
+  const bytes = unsealOrThrow(key, value);
   if (bytes.length !== EXTENT_BYTES) throw new StoreError('corrupt', 'not the extent of a batch');
   return {
     last: bytes.readDoubleBE(0),

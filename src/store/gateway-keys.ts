@@ -122,15 +122,6 @@ export function batchKey(number: number): Buffer {
   return numberKey(GATEWAY.batch, number);
 }
 
-export function numberOfBatchKey(key: Buffer): number {
-  return numberOfKey(key);
-}
-
-/** The accepted batches from a number on. */
-export function batchBounds(number: number): KeySpan {
-  return { gte: batchKey(number), lt: Buffer.from([GATEWAY.batch + 1]) };
-}
-
 /** The name of an accepted batch's extent. */
 export interface ExtentName extends StreamKey {
   readonly first: number;

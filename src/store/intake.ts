@@ -19,6 +19,7 @@ import { createLiveLedgers, type LiveLedger, type LiveLedgers } from './live-led
 import { createPageCache, type PageCache, type PageChange } from './page-cache.ts';
 import type { Operation } from './rocks.ts';
 import type { RocksHandle } from './rocks-handle.ts';
+import { seal } from './seal.ts';
 
 /** A group's merging holds the event loop, so it ends at this many admissions, or at this weight. */
 const GROUP_ITEMS_MAX = 128;
@@ -152,7 +153,7 @@ class GroupedIntake<Page> implements Intake<Page> {
 function ledgerWrites(changes: readonly Change<unknown>[]): Operation[] {
   const changed = new Set<LiveLedger>();
   for (const { live } of changes) if (live !== undefined) changed.add(live);
-  return Array.from(changed, ({ key, ledger }) => ({ type: 'put', key, value: encodeLedger(ledger) }));
+  return Array.from(changed, ({ key, ledger }) => ({ type: 'put', key, value: seal(key, encodeLedger(ledger)) }));
 }
 
 /** Everything that could go wrong with an admission goes wrong here, before any of it is taken in. */

@@ -10,6 +10,7 @@ import type { StreamKey } from './gateway-store.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { decodeLedger } from './ledger-bytes.ts';
 import { createLru, type Lru } from './lru.ts';
+import { unsealOrThrow } from './seal.ts';
 
 export interface LiveLedger {
   readonly key: Buffer;
@@ -35,7 +36,7 @@ export interface LiveLedgers {
 
 export interface LiveLedgersOptions {
   readonly ledgersMax: number;
-  readonly read: (keys: readonly Buffer[]) => Promise<(Uint8Array | undefined)[]>;
+  readonly read: (keys: readonly Buffer[]) => Promise<(Buffer | undefined)[]>;
   readonly isCommitted: (group: number) => boolean;
 }
 
@@ -108,10 +109,10 @@ class LedgerDesk implements LiveLedgers {
     this.#reading = undefined;
   }
 
-  #hand(wanted: Wanted, value: Uint8Array | undefined): void {
+  #hand(wanted: Wanted, value: Buffer | undefined): void {
     let ledger: Ledger;
     try {
-      ledger = value === undefined ? createLedger() : decodeLedger(value);
+      ledger = value === undefined ? createLedger() : decodeLedger(unsealOrThrow(wanted.key, value));
     } catch (error) {
       this.#refuse(wanted, error);
       return;

@@ -10,6 +10,7 @@ import { pageKey } from './gateway-keys.ts';
 import type { Admission, PageKey, PageKind, PageOperator } from './gateway-store.ts';
 import { createLru, type Lru } from './lru.ts';
 import type { Operation, Rocks } from './rocks.ts';
+import { seal, unsealOrThrow } from './seal.ts';
 
 export type PageChange<Page> = Admission<Page>['pages'][number];
 
@@ -23,8 +24,9 @@ export function createPageCache<Page>(operator: PageOperator<Page>, pagesMax: nu
   return new OperatorPageCache(operator, pagesMax);
 }
 
-/** What an operator cannot read is a `StoreError` `corrupt`. */
-export function decodePage<Page>(operator: PageOperator<Page>, kind: PageKind, bytes: Uint8Array): Page {
+/** A page as it stands under its key. What has been damaged, or an operator cannot read, is a `StoreError` `corrupt`. */
+export function decodePage<Page>(operator: PageOperator<Page>, kind: PageKind, key: Buffer, value: Buffer): Page {
+  const bytes = unsealOrThrow(key, value);
   try {
     return operator.decode(kind, bytes);
   } catch (error) {
@@ -61,8 +63,7 @@ class OperatorPageCache<Page> implements PageCache<Page> {
     });
     const writes: Operation[] = [];
     for (const { key, kind, page } of touched.values()) {
-      const bytes = this.#operator.encode(kind, page!);
-      writes.push({ type: 'put', key, value: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) });
+      writes.push({ type: 'put', key, value: seal(key, this.#operator.encode(kind, page!)) });
     }
     this.#live.trim();
     return writes;
@@ -86,7 +87,8 @@ class OperatorPageCache<Page> implements PageCache<Page> {
     const values = await rocks.getMany(cold.map(({ key }) => key));
     cold.forEach((slot, i) => {
       const value = values[i];
-      slot.page = value === undefined ? this.#operator.empty(slot.kind) : decodePage(this.#operator, slot.kind, value);
+      slot.page =
+        value === undefined ? this.#operator.empty(slot.kind) : decodePage(this.#operator, slot.kind, slot.key, value);
       this.#live.set(slot.id, slot);
     });
   }

@@ -12,8 +12,9 @@ import { StoreError } from './errors.ts';
 import type { Range } from './intervals.ts';
 import { numberKey, numberOfKey, QUEUE } from './keys.ts';
 import { type Position, queuedSince, queuedUntil, skipCleared } from './queue-position.ts';
-import { type Put, putSealed, SEAL_BYTES, unseal } from './queue-records.ts';
+import { type Put, putSealed } from './queue-records.ts';
 import type { Rocks } from './rocks.ts';
+import { SEAL_BYTES, unseal } from './seal.ts';
 
 /** What one block may hold; it bounds how far the damage of one block can reach. */
 export const BLOCK_EVENTS_MAX = 65_536;

@@ -188,7 +188,7 @@ class Disk implements QueueDisk {
   async #openNewest(): Promise<Rocks> {
     const { path, deviceId, create, randomBytes, open, files } = this.#options;
     const generation = Math.max(1, await files.newestGeneration(path));
-    const rocks = await open(generationPath(path, generation), { create });
+    const rocks = await open(generationPath(path, generation), { create, brokenCommits: 'leave-out' });
     try {
       await files.removeOlder(path, generation);
       this.#state = await loadState(rocks, deviceId, randomBytes);

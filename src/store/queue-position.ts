@@ -8,8 +8,9 @@
  * commit writes would lie in every file that RocksDB makes, and have it rewrite the whole queue again and again.
  */
 import { createIntervals, type Range } from './intervals.ts';
-import { decodeNumber, encodeNumbers, POSITION_KEY, putSealed, unseal } from './queue-records.ts';
+import { decodeNumber, encodeNumbers, POSITION_KEY, putSealed } from './queue-records.ts';
 import type { Operation } from './rocks.ts';
+import { unseal } from './seal.ts';
 
 export interface Position {
   /** Counts the commits that store it: after a failed write it tells whether that is on disk after all. */

@@ -1,22 +1,19 @@
 /**
- * The small records of a queue, and the seal on every one of them.
+ * The small records of a queue, each of them sealed.
  *
- * Owns the byte layout of identity, gap and quarantine records, and the checksum that ties a value to its key. Promises
- * that a value which has changed on disk, or which stands under another key, is told from a good one. Never does I/O.
- *
- * Sealed value: crc32 of key and body (u32), body. All numbers are big-endian.
+ * Owns the byte layout of identity, gap and quarantine records. Promises that a record which has changed on disk is told
+ * from a good one. Never does I/O. All numbers are big-endian.
  */
 import assert from 'node:assert';
-import { crc32 } from 'node:zlib';
 import type { Range } from './intervals.ts';
 import { numberKey, numberOfKey, QUEUE } from './keys.ts';
 import type { Operation } from './rocks.ts';
+import { seal, unseal } from './seal.ts';
 
 /** An operation that stores something. */
 export type Put = Operation & { readonly type: 'put' };
 
 export const STREAM_BYTES = 16;
-export const SEAL_BYTES = 4;
 const FORMAT_VERSION = 1;
 
 export const IDENTITY_KEY = Buffer.from([QUEUE.meta, ...Buffer.from('identity')]);
@@ -41,24 +38,8 @@ export interface QuarantineEntry extends Range {
   readonly bytes: Uint8Array;
 }
 
-export function seal(key: Buffer, ...body: readonly Uint8Array[]): Buffer {
-  const value = Buffer.concat([Buffer.alloc(SEAL_BYTES), ...body]);
-  value.writeUInt32BE(checksum(key, value));
-  return value;
-}
-
-/** The body; undefined where the seal is broken. */
-export function unseal(key: Buffer, value: Buffer | undefined): Buffer | undefined {
-  if (value === undefined || value.length < SEAL_BYTES) return undefined;
-  return value.readUInt32BE() === checksum(key, value) ? value.subarray(SEAL_BYTES) : undefined;
-}
-
 export function putSealed(key: Buffer, ...body: readonly Uint8Array[]): Put {
   return { type: 'put', key, value: seal(key, ...body) };
-}
-
-function checksum(key: Buffer, value: Buffer): number {
-  return crc32(value.subarray(SEAL_BYTES), crc32(key));
 }
 
 export function encodeNumbers(...numbers: readonly number[]): Buffer {

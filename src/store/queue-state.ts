@@ -20,10 +20,10 @@ import {
   putSealed,
   STREAM_BYTES,
   TOTALS_KEY,
-  unseal,
 } from './queue-records.ts';
 import { decodeRun, runOperations, type StreamRun, type StreamRuns } from './queue-streams.ts';
 import type { KeyRange, Operation, Rocks } from './rocks.ts';
+import { unseal } from './seal.ts';
 
 export interface QueueState {
   readonly deviceId: string;

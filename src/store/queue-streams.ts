@@ -7,8 +7,9 @@
 import assert from 'node:assert';
 import type { Range } from './intervals.ts';
 import { numberKey, numberOfKey, QUEUE } from './keys.ts';
-import { putSealed, unseal } from './queue-records.ts';
+import { putSealed } from './queue-records.ts';
 import type { Operation } from './rocks.ts';
+import { unseal } from './seal.ts';
 
 export interface StreamRun {
   readonly first: number;

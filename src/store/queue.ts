@@ -43,12 +43,12 @@ import {
   type QuarantineEntry,
   quarantinePut,
   STREAM_BYTES,
-  unseal,
 } from './queue-records.ts';
 import { getReadable } from './queue-state.ts';
 import { streamRanges } from './queue-streams.ts';
 import { createWalks } from './queue-walks.ts';
 import { type Operation, openRocks } from './rocks.ts';
+import { unseal } from './seal.ts';
 
 const RESERVE_BYTES = 16 << 20;
 /** Few enough for the event loop, however many small blocks a release lets go of. */

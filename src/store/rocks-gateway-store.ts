@@ -42,6 +42,7 @@ import { decodeLedger } from './ledger-bytes.ts';
 import { decodePage } from './page-cache.ts';
 import { openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
+import { unsealOrThrow } from './seal.ts';
 
 export interface RocksGatewayStoreOptions<Page> {
   /** The directory of the database; made where there is none. */
@@ -106,25 +107,27 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   }
 
   async ledger(key: StreamKey): Promise<LedgerView> {
-    const bytes = await this.#get(ledgerKey(key));
-    return bytes === undefined ? createLedger() : decodeLedger(bytes);
+    const at = ledgerKey(key);
+    const value = await this.#get(at);
+    return value === undefined ? createLedger() : decodeLedger(unsealOrThrow(at, value));
   }
 
   async *ledgers(deviceId: string): AsyncGenerator<StoredLedger, void, void> {
     for await (const [key, value] of this.#handle.walk(ledgerBounds(deviceId))) {
-      yield { stream: streamOfLedgerKey(key), ledger: decodeLedger(value) };
+      yield { stream: streamOfLedgerKey(key), ledger: decodeLedger(unsealOrThrow(key, value)) };
     }
   }
 
   async page(key: PageKey): Promise<Page | undefined> {
-    const bytes = await this.#get(pageKey(key));
-    return bytes === undefined ? undefined : decodePage(this.#operator, key.kind, bytes);
+    const at = pageKey(key);
+    const value = await this.#get(at);
+    return value === undefined ? undefined : decodePage(this.#operator, key.kind, at, value);
   }
 
   async *pages(deviceId: string, kind: PageKind, range: PageRange = {}): AsyncGenerator<StoredPage<Page>, void, void> {
     const bounds = pageBounds(deviceId, kind, range);
     for await (const [key, value] of this.#handle.walk(bounds, (at) => pageJump(at, range))) {
-      yield { key: pageOfKey(key, deviceId, kind), page: decodePage(this.#operator, kind, value) };
+      yield { key: pageOfKey(key, deviceId, kind), page: decodePage(this.#operator, kind, key, value) };
     }
   }
 

@@ -1,8 +1,9 @@
 /**
  * The RocksDB port: one open database of ordered byte keys and byte values.
  *
- * Owns the only import of `level-rocksdb`. Promises that every write is fsynced before it resolves, that a write is all
- * or nothing, and that every failure is a `StoreError`. Never looks into a key or a value.
+ * Owns every call of RocksDB. Promises that every write is fsynced before it resolves, that a write is all or nothing,
+ * that what has rotted on disk is never given out, and that every failure is a `StoreError`. Never looks into a key or a
+ * value.
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +11,10 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { LevelIterator, LevelUp } from 'level-rocksdb';
 import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
-import { levelRocks } from './rocksdb-addon.ts';
+import { checkFiles, type FileCheck } from './rocks-files.ts';
+import { assertUnlocked, openLevel } from './rocks-level.ts';
+import type { TableRange } from './rocks-table.ts';
+import { openTables, type Tables } from './rocks-tables.ts';
 
 export interface RocksOptions {
   /** Make the database where there is none; otherwise a missing one is `not-found`. Default true. */
@@ -21,6 +25,11 @@ export interface RocksOptions {
   readonly writeBufferBytes?: number;
   /** Snappy inside sorted files. Off where values are packed already. Default false. */
   readonly compression?: boolean;
+  /**
+   * What becomes of a commit that has rotted in the log, by more than the one bit that can be put right: `refuse` the
+   * whole database as `corrupt`, or `leave-out` this commit. Default `refuse`.
+   */
+  readonly brokenCommits?: FileCheck['brokenCommits'];
 }
 
 export type Operation =
@@ -47,9 +56,8 @@ export interface Rocks {
   /** In the order of the keys; `undefined` where there is none. */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
   /**
-   * A snapshot of the range as of the first entry asked for; writes made meanwhile are not seen. Unlike `get` and
-   * `getMany` it does not verify RocksDB's checksums, so a value needs one of its own, and sequential reading of bulk
-   * data that may have rotted is better done by key: this RocksDB may abort the process over a broken entry.
+   * The entries of a range, piece by piece, each as of when its first one is asked for. Rejects with `corrupt` where a
+   * block has rotted by more than a bit, before it gives anything of the piece that the block is in.
    */
   entries(range: KeyRange): AsyncGenerator<readonly [key: Buffer, value: Buffer], void, void>;
   /** About how many bytes of sorted files a range takes; what is in memory only is not counted. */
@@ -58,6 +66,8 @@ export interface Rocks {
   compact(range: KeySpan): Promise<void>;
   /** About how many bytes are in memory and in the log, and will be written once more, into a sorted file. */
   readonly unsortedBytes: number;
+  /** Bits that had flipped in the files and were put right, since it was opened and when it was. */
+  readonly mendedBits: number;
   /** How often RocksDB failed at its work behind the scenes since it was opened: no space, or a file that has rotted. */
   readonly failures: number;
   /**
@@ -79,6 +89,9 @@ const OPERATIONS_AT_ONCE = 512;
 /** Closing waits for a sorted file or two; what takes this long will not end. */
 const CLOSE_MAX_MS = 30_000;
 
+/** Blocks of which one reading puts a bit right; more have rotted for another reason. */
+const MENDED_AT_ONCE = 64;
+
 const SYNC = { sync: true };
 
 const CALM_POLL_MS = 5;
@@ -96,36 +109,27 @@ export async function openRocks(path: string, options: RocksOptions = {}): Promi
   const create = options.create ?? true;
   try {
     if (create) await makeDirectory(path);
+    const brokenCommits = options.brokenCommits ?? 'refuse';
+    const mendedBits = await checkFiles({ path, brokenCommits, assertUnlocked: () => assertUnlocked(path) });
     // RocksDB would leave a directory behind where there was none.
-    else await access(join(path, 'CURRENT'));
-    return new RocksDatabase(await openLevel(path, create, options));
+    if (!create) await access(join(path, 'CURRENT'));
+    const tables = await openTables(path, mendedBits);
+    return new RocksDatabase(await openLevel(path, { ...options, create }), tables);
   } catch (error) {
     throw toStoreError(error, `cannot open the database in ${path}`);
   }
 }
 
-function openLevel(path: string, create: boolean, options: RocksOptions): Promise<LevelUp> {
-  return new Promise((resolve, reject) => {
-    const settings = {
-      keyEncoding: 'binary',
-      valueEncoding: 'binary',
-      createIfMissing: create,
-      compression: options.compression ?? false,
-      cacheSize: options.cacheBytes ?? 8 << 20,
-      writeBufferSize: options.writeBufferBytes ?? 4 << 20,
-    } as const;
-    levelRocks(path, settings, (error, database) => (error ? reject(error) : resolve(database)));
-  });
-}
-
 class RocksDatabase implements Rocks {
   readonly #level: LevelUp;
+  readonly #tables: Tables;
   #closing: Promise<void> | undefined;
   #isClosed = false;
   #hasFailed = false;
 
-  constructor(level: LevelUp) {
+  constructor(level: LevelUp, tables: Tables) {
     this.#level = level;
+    this.#tables = tables;
   }
 
   async write(operations: readonly Operation[]): Promise<void> {
@@ -159,9 +163,16 @@ class RocksDatabase implements Rocks {
     return value;
   }
 
-  getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
-    if (keys.length === 0) return Promise.resolve([]);
-    return this.#call('read', (done) => this.#level.getMany(keys, done));
+  async getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    if (keys.length === 0) return [];
+    for (let mended = 0; ; mended += 1) {
+      try {
+        return await this.#call<(Buffer | undefined)[]>('read', (done) => this.#level.getMany(keys, done));
+      } catch (error) {
+        const isRotten = error instanceof StoreError && error.code === 'corrupt' && mended < MENDED_AT_ONCE;
+        if (!isRotten || !(await this.#tables.mend(error.message))) throw error;
+      }
+    }
   }
 
   bytesIn({ gte, lt }: KeySpan): Promise<number> {
@@ -182,7 +193,24 @@ class RocksDatabase implements Rocks {
     return this.#property(FAILURES);
   }
 
+  get mendedBits(): number {
+    return this.#tables.mendedBits;
+  }
+
   async *entries(range: KeyRange): AsyncGenerator<readonly [Buffer, Buffer], void, void> {
+    this.#assertOpen();
+    const { reverse = false } = range;
+    let left = range.limit ?? Number.POSITIVE_INFINITY;
+    for await (const piece of this.#tables.pieces({ ...spanOf(range), reverse })) {
+      for await (const entry of this.#iterate({ ...defined(piece), reverse })) {
+        yield entry;
+        left -= 1;
+        if (left === 0) return;
+      }
+    }
+  }
+
+  async *#iterate(range: KeyRange): AsyncGenerator<readonly [Buffer, Buffer], void, void> {
     this.#assertOpen();
     const iterator = this.#level.iterator({ ...range, fillCache: false, highWaterMark: READ_AHEAD_BYTES });
     try {
@@ -246,6 +274,19 @@ class RocksDatabase implements Rocks {
       start((error, value) => (error ? reject(toStoreError(error, doing)) : resolve(value)));
     });
   }
+}
+
+/** Without the two other ways to say where a range ends. */
+function spanOf({ gte, gt, lt, lte }: KeyRange): TableRange {
+  return { gte: gte ?? (gt && keyBehind(gt)), lt: lt ?? (lte && keyBehind(lte)) };
+}
+
+function keyBehind(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.from([0])]);
+}
+
+function defined({ gte, lt }: TableRange): KeyRange {
+  return { ...(gte && { gte }), ...(lt && { lt }) };
 }
 
 function nextOf(iterator: LevelIterator): Promise<readonly [Buffer, Buffer] | undefined> {

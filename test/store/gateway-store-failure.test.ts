@@ -279,6 +279,44 @@ test('a page that cannot be read is never written over', async (t) => {
   assert.equal((await again.ledger(key)).count, 9);
 });
 
+for (const [family, what] of [
+  [FAMILY.ledger, 'ledger'],
+  [FAMILY.page, 'page'],
+  [FAMILY.batch, 'batch'],
+  [FAMILY.extent, 'extent'],
+] as const) {
+  test(`one bit that is not as it was stored, anywhere in a ${what}, is never taken for what was stored`, async (t) => {
+    const { store, reopen, elsewhere } = await open(t);
+    await send(store, key, { first: 1, last: 9 });
+    await store.close();
+    const before = new Map<string, Buffer>();
+    await tamper(elsewhere.location, (at, value) => {
+      if (at[0] === family) before.set(at.toString('hex'), value);
+      return value;
+    });
+    assert.ok(before.size > 0);
+    for (const [id, value] of before) {
+      for (let bit = 0; bit < value.length * 8; bit += 13) {
+        const flipped = Buffer.from(value);
+        flipped[bit >> 3]! ^= 1 << (bit & 7);
+        await tamper(elsewhere.location, (at) => (at.toString('hex') === id ? flipped : undefined));
+        const reading = async () => {
+          const again = await reopen();
+          try {
+            await all(again.ledgers('a'));
+            for (const kind of ['device', 'total', 'minute', 'hour', 'day'] as const) await all(again.pages('a', kind));
+            await all(again.batches('a'));
+          } finally {
+            await again.close();
+          }
+        };
+        await assert.rejects(reading(), corrupt, `bit ${bit} of ${id}`);
+      }
+      await tamper(elsewhere.location, (at) => (at.toString('hex') === id ? value : undefined));
+    }
+  });
+}
+
 test('a batch or an extent that cannot be read is corrupt', async (t) => {
   const { store, reopen, elsewhere } = await open(t);
   await send(store, key, { first: 1, last: 9 });

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { createLedger, encodeLedger } from '../../src/store/index.ts';
 import { createLiveLedgers, type LiveLedger } from '../../src/store/live-ledgers.ts';
 import { createLru } from '../../src/store/lru.ts';
-import { createPageCache } from '../../src/store/page-cache.ts';
+import { createPageCache, decodePage } from '../../src/store/page-cache.ts';
+import { seal } from '../../src/store/seal.ts';
 import { counters, devicePage, streamKey } from './gateway-store-counter.ts';
 
 test('what has not been used for longest goes first, but for what is kept', () => {
@@ -39,7 +40,7 @@ function ledgersOver(ledgersMax: number, committed = new Set<number>([0])) {
       reads.push(keys.length);
       await new Promise((resolve) => setImmediate(resolve));
       if (failWith !== undefined) throw failWith;
-      return keys.map(() => encodeLedger(createLedger()));
+      return keys.map((key) => seal(key, encodeLedger(createLedger())));
     },
   });
   const give = (device: number) =>
@@ -106,7 +107,7 @@ test('cold pages of a commit are read together, warm ones not at all', async () 
   const change = (device: string) => ({ key: devicePage(device), delta: { events: 1n } });
   const merged = await cache.merge(disk, ['a', 'b', 'c', 'a', 'b', 'a'].map(change));
   assert.deepEqual(
-    merged.map((operation) => operation.type === 'put' && counters.decode('device', operation.value).events),
+    merged.map((write) => write.type === 'put' && decodePage(counters, 'device', write.key, write.value).events),
     [3n, 2n, 1n],
     'one write for each page',
   );

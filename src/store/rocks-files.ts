@@ -1,0 +1,92 @@
+/**
+ * The files of a database, looked through before RocksDB opens them.
+ *
+ * Owns what RocksDB would take without a word: a log that is damaged, of which it leaves out what it cannot read, and a
+ * database whose CURRENT is gone, over which it makes an empty one. Promises to put right what one flipped bit explains,
+ * to refuse with `corrupt` what it cannot answer for, and to write nothing while another process has the database.
+ */
+import { open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncDirectory } from './directories.ts';
+import { StoreError } from './errors.ts';
+import { examineLog, formatLog } from './rocks-log.ts';
+
+export interface FileCheck {
+  readonly path: string;
+  /** What becomes of a log with a broken commit: `refuse` the database, or `leave-out` that commit. */
+  readonly brokenCommits: 'refuse' | 'leave-out';
+  /** Rejects with `locked` where another process has the database. Asked before anything is written. */
+  readonly assertUnlocked: () => Promise<void>;
+}
+
+const MANIFEST_NAME = /^MANIFEST-\d+$/;
+const LOG_NAME = /^\d+\.log$/;
+/** Where one of these is, there was a database. */
+const DATABASE_NAME = /^(CURRENT|MANIFEST-\d+|\d+\.(log|sst|ldb))$/;
+
+/** Resolves with how many bits it has put right; at once where there is no database. */
+export async function checkFiles(check: FileCheck): Promise<number> {
+  const names = await readdir(check.path);
+  const manifest = await currentManifest(check, names);
+  if (manifest === undefined) return 0;
+  let mendedBits = await checkLog(check, manifest, 'refuse');
+  // In the order in which they were written.
+  for (const name of names.filter((one) => LOG_NAME.test(one)).sort()) {
+    mendedBits += await checkLog(check, name, check.brokenCommits);
+  }
+  return mendedBits;
+}
+
+/** The MANIFEST that CURRENT names; where that is lost, the only one it can have been. */
+async function currentManifest(check: FileCheck, names: readonly string[]): Promise<string | undefined> {
+  const manifests = names.filter((name) => MANIFEST_NAME.test(name));
+  const text = names.includes('CURRENT') ? await readFile(join(check.path, 'CURRENT'), 'latin1') : '';
+  const named = manifests.find((name) => text === `${name}\n`);
+  if (named !== undefined) return named;
+  const near = manifests.filter((name) => bitsBetween(text, `${name}\n`) === 1);
+  const [only, ...others] = near.length > 0 ? near : manifests;
+  if (only !== undefined && others.length === 0) {
+    await replace(check, 'CURRENT', Buffer.from(`${only}\n`));
+    return only;
+  }
+  if (names.some((name) => DATABASE_NAME.test(name)))
+    throw new StoreError('corrupt', 'nothing says any more which files the database is made of');
+  return undefined;
+}
+
+async function checkLog(check: FileCheck, name: string, brokenCommits: FileCheck['brokenCommits']): Promise<number> {
+  const bytes = await readFile(join(check.path, name));
+  const { mendedBits, brokenAt, failedAt, records } = examineLog(bytes);
+  if (brokenAt !== undefined && brokenCommits === 'refuse') {
+    throw new StoreError('corrupt', `${name} is damaged at byte ${brokenAt}`);
+  }
+  if (brokenAt !== undefined || failedAt !== undefined) await replace(check, name, formatLog(records));
+  else if (mendedBits > 0) await replace(check, name, bytes);
+  return mendedBits;
+}
+
+/** Puts a file in the place of another; after a crash one of the two is there, whole. */
+async function replace({ path, assertUnlocked }: FileCheck, name: string, bytes: Buffer): Promise<void> {
+  await assertUnlocked();
+  const draft = join(path, `${name}.mended`);
+  await rm(draft, { force: true });
+  await writeFile(draft, bytes, { flag: 'wx', mode: 0o600 });
+  const file = await open(draft, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, join(path, name));
+  await syncDirectory(path);
+}
+
+function bitsBetween(text: string, other: string): number {
+  if (text.length !== other.length) return Number.POSITIVE_INFINITY;
+  let bits = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    for (let differing = text.charCodeAt(at) ^ other.charCodeAt(at); differing > 0; differing &= differing - 1)
+      bits += 1;
+  }
+  return bits;
+}

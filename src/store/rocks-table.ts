@@ -1,0 +1,277 @@
+/**
+ * One of RocksDB's sorted files, as far as it takes to see whether it has rotted.
+ *
+ * Owns the reading of its index. RocksDB verifies a block when it looks for a key, but not when it iterates: then it may
+ * pass over entries in silence, or end the process. Promises to put right, in the file, a block of which one bit has
+ * flipped, and to tell of one that is damaged beyond that before anything iterates over it. Never reads a value.
+ *
+ * A file: blocks of data, then blocks about them, then a footer that says where two of these are. Behind each block come
+ * its compression (u8) and the checksum of both (u32).
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { mend } from './crc32c.ts';
+import { StoreError } from './errors.ts';
+
+/** Keys from `gte` to below `lt`; undefined where there is no such end. */
+export interface TableRange {
+  readonly gte: Buffer | undefined;
+  readonly lt: Buffer | undefined;
+}
+
+export interface Table {
+  /** A key above `gte` up to which about so many bytes lie; undefined where that is the end of the file. */
+  boundAbove(gte: Buffer | undefined, bytes: number): Buffer | undefined;
+  /** A key below `lt` down to which about so many bytes lie; undefined where that is the beginning of the file. */
+  boundBelow(lt: Buffer | undefined, bytes: number): Buffer | undefined;
+  /** Rejects with `corrupt` where iterating over the range would meet a damaged block. Gives how many bits it put right. */
+  check(range: TableRange): Promise<number>;
+}
+
+/** Where a block is, without what comes behind it. */
+export interface BlockPlace {
+  readonly offset: number;
+  readonly size: number;
+}
+
+const FOOTER_BYTES = 53;
+const MAGIC = 0x88e241b785f4cff7n;
+const FORMAT_VERSION = 4;
+const CHECKSUM_CRC32C = 1;
+const TRAILER_BYTES = 5;
+/** Behind a key of the index: its sequence and kind, where it has them. */
+const VERSION_BYTES = 8;
+/** An iterator looks this far past what it gives, about: over what is deleted to the first key outside. */
+const MARGIN_BLOCKS = 4;
+
+/** Undefined where it is no file that can be read, or one of another format: RocksDB will say so itself. */
+export async function openTable(path: string): Promise<{ table: Table; mendedBits: number } | undefined> {
+  const file = await open(path, 'r+');
+  try {
+    const { size } = await file.stat();
+    const footer = await readFooter(file, size);
+    if (footer === undefined) return undefined;
+    let { mendedBits } = footer;
+    const blocks = new Map<string, Buffer>();
+    const places: [string, BlockPlace][] = [['index', footer.index], ...entriesOf(footer.metaindex).map(placed)];
+    for (const [name, place] of places) {
+      const { block, condition } = await readBlock(file, place);
+      if (condition === 'broken') return undefined;
+      if (condition === 'mended') mendedBits += 1;
+      blocks.set(name, block);
+    }
+    const properties = new Map(entriesOf(blocks.get('rocksdb.properties')).map(({ key, value }) => [`${key}`, value]));
+    const isOn = (name: string) => properties.get(name)?.[0] === 1;
+    if (!isOn('rocksdb.index.value.is.delta.encoded')) return undefined;
+    const index = new TableIndex(blocks.get('index')!, isOn('rocksdb.index.key.is.user.key') ? 0 : VERSION_BYTES);
+    return { table: new SortedFile(path, index), mendedBits };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Puts right one bit of a block, if that is all that is wrong with it. */
+export async function mendBlock(path: string, place: BlockPlace): Promise<boolean> {
+  const file = await open(path, 'r+');
+  try {
+    return (await readBlock(file, place)).condition === 'mended';
+  } finally {
+    await file.close();
+  }
+}
+
+class SortedFile implements Table {
+  readonly #path: string;
+  readonly #index: TableIndex;
+
+  constructor(path: string, index: TableIndex) {
+    this.#path = path;
+    this.#index = index;
+  }
+
+  boundAbove(gte: Buffer | undefined, bytes: number): Buffer | undefined {
+    const first = this.#index.find(gte);
+    for (let at = first, sum = 0; at < this.#index.count; at += 1) {
+      const { key, size } = this.#index.at(at);
+      sum += size;
+      if (sum >= bytes && (gte === undefined || Buffer.compare(key, gte) > 0)) return key;
+    }
+    return undefined;
+  }
+
+  boundBelow(lt: Buffer | undefined, bytes: number): Buffer | undefined {
+    const last = lt === undefined ? this.#index.count : this.#index.find(lt);
+    for (let at = last - 1, sum = 0; at >= 0; at -= 1) {
+      const { key, size } = this.#index.at(at);
+      if (sum >= bytes && (lt === undefined || Buffer.compare(key, lt) < 0)) return key;
+      sum += size;
+    }
+    return undefined;
+  }
+
+  async check({ gte, lt }: TableRange): Promise<number> {
+    const { count } = this.#index;
+    const from = Math.max(0, this.#index.find(gte) - 1);
+    const to = lt === undefined ? count : Math.min(count, this.#index.find(lt) + MARGIN_BLOCKS);
+    if (from >= to) return 0;
+    const file = await open(this.#path, 'r+');
+    let mendedBits = 0;
+    try {
+      for (let at = from; at < to; at += 1) {
+        const place = this.#index.at(at);
+        const { condition } = await readBlock(file, place);
+        if (condition === 'broken') {
+          throw new StoreError('corrupt', `the block at ${place.offset} of ${basename(this.#path)} is damaged`);
+        }
+        if (condition === 'mended') mendedBits += 1;
+      }
+    } finally {
+      await file.close();
+    }
+    return mendedBits;
+  }
+}
+
+/** For each block of data, a key that is not below any of its own and below every later one, and where the block is. */
+class TableIndex {
+  readonly #block: Buffer;
+  readonly #versionBytes: number;
+  readonly #restarts: number;
+  readonly count: number;
+
+  constructor(block: Buffer, versionBytes: number) {
+    this.#block = block;
+    this.#versionBytes = versionBytes;
+    // Every entry is one to begin reading at.
+    this.count = block.readUInt32LE(block.length - 4);
+    this.#restarts = block.length - 4 - 4 * this.count;
+  }
+
+  at(index: number): BlockPlace & { readonly key: Buffer } {
+    const reader = new Reader(this.#block, this.#block.readUInt32LE(this.#restarts + 4 * index));
+    reader.varint();
+    const key = reader.take(reader.varint());
+    return { key: key.subarray(0, key.length - this.#versionBytes), ...reader.place() };
+  }
+
+  /** The first block that may have a key from `key` on; the first of all where that is undefined. */
+  find(key: Buffer | undefined): number {
+    let low = 0;
+    let high = key === undefined ? 0 : this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (Buffer.compare(this.at(middle).key, key!) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+interface Footer {
+  readonly index: BlockPlace;
+  readonly metaindex: Buffer;
+  readonly mendedBits: number;
+}
+
+/** It has no checksum; but of all that one flipped bit can make of it only what was written makes sense. */
+async function readFooter(file: FileHandle, size: number): Promise<Footer | undefined> {
+  const start = size - FOOTER_BYTES;
+  if (start < 0) return undefined;
+  const footer = await read(file, start, FOOTER_BYTES);
+  for (let bit = -1; bit < FOOTER_BYTES * 8; bit += 1) {
+    const tried = Buffer.from(footer);
+    if (bit >= 0) tried[bit >> 3]! ^= 1 << (bit & 7);
+    const places = footerPlaces(tried, start);
+    if (places === undefined) continue;
+    const [metaindex, index] = [await readBlock(file, places.metaindex), await readBlock(file, places.index)];
+    if (metaindex.condition === 'broken' || index.condition === 'broken') continue;
+    if (bit >= 0) await writeBack(file, tried, start);
+    const mendedBits = [metaindex, index].filter(({ condition }) => condition === 'mended').length + (bit >= 0 ? 1 : 0);
+    return { index: places.index, metaindex: metaindex.block, mendedBits };
+  }
+  return undefined;
+}
+
+function footerPlaces(footer: Buffer, start: number): { index: BlockPlace; metaindex: BlockPlace } | undefined {
+  const isOurs =
+    footer.readBigUInt64LE(FOOTER_BYTES - 8) === MAGIC &&
+    footer.readUInt32LE(FOOTER_BYTES - 12) === FORMAT_VERSION &&
+    footer[0] === CHECKSUM_CRC32C;
+  if (!isOurs) return undefined;
+  const reader = new Reader(footer, 1);
+  const [metaindex, index] = [reader.place(), reader.place()];
+  // Nothing comes between them and the footer.
+  const isPlaced =
+    metaindex.offset + metaindex.size + TRAILER_BYTES === start &&
+    index.offset + index.size + TRAILER_BYTES <= metaindex.offset;
+  return isPlaced ? { index, metaindex } : undefined;
+}
+
+/** The block, put right in the file if need be; its condition is `broken` where that cannot be. */
+async function readBlock(file: FileHandle, { offset, size }: BlockPlace) {
+  const bytes = await read(file, offset, size + TRAILER_BYTES);
+  const condition = bytes.length < size + TRAILER_BYTES ? 'broken' : mend(bytes, 0, size + 1, size + 1);
+  if (condition === 'mended') await writeBack(file, bytes, offset);
+  return { block: bytes.subarray(0, size), condition };
+}
+
+async function read(file: FileHandle, start: number, length: number): Promise<Buffer> {
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, start);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function writeBack(file: FileHandle, bytes: Buffer, start: number): Promise<void> {
+  await file.write(bytes, 0, bytes.length, start);
+  await file.sync();
+}
+
+interface BlockEntry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** The entries of a small block, from the first to the last. */
+function entriesOf(block: Buffer | undefined): BlockEntry[] {
+  const entries: BlockEntry[] = [];
+  if (block === undefined) return entries;
+  const end = block.length - 4 - 4 * block.readUInt32LE(block.length - 4);
+  const reader = new Reader(block, 0);
+  let key: Buffer = Buffer.alloc(0);
+  while (reader.position < end) {
+    const [common, others, length] = [reader.varint(), reader.varint(), reader.varint()];
+    key = Buffer.concat([key.subarray(0, common), reader.take(others)]);
+    entries.push({ key, value: reader.take(length) });
+  }
+  return entries;
+}
+
+function placed({ key, value }: BlockEntry): [string, BlockPlace] {
+  return [`${key}`, new Reader(value, 0).place()];
+}
+
+class Reader {
+  readonly #bytes: Buffer;
+  position: number;
+
+  constructor(bytes: Buffer, position: number) {
+    this.#bytes = bytes;
+    this.position = position;
+  }
+
+  varint(): number {
+    for (let value = 0, scale = 1; ; scale *= 0x80) {
+      const byte = this.#bytes[this.position++] ?? 0;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+  }
+
+  take(length: number): Buffer {
+    this.position += length;
+    return this.#bytes.subarray(this.position - length, this.position);
+  }
+
+  place(): BlockPlace {
+    return { offset: this.varint(), size: this.varint() };
+  }
+}

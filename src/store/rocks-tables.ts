@@ -1,0 +1,99 @@
+/**
+ * All sorted files of an open database, looked through before anything iterates over them.
+ *
+ * Owns which files there are, and how a range is cut into pieces that are looked through one at a time. Promises that no
+ * iterator meets a block that has rotted, and that one flipped bit anywhere in the files is put right when it is met.
+ * Never looks into what is in memory only.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { mendBlock, openTable, type Table, type TableRange } from './rocks-table.ts';
+
+export interface Tables {
+  /** Bits that were put right. */
+  readonly mendedBits: number;
+  /** The range cut into pieces, in the order of reading; each is looked through when it is given. */
+  pieces(range: TableRange & { readonly reverse: boolean }): AsyncGenerator<TableRange, void, void>;
+  /** Puts right what RocksDB complains of, where that is one bit. */
+  mend(complaint: string): Promise<boolean>;
+}
+
+const TABLE_NAME = /^\d+\.(sst|ldb)$/;
+const COMPLAINT = /block checksum mismatch: .* in (.+\.(?:sst|ldb)) offset (\d+) size (\d+)/;
+/** What is looked through before it is iterated over. */
+const PIECE_BYTES = 256 << 10;
+
+/** Looks through what the files say of themselves; their data has its turn later. */
+export async function openTables(path: string, mendedBits: number): Promise<Tables> {
+  const tables = new DirectoryTables(path, mendedBits);
+  await tables.load();
+  return tables;
+}
+
+class DirectoryTables implements Tables {
+  readonly #path: string;
+  /** By name; undefined for a file that only RocksDB can judge. RocksDB never changes one, nor uses a name again. */
+  readonly #known = new Map<string, Table | undefined>();
+  mendedBits: number;
+
+  constructor(path: string, mendedBits: number) {
+    this.#path = path;
+    this.mendedBits = mendedBits;
+  }
+
+  async load(): Promise<readonly Table[]> {
+    const names = (await readdir(this.#path)).filter((name) => TABLE_NAME.test(name));
+    for (const name of this.#known.keys()) if (!names.includes(name)) this.#known.delete(name);
+    for (const name of names) {
+      if (this.#known.has(name)) continue;
+      const opened = await unlessGone(() => openTable(join(this.#path, name)));
+      this.mendedBits += opened?.mendedBits ?? 0;
+      this.#known.set(name, opened?.table);
+    }
+    return [...this.#known.values()].filter((table) => table !== undefined);
+  }
+
+  async *pieces({ gte, lt, reverse }: TableRange & { reverse: boolean }): AsyncGenerator<TableRange, void, void> {
+    for (let left: TableRange | undefined = { gte, lt }; left !== undefined; ) {
+      const tables = await this.load();
+      const piece: TableRange = reverse ? lastPiece(tables, left) : firstPiece(tables, left);
+      for (const table of tables) this.mendedBits += (await unlessGone(() => table.check(piece))) ?? 0;
+      yield piece;
+      if (reverse) left = piece.gte === left.gte ? undefined : { gte: left.gte, lt: piece.gte };
+      else left = piece.lt === left.lt ? undefined : { gte: piece.lt, lt: left.lt };
+    }
+  }
+
+  async mend(complaint: string): Promise<boolean> {
+    const [, file, offset, size] = COMPLAINT.exec(complaint) ?? [];
+    if (file === undefined) return false;
+    const isMended = await unlessGone(() => mendBlock(file, { offset: Number(offset), size: Number(size) }));
+    if (isMended) this.mendedBits += 1;
+    return isMended ?? false;
+  }
+}
+
+function firstPiece(tables: readonly Table[], { gte, lt }: TableRange): TableRange {
+  const bounds = tables.map((table) => table.boundAbove(gte, PIECE_BYTES));
+  const [nearest] = bounds.filter((bound) => bound !== undefined).sort(Buffer.compare);
+  return { gte, lt: nearest === undefined || (lt && Buffer.compare(nearest, lt) >= 0) ? lt : nearest };
+}
+
+function lastPiece(tables: readonly Table[], { gte, lt }: TableRange): TableRange {
+  const bounds = tables.map((table) => table.boundBelow(lt, PIECE_BYTES));
+  const nearest = bounds
+    .filter((bound) => bound !== undefined)
+    .sort(Buffer.compare)
+    .at(-1);
+  return { gte: nearest === undefined || (gte && Buffer.compare(nearest, gte) <= 0) ? gte : nearest, lt };
+}
+
+/** A file that RocksDB has replaced meanwhile has nothing to say any more. */
+async function unlessGone<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
