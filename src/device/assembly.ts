@@ -4,7 +4,7 @@
  * Owns the order in which they are opened and closed, and what one tells another. Promises that nothing is recorded or
  * sent before the queue is open, nor after it is closed. Never does the work of a part itself.
  */
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter, once, setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { BLOCK_EVENTS_MAX, type DeclaredGap, type QueueState, type TelemetryEvent } from '../codec/index.ts';
 import { type Gap, openQueue, type Queue, type Range } from '../store/index.ts';
@@ -87,6 +87,8 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#clock = createGatewayClock(settings.clock);
     this.#transport = settings.transport ?? createHttpTransport({ ...settings, connections: settings.inFlightMax });
     const { signal } = this.#stop;
+    // Every batch under way listens, twice; Node would take more than ten for a leak and say so on standard error.
+    setMaxListeners(0, signal);
     this.#link = createLink({ ...settings, onChange: (status) => this.#tell('link', status) });
     const exchange = createExchange({
       deviceId: settings.id,

@@ -71,7 +71,7 @@ const GROW_AFTER_BATCHES = 64;
 /** Thrown inside p-retry to have it try again; never leaves this file. */
 class Unsettled extends Error {}
 
-/** What has been answered to a message that would go on without a wait, if it were believed again. */
+/** What was answered to a message last that would have it go on without a wait, if it were believed again. */
 interface Doubts {
   skew: boolean;
   collision: boolean;
@@ -168,11 +168,14 @@ class EndlessDelivery implements Delivery {
     const { exchange, clock, signal } = this.#options;
     const encoding = this.#encoding;
     const outcome = await exchange.attempt(message, encoding, signal);
+    const wasCorrected = doubts.skew;
+    doubts.skew = false;
     switch (outcome.kind) {
       case 'skew':
         clock.correct(outcome.clock);
-        // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait.
-        if (doubts.skew) return { kind: 'failed', reason: 'clock-skew after correction' };
+        // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait. After a
+        // wait it is believed again: a clock that stands still is off by as much as that.
+        if (wasCorrected) return { kind: 'failed', reason: 'clock-skew after correction' };
         doubts.skew = true;
         return outcome;
       case 'encoding': {

@@ -130,7 +130,8 @@ class Circuit implements Link {
       else this.#hold('offline', outcome.reason, Math.max(this.#jitter(retryMaxMs), outcome.waitMs ?? 0));
       return true;
     }
-    this.#failures = 0;
+    // Gateways that do not agree on the time put it right again and again; the waits in between still grow.
+    if (outcome.kind !== 'skew') this.#failures = 0;
     if (outcome.kind === 'wait') this.#enter('online', outcome.reason, outcome.waitMs);
     // An older success does not end a wait that the gateway has asked for since.
     else if (isNews || this.#status.state !== 'online') this.#enter('online', null, 0);

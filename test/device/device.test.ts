@@ -335,3 +335,20 @@ test('a queue directory that is a file is the store’s error', async (t) => {
     { name: 'StoreError' },
   );
 });
+
+test('a full window that waits for the link looks like no leak to Node', async (t) => {
+  const warnings: string[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning.name);
+  process.on('warning', warned);
+  t.after(() => process.off('warning', warned));
+  const device = await testDevice(t, DEAD, {
+    inFlightMax: 6,
+    batchEventsMax: 1,
+    retryBaseMs: 5_000,
+    retryMaxMs: 5_000,
+  });
+  for (let i = 0; i < 8; i++) await device.record({ volume: i });
+  await until(() => device.status().inFlight === 6 && device.status().link.state === 'offline');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(warnings, []);
+});
