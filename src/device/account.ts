@@ -23,8 +23,8 @@ export interface Account {
   /** Takes back what `add` gave. */
   remove(place: Place, tally: Tally): void;
   move(from: Place, to: Place, tally: Tally): void;
-  /** Forgets what is queued; what is added and removed from now on is kept apart until the new count is added. */
-  recount(): void;
+  /** Forgets what is queued but for how many events it is: their sums are about to be counted anew. */
+  recount(events: number): void;
   /** Gaps that the gateway has acknowledged: their records are about to leave the disk. */
   settleGaps(tally: Tally): void;
   /** What the release that follows must store: everything whose events are no longer on disk. */
@@ -54,8 +54,8 @@ export function createAccount(stored: Uint8Array | undefined): Account {
       account.remove(from, tally);
       account.add(to, tally);
     },
-    recount() {
-      tallies.queued = NOTHING;
+    recount(events) {
+      tallies.queued = { events, sums: new Map() };
     },
     settleGaps(tally) {
       gapsSettled = plus(gapsSettled, tally);

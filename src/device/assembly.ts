@@ -273,7 +273,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     const delivered = this.#account.events('delivered');
     const quarantined = this.#account.events('quarantined');
     const gaps = this.#account.events('gaps');
-    const queued = this.#census.counting ? this.#queue.next - this.#queue.head : this.#account.events('queued');
+    const queued = this.#account.events('queued');
     return { recorded: delivered + queued + quarantined + gaps, queued, quarantined, gaps };
   }
 

@@ -1,8 +1,9 @@
 /**
- * Census: the count of what an earlier run left in the queue.
+ * Census: what an earlier run left in the queue.
  *
- * Owns the walk over those blocks and the line between what it has counted and what it has not. Promises that every
- * block is counted once or, where it leaves the queue before its turn, not at all. Never trusts a stored counter.
+ * Owns the walk over those blocks and the line between those whose sums it has counted and those that wait. Promises that
+ * the account knows from the start how many events there are, and that the sums of every block are counted once or, where
+ * it leaves the queue before its turn, not at all. Never trusts a stored counter.
  */
 import { sliceTable } from '../codec/index.ts';
 import type { Queue, Range } from '../store/index.ts';
@@ -23,7 +24,7 @@ export interface Census {
   readonly counting: boolean;
   /** Blocks were appended, and the account has them. False where others came to disk before them: count anew. */
   joined(range: Range): boolean;
-  /** A cut is about to leave: the part of its tally that the account holds as queued. */
+  /** A cut is about to leave: what the account holds of it as queued. */
   leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'tally'>): Tally;
   /** Counts everything from the head on, anew; where it is called again meanwhile, both count what that one has to. */
   run(): Promise<void>;
@@ -39,12 +40,13 @@ export function createCensus(options: CensusOptions): Census {
   let to = queue.next;
   /** Where what the account knows ends: later sequences are being appended, or came to disk by a write that failed. */
   let known = queue.next;
+  account.recount(queue.events());
 
   async function step(): Promise<void> {
     const blocks = (await queue.read(from, STEP)).filter((block) => block.first < to);
     let tally = NOTHING;
     for await (const { table } of readTables(queue, blocks)) if (table) tally = plus(tally, tallyOf(table));
-    account.add('queued', tally);
+    account.add('queued', { events: 0, sums: tally.sums });
     from = (blocks.at(-1)?.last ?? to - 1) + 1;
   }
 
@@ -63,11 +65,12 @@ export function createCensus(options: CensusOptions): Census {
       // The line runs between blocks, and may run through a cut of several.
       const before = Math.min(table.count, Math.max(0, from - first));
       const behind = Math.min(table.count, Math.max(0, to - first));
-      return plus(tallyOf(sliceTable(table, 0, before)), tallyOf(sliceTable(table, behind, table.count)));
+      const counted = plus(tallyOf(sliceTable(table, 0, before)), tallyOf(sliceTable(table, behind, table.count)));
+      return { events: table.count, sums: counted.sums };
     },
     async run() {
       await standing(async () => {
-        account.recount();
+        account.recount(queue.events(known));
         from = queue.head;
         to = known;
       });

@@ -23,7 +23,7 @@ export type Fields = Readonly<Record<string, FieldValue | null | undefined>>;
 export interface DeviceStatus extends AccountReport {
   readonly id: string;
   readonly link: LinkStatus;
-  /** True until what the last run left in the queue has been counted; `queued` and `recorded` are partial meanwhile. */
+  /** True until what the last run left in the queue has been summed; the sums of `queued` and `recorded` lack it meanwhile. */
   readonly counting: boolean;
   readonly queueBytes: number;
   /** Batches under way. */

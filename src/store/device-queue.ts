@@ -105,6 +105,8 @@ export interface Queue {
 
   /** What the queued blocks take on disk. */
   readonly blockBytes: number;
+  /** How many events are queued; with a sequence, only those before it. */
+  events(before?: number): number;
 
   /**
    * Queues events in one commit; sequences follow each other in the order of the calls.

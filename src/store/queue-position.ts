@@ -59,6 +59,12 @@ export function skipCleared({ head, cleared }: Position, sequence: number): numb
   return sequence;
 }
 
+/** How many sequences before `end` are queued. */
+export function queuedCount({ head, cleared }: Position, end: number): number {
+  const gone = cleared.reduce((sum, { first, last }) => sum + Math.max(0, Math.min(last + 1, end) - first), 0);
+  return Math.max(0, end - head) - gone;
+}
+
 /** Where the sequences that are queued end before `sequence`: the first of them. */
 export function queuedSince({ head, cleared }: Position, sequence: number): number {
   return (cleared.findLast(({ last }) => last < sequence)?.last ?? head - 1) + 1;

@@ -33,6 +33,7 @@ import {
 import { appended, dropped, moved, without } from './queue-changes.ts';
 import { openQueueDisk, type QueueDisk } from './queue-disk.ts';
 import { queueFiles } from './queue-files.ts';
+import { queuedCount } from './queue-position.ts';
 import {
   decodeGap,
   decodeQuarantine,
@@ -105,6 +106,10 @@ class RocksQueue implements Queue {
 
   get blockBytes(): number {
     return this.#disk.state.position.bytes;
+  }
+
+  events(before: number = this.next): number {
+    return queuedCount(this.#disk.state.position, before);
   }
 
   append(blocks: readonly NewBlock[], extras: AppendExtras = {}): Promise<Appended> {
