@@ -19,19 +19,25 @@ const GATEWAY = 'bin/tidegate-gateway.js';
 const DEVICE = 'bin/tidegate-device.js';
 
 export interface GatewaySide {
-  /** `http://127.0.0.1:port`, the same over restarts. */
+  /** `http://127.0.0.1:port`, the same over restarts; `https:` once it has said so. */
   readonly url: string;
   readonly data: string;
   /** Makes a key for a device and gives the file with its credential. */
   addKey(deviceId: string): Promise<string>;
-  /** Resolves once it listens. `flags` are for this start, besides those that it always has. */
-  start(options?: StartOptions & { readonly flags?: readonly string[] }): Promise<Program>;
+  /** Resolves once it listens; where a trap may end it before that, use `launch`. */
+  start(options?: GatewayRun): Promise<Program>;
+  launch(options?: GatewayRun): Program;
   /** By SIGKILL; resolves once it is gone. */
   kill(): Promise<void>;
   /** By SIGTERM; resolves with its status. */
   stop(): Promise<number>;
   /** The process, where it runs. */
   readonly program: Program | undefined;
+}
+
+export interface GatewayRun extends StartOptions {
+  /** For this start, besides those that it always has. */
+  readonly flags?: readonly string[];
 }
 
 export interface GatewaySideOptions {
@@ -44,20 +50,21 @@ export interface GatewaySideOptions {
 }
 
 export async function createGatewaySide(options: GatewaySideOptions): Promise<GatewaySide> {
-  const side = new RunningGateway(options);
+  const side = new RunningGateway(options, await quietPort());
   // Its data it makes by itself, as it does at a user's.
   await mkdir(join(options.folder, 'secrets'), { recursive: true, mode: 0o700 });
   return side;
 }
 
 class RunningGateway implements GatewaySide {
-  url = '';
+  url: string;
   readonly data: string;
   program: Program | undefined;
   readonly #options: GatewaySideOptions;
 
-  constructor(options: GatewaySideOptions) {
+  constructor(options: GatewaySideOptions, port: number) {
     this.#options = options;
+    this.url = `http://127.0.0.1:${port}`;
     this.data = options.data ?? join(options.folder, 'gateway');
   }
 
@@ -68,17 +75,17 @@ class RunningGateway implements GatewaySide {
     return secretFile;
   }
 
-  async start({
-    flags = [],
-    ...options
-  }: StartOptions & { readonly flags?: readonly string[] } = {}): Promise<Program> {
-    const { programs, flags: always = [] } = this.#options;
-    if (this.url === '') this.url = `http://127.0.0.1:${await quietPort()}`;
-    const args = ['serve', '--data', this.data, '--listen', new URL(this.url).host, ...always, ...flags];
-    const program = programs.start('gateway', GATEWAY, args, options);
-    this.program = program;
+  async start(options?: GatewayRun): Promise<Program> {
+    const program = this.launch(options);
     this.url = await firstOf(program, (line) => (line['msg'] === 'listening' ? (line['url'] as string) : undefined));
     return program;
+  }
+
+  launch({ flags = [], ...options }: GatewayRun = {}): Program {
+    const { programs, flags: always = [] } = this.#options;
+    const args = ['serve', '--data', this.data, '--listen', new URL(this.url).host, ...always, ...flags];
+    this.program = programs.start('gateway', GATEWAY, args, options);
+    return this.program;
   }
 
   async kill(): Promise<void> {
@@ -111,6 +118,8 @@ export interface DeviceSide {
   /** Everything in quarantine, written to a file for the oracle. Only while no process has the queue. */
   exportQuarantine(): Promise<string>;
   readonly program: Program | undefined;
+  /** How often it was started so far. */
+  readonly starts: number;
 }
 
 export interface DeviceRun {
@@ -159,7 +168,7 @@ class RunningDevice implements DeviceSide {
   readonly journal: string;
   program: Program | undefined;
   readonly #options: DeviceSideOptions;
-  #starts = 0;
+  starts = 0;
 
   constructor(options: DeviceSideOptions) {
     const { folder, id, data } = options;
@@ -182,7 +191,7 @@ class RunningDevice implements DeviceSide {
       options: { id, data: this.data, gateway, ...PATIENCE, ...chosen },
       secretFile,
       journal: this.journal,
-      serial: this.#starts++ * SERIALS + 1,
+      serial: this.starts++ * SERIALS + 1,
       around,
       ...rest,
     };

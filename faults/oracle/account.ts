@@ -31,6 +31,8 @@ export function accountProblems({ account, device, events, quarantine }: Account
     ...differences('gaps', account.gaps, gaps, isSummed),
     ...differences('recorded', account.recorded, recorded, isSummed),
     ...(['queued', 'missing', 'earlier'] as const)
+      // What was refused since the device's last word is still queued by that word.
+      .filter((place) => place !== 'queued' || quarantine.length === 0)
       .filter((place) => (device?.[place] ?? 0) > 0)
       .map((place) => `the gateway has ${device?.[place]} events of the device as ${place}, after it has drained`),
   ];

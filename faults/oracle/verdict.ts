@@ -6,18 +6,11 @@
  * code with what it judges.
  */
 import { accountProblems } from './account.ts';
-import { type Exact, exactOf, isLess, plus, textOf, ZERO } from './decimal.ts';
-import {
-  type AccountSays,
-  type BucketSays,
-  type DeviceSays,
-  floor,
-  type Granularity,
-  type MeasureSays,
-  type StoredEvent,
-} from './evidence.ts';
+import { exactOf, textOf } from './decimal.ts';
+import type { AccountSays, BucketSays, DeviceSays, Granularity, StoredEvent } from './evidence.ts';
 import { judgeGaps } from './gaps.ts';
-import type { AttemptLine, Journal } from './journal.ts';
+import type { Journal } from './journal.ts';
+import { bucketProblems, readingsOf, totalProblems } from './sums.ts';
 
 export interface Verdict {
   readonly attempted: number;
@@ -63,10 +56,11 @@ export function judge(hearing: Hearing): Verdict {
     problems.push(`event ${serial} is counted ${seen.get(serial)} times`);
   for (const serial of lost.slice(0, TOLD_MAX))
     problems.push(`event ${serial} is lost: ${whereabouts(journal, serial)}`);
-  problems.push(...totalProblems(device, events));
+  const readings = readingsOf(events);
+  problems.push(...totalProblems(device, readings));
   if (account !== undefined) problems.push(...accountProblems({ account, device, events, quarantine }));
   for (const granularity of Object.keys(buckets) as Granularity[]) {
-    problems.push(...bucketProblems(granularity, buckets[granularity], events));
+    problems.push(...bucketProblems(granularity, buckets[granularity], readings));
   }
   return {
     attempted: journal.attempts.size,
@@ -101,112 +95,23 @@ function contentProblems(
   if (attempt === undefined) return [`event ${serial} was never recorded: ${JSON.stringify(event)}`];
   const rejected = journal.rejected.get(serial);
   if (rejected !== undefined) return [`event ${serial} was refused (${rejected.code}) and counts all the same`];
-  const was = contentOf(attempt.ts, attempt.sensor, { ...exactTexts(attempt), ...attempt.notes });
-  const is = contentOf(event.ts, event.sensor, Object.fromEntries(Object.entries(event.fields).map(inWords)));
-  return was === is ? [] : [`event ${serial} has changed: recorded ${was}, stored ${is}`];
+  const recorded = { ...attempt.measures, ...attempt.notes };
+  const isSame =
+    event.ts === attempt.ts &&
+    event.sensor === attempt.sensor &&
+    Object.keys(event.fields).length === Object.keys(recorded).length &&
+    Object.entries(event.fields).every(([name, value]) =>
+      typeof value === 'number' ? isNumber(attempt.measures[name], value) : attempt.notes[name] === value,
+    );
+  if (isSame) return [];
+  const [was, is] = [{ ...attempt, fields: recorded }, event].map(({ ts, sensor, fields }) =>
+    JSON.stringify([ts, sensor, fields]),
+  );
+  return [`event ${serial} has changed: recorded ${was}, stored ${is}`];
 }
 
-function exactTexts({ measures }: AttemptLine): Record<string, string> {
-  return Object.fromEntries(Object.entries(measures).map(([name, text]) => [name, textOf(exactOf(text))]));
-}
-
-function inWords([name, value]: [string, number | string | boolean]): [string, string | boolean] {
-  return [name, typeof value === 'number' ? textOf(exactOf(String(value))) : value];
-}
-
-function contentOf(ts: number, sensor: string, fields: Record<string, string | boolean>): string {
-  return JSON.stringify([ts, sensor, Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))]);
-}
-
-/** What a loop over the stored events comes to, by measure. */
-interface Loop {
-  count: number;
-  sum: Exact;
-  min: Exact;
-  max: Exact;
-}
-
-function loop(into: Map<string, Loop>, { fields }: Pick<StoredEvent, 'fields'>): void {
-  for (const [name, value] of Object.entries(fields)) {
-    if (typeof value !== 'number') continue;
-    const exact = exactOf(String(value));
-    const known = into.get(name) ?? { count: 0, sum: ZERO, min: exact, max: exact };
-    known.count += 1;
-    known.sum = plus(known.sum, exact);
-    if (isLess(exact, known.min)) known.min = exact;
-    if (isLess(known.max, exact)) known.max = exact;
-    into.set(name, known);
-  }
-}
-
-function totalProblems(device: DeviceSays | undefined, events: readonly StoredEvent[]): string[] {
-  const all = new Map<string, Loop>();
-  const bySensor = new Map<string, { events: number; measures: Map<string, Loop> }>();
-  for (const event of events) {
-    loop(all, event);
-    const sensor = bySensor.get(event.sensor) ?? { events: 0, measures: new Map() };
-    sensor.events += 1;
-    loop(sensor.measures, event);
-    bySensor.set(event.sensor, sensor);
-  }
-  const problems: string[] = [];
-  if ((device?.delivered ?? 0) !== events.length) {
-    problems.push(`the gateway counts ${device?.delivered ?? 0} events and has ${events.length} stored`);
-  }
-  problems.push(...measureProblems('totals', device?.measures ?? {}, all));
-  const said = new Map((device?.sensors ?? []).map((sensor) => [sensor.sensor, sensor]));
-  for (const name of new Set([...said.keys(), ...bySensor.keys()])) {
-    const [is, should] = [said.get(name), bySensor.get(name)];
-    if (is?.events !== should?.events) problems.push(`sensor ${name}: ${is?.events} events, ${should?.events} stored`);
-    problems.push(...measureProblems(`sensor ${name}`, is?.measures ?? {}, should?.measures ?? new Map()));
-  }
-  return problems;
-}
-
-function bucketProblems(
-  granularity: Granularity,
-  buckets: readonly BucketSays[],
-  events: readonly StoredEvent[],
-): string[] {
-  const should = new Map<number, { events: number; measures: Map<string, Loop> }>();
-  for (const event of events) {
-    const start = floor(event.ts, granularity);
-    const bucket = should.get(start) ?? { events: 0, measures: new Map() };
-    bucket.events += 1;
-    loop(bucket.measures, event);
-    should.set(start, bucket);
-  }
-  const problems: string[] = [];
-  if (buckets.length !== should.size) problems.push(`${granularity}: ${buckets.length} buckets, not ${should.size}`);
-  for (const { start, events: count, measures } of buckets) {
-    const expected = should.get(Date.parse(start));
-    const where = `${granularity} ${start}`;
-    if (expected === undefined) problems.push(`${where}: nothing is stored there`);
-    else {
-      if (expected.events !== count) problems.push(`${where}: ${count} events, ${expected.events} stored`);
-      problems.push(...measureProblems(where, measures, expected.measures));
-    }
-  }
-  return problems;
-}
-
-function measureProblems(
-  where: string,
-  said: Readonly<Record<string, MeasureSays>>,
-  loops: ReadonlyMap<string, Loop>,
-): string[] {
-  return [...new Set([...Object.keys(said), ...loops.keys()])].flatMap((name) => {
-    const is = said[name];
-    const should = loops.get(name);
-    const [isText, shouldText] = [is && saidText(is), should && loopText(should)];
-    return isText === shouldText ? [] : [`${where}: ${name} is ${isText}, and comes to ${shouldText}`];
-  });
-}
-
-function saidText({ count, sum, min, max }: MeasureSays): string {
-  return JSON.stringify([count, ...[sum, String(min), String(max)].map((text) => textOf(exactOf(text)))]);
-}
-
-function loopText({ count, sum, min, max }: Loop): string {
-  return JSON.stringify([count, ...[sum, min, max].map(textOf)]);
+/** Only the value counts: how it is written is nobody's promise. */
+function isNumber(recorded: string | undefined, stored: number): boolean {
+  const text = String(stored);
+  return text === recorded || (recorded !== undefined && textOf(exactOf(text)) === textOf(exactOf(recorded)));
 }

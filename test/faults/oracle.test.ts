@@ -180,6 +180,16 @@ for (const [what, change, expected] of [
     }),
     /has changed/,
   ],
+  [
+    'a number that has become a text',
+    (c) => ({ events: c.events.map((e) => ({ ...e, fields: { ...e.fields, volume: String(e.fields['volume']) } })) }),
+    /has changed/,
+  ],
+  [
+    'a field that is gone',
+    (c) => ({ events: c.events.map(({ fields: { state: _, ...fields }, ...e }) => ({ ...e, fields })) }),
+    /has changed/,
+  ],
   ['a time that has changed', (c) => ({ events: c.events.map((e) => ({ ...e, ts: e.ts + 1 })) }), /has changed/],
   ['a count that is off by one', (c) => ({ device: { ...c.device, delivered: 4 } }), /counts 4 events/],
   ['a gap that hides nothing', (c) => ({ device: { ...c.device, gaps: 1 } }), /more than are missing/],
