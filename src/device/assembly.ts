@@ -191,7 +191,8 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     try {
       await this.#recorder.flush();
       const { next } = this.#queue;
-      while (this.#queue.head < next || !this.#gaps.idle) await once(this.#progress, 'made', { signal: stop });
+      while (this.#queue.head < next || !this.#gaps.idle || !this.#sync.reported)
+        await once(this.#progress, 'made', { signal: stop });
     } finally {
       calm();
     }

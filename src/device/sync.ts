@@ -35,6 +35,8 @@ export interface Sync {
   /** Sequence that the next batch begins with: what lies before it may be at the gateway. */
   readonly cursor: number;
   readonly inFlight: number;
+  /** False while the gateway does not know what is in quarantine. */
+  readonly reported: boolean;
   /** Something was committed. */
   wake(): void;
   /** Sends without lingering until the returned function is called. */
@@ -66,6 +68,9 @@ class SyncLoop implements Sync {
   #unreleased = 0;
   #hurries = 0;
   #waitingSince: number | undefined;
+  /** The stream of what went into quarantine last, while no batch that was cut since can tell the gateway. */
+  #untold: Uint8Array | undefined;
+  #telling = false;
   #awake = true;
   #endNap: () => void = () => {};
   cursor: number;
@@ -77,6 +82,10 @@ class SyncLoop implements Sync {
 
   get inFlight(): number {
     return this.#flying.size;
+  }
+
+  get reported(): boolean {
+    return this.#untold === undefined && !this.#telling;
   }
 
   wake(): void {
@@ -140,6 +149,10 @@ class SyncLoop implements Sync {
       return true;
     }
     const { next } = queue;
+    if (this.#untold !== undefined && !this.#telling && this.cursor >= next && this.#flying.size === 0) {
+      void this.#tell(this.#untold);
+      return true;
+    }
     if (this.#standing || !this.#hasRoom() || this.cursor >= next || this.#lingerLeft() > 0) return false;
     const cutting = cutter.cut(this.cursor);
     this.#cutting = cutting.then(
@@ -152,6 +165,7 @@ class SyncLoop implements Sync {
     if (!cut) return true;
     this.#waitingSince = this.cursor < queue.next ? this.#options.timer.now() : undefined;
     // failpoint: batch-cut
+    this.#untold = undefined;
     this.#flying.add(cut);
     void this.#fly(cut);
     return true;
@@ -194,6 +208,17 @@ class SyncLoop implements Sync {
     this.#wakeUp();
   }
 
+  /** With nothing else to send, the gateway would take what it has refused for queued, until the next event. */
+  async #tell(stream: Uint8Array): Promise<void> {
+    const { delivery, onRelease } = this.#options;
+    this.#untold = undefined;
+    this.#telling = true;
+    await persist(this.#options, () => delivery.declare(stream, []));
+    this.#telling = false;
+    onRelease();
+    this.#wakeUp();
+  }
+
   /** One release for everything that has settled by the time the disk is free. */
   #releaseSoon(): void {
     if (this.#releaseDue) return;
@@ -220,7 +245,10 @@ class SyncLoop implements Sync {
     await persist(this.#options, () => queue.release({ blocks, totals: account.settled(), quarantine }));
     if (signal.aborted) return;
     this.#unreleased -= settled.length;
-    if (quarantine.length > 0) onQuarantine(quarantine);
+    if (quarantine.length > 0) {
+      this.#untold = quarantine.at(-1)?.stream;
+      onQuarantine(quarantine);
+    }
     onRelease();
     this.#wakeUp();
   }

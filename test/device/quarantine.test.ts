@@ -116,6 +116,18 @@ test('what is refused again while a retry goes on is not tried again by it', asy
   assert.deepEqual(removed, [[5], 1, [7], 1]);
 });
 
+test('with nothing else to send, the gateway is told what became of the events that it has refused', async (t) => {
+  const gateway = createModelGateway();
+  gateway.judge = refusing(({ sensor }) => sensor === 's1');
+  const device = await testDevice(t, gateway);
+  await device.recordAll(readings(6));
+  await device.drain();
+  assert.deepEqual(gateway.batches.at(-1)?.queue, { recorded: 6, queued: 0, quarantined: 2, gaps: 0 });
+  const { length } = gateway.requests;
+  await device.drain();
+  assert.equal(gateway.requests.length, length, 'told more than once');
+});
+
 test('offline: the same figures and the same quarantine, from the disk', async (t) => {
   const data = await temporaryDirectory(t);
   await assert.rejects(openOffline(data), { code: 'not-found' });
