@@ -228,8 +228,8 @@ class RunningDevice implements DeviceSide {
   }
 }
 
-export async function askOracle(programs: Programs, task: OracleTask): Promise<Verdict> {
-  return JSON.parse(await programs.run('oracle', 'faults/oracle/main.js', taskArguments(task))) as Verdict;
+export async function askOracle(programs: Programs, task: OracleTask, options?: StartOptions): Promise<Verdict> {
+  return JSON.parse(await programs.run('oracle', 'faults/oracle/main.js', taskArguments(task), options)) as Verdict;
 }
 
 /**

@@ -1,0 +1,307 @@
+/**
+ * Round: three devices on bad links until every fault has struck, then a good link, the drain and the oracle.
+ *
+ * Owns one round from its seed to what was found. Promises that the devices record all the while, that every fault of the
+ * network strikes a few times, and that all processes are ended. Never stops at the first thing that it finds.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createFaultProxy, type FaultProxy, type RequestOver } from '../../rig/link/fault-proxy.ts';
+import { FAULT_NAMES, FORGED_CLOCK } from '../../rig/link/faults.ts';
+import type { FaultScript } from '../../rig/link/schedule.ts';
+import type { Program } from '../../rig/programs.ts';
+import { createRandom } from '../../rig/random.ts';
+import type { Ground } from '../campaign.ts';
+import type { AccountSays } from '../oracle/evidence.ts';
+import type { Verdict } from '../oracle/verdict.ts';
+import { askOracle, createDeviceSide, type DeviceRun, type DeviceSide, type GatewaySide } from '../sides.ts';
+import { LORIS_KINDS, type LorisKind, startLoris } from './loris.ts';
+import { DEVICES, type Scene, TLS_DEVICE } from './scene.ts';
+import { createStrikes, type Strikes } from './strikes.ts';
+import { createTlsRelay, TLS_FAULTS, type TlsRelay } from './tls-relay.ts';
+
+export interface RoundOptions {
+  readonly seed: number;
+  readonly ground: Ground;
+  readonly scene: Scene;
+}
+
+export interface RoundResult {
+  readonly strikes: Strikes;
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** One line for each promise that did not hold. */
+  readonly problems: readonly string[];
+}
+
+/** How often each fault strikes, at the least. */
+const TIMES = 4;
+
+/** All of the faults take a few seconds on a quiet machine, and the drain one. */
+const PATIENCE_MS = 120_000;
+const DRAIN_MS = 60_000;
+
+/** As much as keeps requests coming. */
+const PAUSE_MAX_MS = 250;
+
+/** A few sensors more than all gateways take: their events are refused for good, by a signed answer. */
+const STRAYS = 0.004;
+const SENSORS_MAX = 10;
+
+/** Slow clients may cost a device this long and no longer, whatever else strikes it meanwhile. */
+const LORIS_PATIENCE_MS = 15_000;
+const LORIS_DELIVERIES = 3;
+const LORIS_CONNECTIONS = 120;
+
+/** A timestamp beyond this comes from a forged clock. */
+const BELIEVED_FROM = FORGED_CLOCK - 200 * 365 * 86_400_000;
+
+export async function fight(options: RoundOptions): Promise<RoundResult> {
+  const round = new Round(options);
+  try {
+    await round.run();
+  } catch (error) {
+    round.problems.push((error as Error).message);
+  } finally {
+    await round.end();
+  }
+  return round;
+}
+
+class Round implements RoundResult {
+  readonly strikes = createStrikes();
+  readonly verdicts = new Map<string, Verdict>();
+  readonly problems: string[] = [];
+  readonly #options: RoundOptions;
+  readonly #folder: string;
+  readonly #random: () => number;
+  readonly #gateways: GatewaySide[] = [];
+  readonly #devices: DeviceSide[] = [];
+  readonly #watched = new Set<() => void>();
+  readonly #throughs = new Map<string, number>();
+  #ending = false;
+  /** What has ended without having been asked. */
+  #gone: string | undefined;
+  #proxy: FaultProxy | undefined;
+  #relay: TlsRelay | undefined;
+
+  constructor(options: RoundOptions) {
+    const { seed, ground } = options;
+    this.#options = options;
+    this.#folder = join(ground.folder, `round-${seed}`);
+    this.#random = createRandom(seed);
+  }
+
+  async run(): Promise<void> {
+    const { scene, ground } = this.#options;
+    const [plain, secure] = await Promise.all([
+      this.#startGateway('plain', []),
+      this.#startGateway('secure', scene.tlsFlags),
+    ]);
+    const { proxy, relay } = await this.#openLinks(plain, secure);
+    const runs = new Map<string, DeviceRun>(
+      DEVICES.map((id) => [id, this.#runOf(id, id === TLS_DEVICE ? `https://localhost:${relay.port}` : proxy.url)]),
+    );
+    await Promise.all([...runs].map(([id, run]) => this.#startDevice(id, run)));
+
+    for (const kind of this.#shuffled(LORIS_KINDS)) if (!ground.signal.aborted) await this.#outlast(kind, plain);
+    await this.#until('every fault has struck', PATIENCE_MS, () => this.#hasAllStruck());
+
+    this.#ending = true;
+    proxy.heal();
+    relay.heal();
+    await Promise.all(
+      this.#devices.map(async (device) => {
+        const account = await device.drain(runs.get(device.id)!, DRAIN_MS);
+        await this.#judge(device, account, device.id === TLS_DEVICE ? secure : plain);
+      }),
+    );
+    if (relay.betrayed > 0) this.#found(`an impostor was told ${relay.betrayed} bytes`);
+    const strangers = (await (await fetch(`${scene.stranger.url}/v1/totals`)).json()) as { devices: number };
+    if (strangers.devices !== 0) this.#found('the stranger has counted something');
+  }
+
+  async end(): Promise<void> {
+    this.#ending = true;
+    for (const side of [...this.#devices, ...this.#gateways]) await side.kill();
+    await this.#relay?.close();
+    await this.#proxy?.close();
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+
+  async #startGateway(name: string, flags: readonly string[]): Promise<GatewaySide> {
+    const limits = ['--events-max', String(this.#between(20, 200)), '--sensors-max', String(SENSORS_MAX)];
+    const side = await this.#options.scene.gateway(join(this.#folder, name), [...flags, ...limits]);
+    this.#gateways.push(side);
+    this.#watch(await side.start(), (line) => {
+      if ((line['level'] as number) >= 50) this.#found(`the gateway logs an error: ${JSON.stringify(line)}`);
+    });
+    return side;
+  }
+
+  async #openLinks(plain: GatewaySide, secure: GatewaySide) {
+    const { scene } = this.#options;
+    const proxy = await createFaultProxy({
+      target: plain.url,
+      stranger: scene.stranger.url,
+      faults: this.#script(),
+      seed: this.#options.seed,
+      delayMaxMs: 1_200,
+      outageMs: this.#between(100, 500),
+      onOver: (over) => this.#over(over),
+    });
+    this.#proxy = proxy;
+    const relay = await createTlsRelay({
+      target: new URL(secure.url),
+      impostors: scene.impostors,
+      script: this.#shuffled(Array.from({ length: TIMES }, () => TLS_FAULTS).flat()),
+      random: this.#random,
+      onStruck: (fault) => this.#struck(fault, TLS_DEVICE),
+    });
+    this.#relay = relay;
+    return { proxy, relay };
+  }
+
+  /** A deck of all faults, shuffled a few times, with some peace in between. */
+  #script(): FaultScript {
+    const decks = Array.from({ length: TIMES }, () => this.#shuffled(FAULT_NAMES)).flat();
+    return decks.flatMap((fault) => [...Array.from({ length: this.#between(0, 2) }, () => 'none' as const), fault]);
+  }
+
+  #runOf(id: string, gateway: string): DeviceRun {
+    const options = {
+      batchEventsMax: this.#between(20, 120),
+      inFlightMax: this.#between(1, 6),
+      lingerMs: this.#between(0, 20),
+      requestTimeoutMs: this.#between(400, 900),
+      retryBaseMs: this.#between(5, 40),
+      retryMaxMs: this.#between(50, 200),
+    };
+    const seed = Math.floor(this.#random() * 2 ** 32);
+    const caFile = id === TLS_DEVICE ? { caFile: this.#options.scene.caFile } : {};
+    return { gateway, seed, options, pauseMaxMs: PAUSE_MAX_MS, events: null, strays: STRAYS, ...caFile };
+  }
+
+  async #startDevice(id: string, run: DeviceRun): Promise<void> {
+    const { scene, ground } = this.#options;
+    const { programs } = ground;
+    const device = createDeviceSide({ programs, folder: this.#folder, id, secretFile: scene.secretFile(id) });
+    this.#devices.push(device);
+    this.#watch(await device.start(run), (line) => {
+      if ('fault' in line) this.#found(`${id} has a fault: ${line['fault']}`);
+      // Behind the relay nothing sees the answers but the device.
+      if ('acknowledged' in line && id === TLS_DEVICE) this.#counted(id);
+    });
+  }
+
+  #watch(program: Program, onLine: (line: Record<string, unknown>) => void): void {
+    program.onLine((line) => {
+      if (line.startsWith('{')) onLine(JSON.parse(line) as Record<string, unknown>);
+    });
+    void program.ended.then(({ status }) => {
+      if (this.#ending) return;
+      this.#gone ??= `${program.name} ended with status ${status}: ${program.lastWords()}`;
+      for (const look of this.#watched) look();
+    });
+  }
+
+  #over({ fault, headers, status }: RequestOver): void {
+    const id = String(headers['x-device-id']);
+    if (Number(headers['x-timestamp']) > BELIEVED_FROM) this.#found(`${id} believed a forged clock`);
+    if (fault !== 'none') this.#struck(fault, id);
+    else if (status === 200) this.#counted(id);
+  }
+
+  #struck(fault: Parameters<Strikes['struck']>[0], id: string): void {
+    this.strikes.struck(fault, id);
+    for (const look of this.#watched) look();
+  }
+
+  #counted(id: string): void {
+    this.strikes.counted(id);
+    this.#throughs.set(id, this.#through(id) + 1);
+    for (const look of this.#watched) look();
+  }
+
+  #hasAllStruck(): boolean {
+    return [...FAULT_NAMES, ...TLS_FAULTS].every((fault) => this.strikes.count(fault) >= TIMES);
+  }
+
+  /** Slow clients hang on to the gateway, and both devices must get something through all the same. */
+  async #outlast(kind: LorisKind, gateway: GatewaySide): Promise<void> {
+    const [one, other] = DEVICES;
+    const target = new URL(gateway.url);
+    const loris = startLoris({ target, kind, connections: LORIS_CONNECTIONS, deviceId: one, keyId: 'k1' });
+    try {
+      await loris.settled;
+      const [before, beforeOther] = [this.#through(one), this.#through(other)];
+      this.#struck(kind, one);
+      await this.#until(`deliveries behind clients of the kind ${kind}`, LORIS_PATIENCE_MS, () => {
+        return (
+          this.#through(one) >= before + LORIS_DELIVERIES && this.#through(other) >= beforeOther + LORIS_DELIVERIES
+        );
+      });
+    } finally {
+      loris.close();
+    }
+  }
+
+  #through(id: string): number {
+    return this.#throughs.get(id) ?? 0;
+  }
+
+  /** Resolves when it holds, which is looked at whenever something has happened; or when the time is over, and says so. */
+  #until(what: string, withinMs: number, holds: () => boolean): Promise<void> {
+    const { signal } = this.#options.ground;
+    return new Promise((resolve, reject) => {
+      const settle = (end: () => void): void => {
+        clearTimeout(timeout);
+        this.#watched.delete(look);
+        signal.removeEventListener('abort', look);
+        end();
+      };
+      const look = (): void => {
+        if (this.#gone !== undefined) settle(() => reject(new Error(this.#gone)));
+        else if (holds() || signal.aborted) settle(resolve);
+      };
+      const timeout = setTimeout(() => {
+        this.#found(`${what}: not within ${withinMs} ms`);
+        settle(resolve);
+      }, withinMs);
+      this.#watched.add(look);
+      signal.addEventListener('abort', look);
+      look();
+    });
+  }
+
+  async #judge(device: DeviceSide, account: AccountSays, gateway: GatewaySide): Promise<void> {
+    const { programs } = this.#options.ground;
+    const { id, journal } = device;
+    const url = new URL(gateway.url);
+    // Its certificate is for a name.
+    if (url.protocol === 'https:') url.hostname = 'localhost';
+    const quarantine = await device.exportQuarantine();
+    const task = { gateway: url.origin, deviceId: id, journal, account, quarantine, idsStay: true };
+    const verdict = await askOracle(programs, task, { env: { NODE_EXTRA_CA_CERTS: this.#options.scene.caFile } });
+    this.verdicts.set(id, verdict);
+    for (const problem of verdict.problems) this.#found(`${id}: ${problem}`);
+    if (verdict.gaps > 0) this.#found(`${id}: ${verdict.gaps} events given up`);
+    for (const line of (await readFile(quarantine, 'utf8')).split('\n').slice(0, -1)) {
+      const { code, event } = JSON.parse(line) as { code: string; event: { sensor: string } };
+      const isJust = code === 'sensor-limit' && event.sensor.startsWith('stray-');
+      if (!isJust) this.#found(`${id}: an event of ${event.sensor} in quarantine for ${code}, and nobody refused it`);
+    }
+  }
+
+  #found(problem: string): void {
+    if (!this.problems.includes(problem)) this.problems.push(problem);
+  }
+
+  #between(least: number, most: number): number {
+    return least + Math.floor(this.#random() * (most - least + 1));
+  }
+
+  #shuffled<T>(values: readonly T[]): T[] {
+    const left = [...values];
+    return values.map(() => left.splice(Math.floor(this.#random() * left.length), 1)[0]!);
+  }
+}
