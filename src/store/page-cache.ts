@@ -2,15 +2,25 @@
  * The pages in use, as they are on disk or about to be.
  *
  * Owns the merging: many deltas go into a page in memory, and it is encoded once per commit. Promises that all cold
- * pages of a commit are read together and that no more than the bound stays in memory after it. Works for one commit at
- * a time; after a failed one it must be cleared, for its pages are then ahead of the disk.
+ * pages of a commit are read together, that no more than the bound stays in memory after it, and that a commit of very
+ * many pages lets others have a turn. Works for one commit at a time; after a failed one it must be cleared, for its pages
+ * are then ahead of the disk.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from './errors.ts';
 import { pageKey } from './gateway-keys.ts';
 import type { Admission, PageKey, PageKind, PageOperator } from './gateway-store.ts';
 import { createLru, type Lru } from './lru.ts';
 import type { Operation, Rocks } from './rocks.ts';
 import { seal, unsealOrThrow } from './seal.ts';
+
+/** Of the pages kept between commits, as they are on disk: tens of thousands of usual ones, a few of the largest. */
+const CACHED_BYTES_MAX = 128 << 20;
+
+/** Read at a time; and after so many pages, or so many bytes of them, others have a turn. What usually shares a commit is less. */
+const PIECE_PAGES = 1_024;
+const PIECE_BYTES = 1 << 20;
+const PAGE_BYTES = PIECE_BYTES / PIECE_PAGES;
 
 export type PageChange<Page> = Admission<Page>['pages'][number];
 
@@ -48,22 +58,30 @@ class OperatorPageCache<Page> implements PageCache<Page> {
 
   constructor(operator: PageOperator<Page>, pagesMax: number) {
     this.#operator = operator;
-    this.#live = createLru(pagesMax);
+    this.#live = createLru(pagesMax, CACHED_BYTES_MAX);
   }
 
   async merge(rocks: Pick<Rocks, 'getMany'>, changes: readonly PageChange<Page>[]): Promise<Operation[]> {
+    const pace = createPace();
     const touched = new Map<string, Slot<Page>>();
-    const slots = changes.map(({ key }) => this.#touch(touched, key));
-    await this.#read(
-      rocks,
-      [...touched.values()].filter(({ page }) => page === undefined),
-    );
-    changes.forEach(({ key, delta }, i) => {
+    const slots: Slot<Page>[] = [];
+    for (const { key } of changes) {
+      slots.push(this.#touch(touched, key));
+      if (pace(PAGE_BYTES)) await nextTurn();
+    }
+    const cold = [...touched.values()].filter(({ page }) => page === undefined);
+    for (let at = 0; at < cold.length; at += PIECE_PAGES) await this.#read(rocks, cold.slice(at, at + PIECE_PAGES));
+    for (const [i, { key, delta }] of changes.entries()) {
       this.#operator.merge(key.kind, slots[i]!.page!, delta);
-    });
+      if (pace(PAGE_BYTES)) await nextTurn();
+    }
     const writes: Operation[] = [];
-    for (const { key, kind, page } of touched.values()) {
-      writes.push({ type: 'put', key, value: seal(key, this.#operator.encode(kind, page!)) });
+    for (const slot of touched.values()) {
+      const { id, key, kind, page } = slot;
+      const value = seal(key, this.#operator.encode(kind, page!));
+      this.#live.set(id, slot, value.length);
+      writes.push({ type: 'put', key, value });
+      if (pace(PAGE_BYTES + value.length)) await nextTurn();
     }
     this.#live.trim();
     return writes;
@@ -85,11 +103,23 @@ class OperatorPageCache<Page> implements PageCache<Page> {
 
   async #read(rocks: Pick<Rocks, 'getMany'>, cold: readonly Slot<Page>[]): Promise<void> {
     const values = await rocks.getMany(cold.map(({ key }) => key));
-    cold.forEach((slot, i) => {
+    const pace = createPace();
+    for (const [i, slot] of cold.entries()) {
       const value = values[i];
       slot.page =
         value === undefined ? this.#operator.empty(slot.kind) : decodePage(this.#operator, slot.kind, slot.key, value);
-      this.#live.set(slot.id, slot);
-    });
+      if (pace(PAGE_BYTES + (value?.length ?? 0))) await nextTurn();
+    }
   }
+}
+
+/** Tells whether a turn for others is due, once so many more bytes have been worked on. */
+function createPace(): (bytes: number) => boolean {
+  let done = 0;
+  return (bytes) => {
+    done += bytes;
+    if (done < PIECE_BYTES) return false;
+    done = 0;
+    return true;
+  };
 }

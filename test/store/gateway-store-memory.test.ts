@@ -29,6 +29,28 @@ test('what has not been used for longest goes first, but for what is kept', () =
   assert.equal(lru.size, 0);
 });
 
+test('what weighs more than the bound allows makes room, oldest use first', () => {
+  const lru = createLru<string>(10, 100);
+  for (const [key, weight] of [
+    ['a', 40],
+    ['b', 40],
+    ['c', 20],
+  ] as const)
+    lru.set(key, key, weight);
+  lru.trim();
+  assert.equal(lru.size, 3);
+  lru.set('a', 'a', 41);
+  lru.trim();
+  assert.deepEqual([lru.get('b'), lru.get('a'), lru.get('c')], [undefined, 'a', 'c']);
+  lru.set('d', 'd', 500);
+  lru.trim((value) => value === 'c');
+  assert.deepEqual([lru.size, lru.get('c')], [1, 'c'], 'what is larger than the bound alone goes too');
+  lru.clear();
+  lru.set('e', 'e', 100);
+  lru.trim();
+  assert.equal(lru.get('e'), 'e', 'nothing of what was cleared weighs any more');
+});
+
 /** Live ledgers over a disk that holds nothing, and what was read from it. */
 function ledgersOver(ledgersMax: number, committed = new Set<number>([0])) {
   const reads: number[] = [];
