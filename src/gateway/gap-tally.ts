@@ -10,7 +10,7 @@ import type { DevicePage } from './device-page.ts';
 import { countOf, lengthOf, subtract } from './ranges.ts';
 
 export interface GapTally {
-  /** Newly declared. */
+  /** Of the declared ones, those with anything new. */
   readonly ranges: readonly Range[];
   readonly delta: Pick<DevicePage, 'gaps' | 'gapsUnsummed' | 'gapSums'>;
 }
@@ -20,11 +20,10 @@ export function tallyGaps(ledger: LedgerView, declared: readonly DeclaredGap[]):
   const gapSums = new Map<string, Decimal>();
   const ranges: Range[] = [];
   let gapsUnsummed = 0;
-  const before = declared.length > 0 ? ledger.gaps() : [];
-  for (const gap of declared) {
-    const fresh = subtract([gap], [...before, ...ranges]);
-    const events = countOf(fresh);
-    ranges.push(...fresh);
+  for (const [i, gap] of declared.entries()) {
+    const { first, last } = gap;
+    const events = countOf(subtract(ledger.undeclared(first, last), declared.slice(0, i)));
+    if (events > 0) ranges.push({ first, last });
     gaps[gap.reason] += events;
     // Sums are of the whole gap; nobody can say what part of them a part of it has.
     if (gap.sums === null || events < lengthOf(gap)) gapsUnsummed += events;

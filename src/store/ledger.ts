@@ -54,6 +54,8 @@ export interface LedgerView {
   intervals(): Range[];
   /** Every range declared as given up, ascending. Some of it may have been processed all the same. */
   gaps(): Range[];
+  /** The parts of the range that were not declared as given up, ascending. Costs nothing for the gaps outside it. */
+  undeclared(first: number, last: number): Range[];
   /** Processed events. */
   readonly count: number;
   /** Sequences declared as given up that were not processed either. */
@@ -141,6 +143,11 @@ class SegmentLedger implements Ledger {
 
   gaps(): Range[] {
     return this.#gaps.ranges();
+  }
+
+  undeclared(first: number, last: number): Range[] {
+    assertRange({ first, last });
+    return this.#gaps.missing({ first, last });
   }
 
   add(segment: Segment): void {

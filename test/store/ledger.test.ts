@@ -165,7 +165,10 @@ test('whatever the order and the overlaps, it agrees with a plain set of ids', (
         }
         for (const sequence of inside) processed.add(sequence);
       } else if (step.do === 'gap') {
+        const undeclared = rangesOf(inside.filter((sequence) => !given.has(sequence)));
+        assert.deepEqual(ledger.undeclared(first, last), undeclared);
         ledger.addGap({ first, last });
+        assert.deepEqual(ledger.undeclared(first, last), []);
         for (const sequence of inside) given.add(sequence);
       } else {
         assertComparison(ledger, { first, last }, processed, new Set(step.others));
