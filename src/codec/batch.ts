@@ -6,11 +6,12 @@
  */
 import assert from 'node:assert';
 import { encode } from '@msgpack/msgpack';
-import { columnsFrom, decodeMsgpack } from './columns.ts';
+import { columnsInSteps, decodeMsgpack } from './columns.ts';
 import { parseDecimal } from './decimal.ts';
 import { CodecError } from './errors.ts';
 import { isName } from './event.ts';
 import { BATCH_EVENTS_MAX, GAPS_MAX, INTEGER_MAX, SEQUENCE_MAX } from './limits.ts';
+import { allAtOnce, type Steps } from './steps.ts';
 import type { EventTable } from './table.ts';
 
 /** The version that this codec writes and reads. */
@@ -21,6 +22,9 @@ export const STREAM_BYTES = 16;
 export type GapReason = 'quota' | 'damage';
 
 const GAP_REASONS: readonly GapReason[] = ['quota', 'damage'];
+
+/** The sums of a gap are read digit by digit: up to 512 of 800. */
+const GAP_WEIGHT = 65_536;
 
 /** A sequence range that the device gave up. */
 export interface DeclaredGap {
@@ -83,6 +87,11 @@ export function encodeBatch(header: BatchHeader, columns: Uint8Array): Uint8Arra
  * @throws CodecError `batch-malformed`, `batch-version`, `batch-limit` or `batch-column`
  */
 export function decodeBatch(bytes: Uint8Array): Batch {
+  return allAtOnce(decodeBatchInSteps(bytes));
+}
+
+/** As `decodeBatch`, with a step for each column. */
+export function* decodeBatchInSteps(bytes: Uint8Array): Steps<Batch> {
   const map = decodeMsgpack(bytes);
   if (map === null || typeof map !== 'object' || Array.isArray(map) || map instanceof Uint8Array) {
     throw malformed('a batch is a map');
@@ -103,7 +112,7 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   const sentAt = batch['sent'];
   if (typeof sentAt !== 'number' || !Number.isInteger(sentAt) || Math.abs(sentAt) > INTEGER_MAX)
     throw malformed('sent');
-  const table = columnsFrom(batch['columns']);
+  const table = yield* columnsInSteps(batch['columns']);
   if (table.count !== count) throw malformed(`${count} events announced, ${table.count} in the columns`);
   return {
     stream,
@@ -111,7 +120,7 @@ export function decodeBatch(bytes: Uint8Array): Batch {
     count,
     sentAt: sentAt + 0,
     queue: queueFrom(batch['queue']),
-    gaps: gapsFrom(batch['gaps']),
+    gaps: yield* gapsFrom(batch['gaps']),
     table,
   };
 }
@@ -127,17 +136,20 @@ function queueFrom(element: unknown): QueueState {
   return { recorded, queued, quarantined, gaps };
 }
 
-function gapsFrom(element: unknown): DeclaredGap[] {
+function* gapsFrom(element: unknown): Steps<DeclaredGap[]> {
   if (!Array.isArray(element)) throw malformed('gaps');
   if (element.length > GAPS_MAX) throw new CodecError('batch-limit', `more than ${GAPS_MAX} gaps`);
-  return element.map((gap) => {
+  const gaps: DeclaredGap[] = [];
+  for (const gap of element as unknown[]) {
     if (!Array.isArray(gap) || gap.length !== 4) throw malformed('gap');
     const first = sequence(gap[0], 'gap');
     const last = sequence(gap[1], 'gap');
     const reason = GAP_REASONS.find((known) => known === gap[2]);
     if (last < first || reason === undefined) throw malformed('gap');
-    return { first, last, reason, sums: sumsFrom(gap[3]) };
-  });
+    gaps.push({ first, last, reason, sums: sumsFrom(gap[3]) });
+    yield GAP_WEIGHT;
+  }
+  return gaps;
 }
 
 function sumsFrom(element: unknown): Record<string, string> | null {

@@ -25,6 +25,7 @@ import {
 } from './limits.ts';
 import { packMeasures, unpackMeasures } from './measures.ts';
 import { checkOutline } from './outline.ts';
+import { allAtOnce, type Steps } from './steps.ts';
 import { type Column, type EventTable, type Rows, startsOf } from './table.ts';
 
 const MEASURE = 0;
@@ -77,6 +78,11 @@ export function decodeMsgpack(bytes: Uint8Array): unknown {
 
 /** The table that a decoded columns element describes. */
 export function columnsFrom(element: unknown): EventTable {
+  return allAtOnce(columnsInSteps(element));
+}
+
+/** As `columnsFrom`, with a step for each column. */
+export function* columnsInSteps(element: unknown): Steps<EventTable> {
   const [count, sensors, order, times, fields] = tuple(element, 5, 'columns');
   if (!isCount(count)) throw fault('batch-malformed', 'count');
   if (count > BATCH_EVENTS_MAX) throw fault('batch-limit', `${count} events; ${BATCH_EVENTS_MAX} are the most`);
@@ -86,11 +92,15 @@ export function columnsFrom(element: unknown): EventTable {
   const list = array(fields, 'fields');
   if (list.length > COLUMNS_MAX) throw fault('batch-limit', `${list.length} columns; ${COLUMNS_MAX} are the most`);
   const left = { cells: BATCH_CELLS_MAX, texts: BATCH_TEXTS_MAX, textBytes: BATCH_TEXT_BYTES_MAX };
-  const columns = list.map((field) => columnFrom(field, count, left));
+  const columns: Column[] = [];
+  for (const field of list) {
+    columns.push(columnFrom(field, count, left));
+    yield count;
+  }
   if (new Set(columns.map((column) => `${column.kind} ${column.name}`)).size !== columns.length) {
     throw fault('batch-malformed', 'two columns of one name and kind');
   }
-  checkFields(columns, count);
+  yield* checkFields(columns, count);
   const starts = startsOf(places, names.length);
   for (let sensor = 0; sensor < names.length; sensor++) {
     if (starts[sensor] === starts[sensor + 1]) throw fault('batch-malformed', 'a sensor without an event');
@@ -182,7 +192,7 @@ function rowsFrom(element: unknown, count: number): Rows {
 }
 
 /** Every event has at least one field, not too many, and none twice: columns may share a name, but not a row. */
-function checkFields(columns: readonly Column[], count: number): void {
+function* checkFields(columns: readonly Column[], count: number): Steps<void> {
   const names = new Set(columns.map((column) => column.name));
   const everywhere = columns.some((column) => column.rows === null);
   if (names.size === columns.length && columns.length <= FIELDS_MAX && (everywhere || count === 0)) return;
@@ -197,6 +207,7 @@ function checkFields(columns: readonly Column[], count: number): void {
         fields[row]!++;
       }
     }
+    yield count;
   }
   if (fields.includes(0)) throw fault('batch-malformed', 'an event without a field');
   if (fields.some((many) => many > FIELDS_MAX))

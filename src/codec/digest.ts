@@ -6,6 +6,7 @@
  * Never a defence against forgery, which is the signature's work: it tells accidents apart.
  */
 import { wordsOf } from './doubles.ts';
+import { allAtOnce, type Steps } from './steps.ts';
 import { type Column, type EventTable, rowsInSequence } from './table.ts';
 
 /** Digests of parts of one table's events, 0-based in sequence order. */
@@ -19,7 +20,12 @@ interface Lanes {
 
 /** Digests over the table's events, of which the first has sequence `first`. */
 export function digestOf(table: EventTable, first: number): RangeDigest {
-  const { low, high } = eventLanes(table, first);
+  return allAtOnce(digestInSteps(table, first));
+}
+
+/** As `digestOf`, with a step for each column. */
+export function* digestInSteps(table: EventTable, first: number): Steps<RangeDigest> {
+  const { low, high } = yield* eventLanes(table, first);
   return (from, to) => {
     let lowSum = 0;
     let highSum = 0;
@@ -31,8 +37,8 @@ export function digestOf(table: EventTable, first: number): RangeDigest {
   };
 }
 
-function eventLanes(table: EventTable, first: number): Lanes {
-  const rows = rowLanes(table);
+function* eventLanes(table: EventTable, first: number): Steps<Lanes> {
+  const rows = yield* rowLanes(table);
   const rowOf = rowsInSequence(table);
   const low = new Int32Array(table.count);
   const high = new Int32Array(table.count);
@@ -47,7 +53,7 @@ function eventLanes(table: EventTable, first: number): Lanes {
 }
 
 /** Fields are added up, so that the order of columns makes no difference. */
-function rowLanes(table: EventTable): Lanes {
+function* rowLanes(table: EventTable): Steps<Lanes> {
   const low = new Int32Array(table.count);
   const high = new Int32Array(table.count);
   const times = wordsOf(table.times);
@@ -59,7 +65,10 @@ function rowLanes(table: EventTable): Lanes {
       high[row] = mix(times[2 * row + 1]! ^ lane ^ seed.high);
     }
   }
-  for (const column of table.columns) addColumn(column, low, high);
+  for (const column of table.columns) {
+    addColumn(column, low, high);
+    yield table.count;
+  }
   return { low, high };
 }
 

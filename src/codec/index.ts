@@ -17,5 +17,6 @@ export * from './event.ts';
 export * from './limits.ts';
 export { type Measures, sumMeasures } from './measures.ts';
 export * from './signature.ts';
+export * from './steps.ts';
 export * from './table.ts';
 export * from './table-builder.ts';

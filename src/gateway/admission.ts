@@ -3,20 +3,21 @@
  *
  * Owns the judgement new, duplicate or collision, and what each of them writes. Promises that the same id with the same
  * content adds nothing, however often it comes, and that nothing of a batch with a collision is stored. Never waits while
- * it decides: where only kept batches can tell, it stores nothing, looks them up and decides again.
+ * it decides: where only kept batches can tell, or counting takes long, it stores nothing, does that and decides again.
  */
-import { type Acknowledgement, type Batch, digestOf, sliceTable } from '../codec/index.ts';
+import { type Acknowledgement, type Batch, digestInSteps } from '../codec/index.ts';
 import type { AcceptedBatch, Admission, GatewayStore, LedgerView, Range } from '../store/index.ts';
 import type { Archive, DigestOf } from './archive.ts';
 import { type DevicePage, emptyDevicePage } from './device-page.ts';
 import { GatewayError } from './errors.ts';
 import { createEvidence } from './evidence.ts';
 import { tallyGaps } from './gap-tally.ts';
-import { BATCH_PAGES_MAX, COLLISIONS_MAX } from './limits.ts';
-import { devicePageKey, type Page, pageOperator } from './pages.ts';
-import { countOf, lengthOf } from './ranges.ts';
+import { BATCH_RANGES_MAX, COLLISIONS_MAX } from './limits.ts';
+import { devicePageKey, type Page } from './pages.ts';
+import { areEqual, countOf } from './ranges.ts';
 import type { KnownSensors, Sensors } from './sensors.ts';
 import { type PageDelta, tally } from './tally.ts';
+import { createWork, inTurns, type Work } from './turns.ts';
 
 /** A batch whose signature was right, with what the request said besides. */
 export interface Arrival {
@@ -49,35 +50,56 @@ export interface AdmissionsOptions {
   readonly sensors: Sensors;
 }
 
+/** What the missing events add to pages, as far as that has been counted. */
+interface Counting {
+  readonly missing: readonly Range[];
+  readonly work: Work<PageDelta[]>;
+}
+
 export function createAdmissions({ store, archive, sensors }: AdmissionsOptions): Admissions {
+  /** What takes long to count takes memory too: one batch at a time, until it is stored. */
+  let longTurn: Promise<unknown> = Promise.resolve();
+  const inLongTurn = (work: () => Promise<void>): Promise<void> => {
+    const done = longTurn.then(work);
+    longTurn = done.catch(() => {});
+    return done;
+  };
+
   return {
     async admit(arrival) {
       const { deviceId, batch } = arrival;
       const stream = Buffer.from(batch.stream).toString('hex');
       const key = { deviceId, stream };
-      const mine = digestsOf(batch);
+      const mine = await digestsOf(batch);
       const evidence = createEvidence(mine);
       const known = await sensors.of(deviceId);
       let missing: readonly Range[] = [];
       let open: readonly Range[] = [];
       let unverified = 0;
+      let counting = countingOf(arrival, []);
       const decide = (ledger: LedgerView): Admission<Page> | null => {
         if (batch.count > 0) {
           const last = batch.first + batch.count - 1;
+          missing = ledger.missing(batch.first, last);
+          if (missing.length > BATCH_RANGES_MAX) throw tooManyRanges();
           const weighing = evidence.weigh(ledger, batch.first, last);
           open = weighing.open;
           if (open.length > 0) return null;
           if (weighing.collisions.length > 0) throw collision(weighing.collisions);
           unverified = countOf(weighing.unverified);
-          missing = ledger.missing(batch.first, last);
         }
-        return admissionOf(arrival, ledger, missing, mine, known);
+        if (!areEqual(counting.missing, missing)) counting = countingOf(arrival, missing);
+        return counting.work.advance() ? admissionOf(arrival, ledger, counting, mine, known) : null;
+      };
+      const decideAgain = async (): Promise<void> => {
+        if (open.length > 0) evidence.add(open, await archive.find(key, open));
+        else await counting.work.finish();
+        await store.ingest(key, decide);
       };
       try {
         await store.ingest(key, decide);
-        while (open.length > 0) {
-          evidence.add(open, await archive.find(key, open));
-          await store.ingest(key, decide);
+        while (open.length > 0 || !counting.work.isDone) {
+          await (open.length > 0 ? decideAgain() : inLongTurn(decideAgain));
         }
       } catch (error) {
         // What was to be stored may have been taken in already, and was not stored.
@@ -95,7 +117,7 @@ export function createAdmissions({ store, archive, sensors }: AdmissionsOptions)
 function admissionOf(
   arrival: Arrival,
   ledger: LedgerView,
-  missing: readonly Range[],
+  { missing, work }: Counting,
   mine: DigestOf,
   known: KnownSensors,
 ): Admission<Page> | null {
@@ -104,7 +126,7 @@ function admissionOf(
   const isNew = missing.length > 0 || gaps.ranges.length > 0;
   // A batch without events is a report, and one report changes nothing the second time.
   if (!isNew && batch.count > 0) return null;
-  const events = eventPages(deviceId, batch, missing);
+  const events = work.result;
   known.admit(events);
   const device: DevicePage = {
     ...emptyDevicePage(),
@@ -126,25 +148,8 @@ function admissionOf(
   return { ...admission, batch: accepted };
 }
 
-/** What the missing events add to pages, each page once. */
-function eventPages(deviceId: string, { table, first }: Batch, missing: readonly Range[]): PageDelta[] {
-  const [deltas = [], ...others] = missing.map((range) => {
-    const from = range.first - first;
-    return tally(deviceId, sliceTable(table, from, from + lengthOf(range)), range.first);
-  });
-  const pages = new Map(others.length > 0 ? deltas.map((delta) => [identityOf(delta), delta]) : []);
-  for (const delta of others.flat()) {
-    const there = pages.get(identityOf(delta));
-    if (there === undefined) pages.set(identityOf(delta), delta);
-    else pageOperator.merge(delta.key.kind, there.delta, delta.delta);
-  }
-  const result = others.length > 0 ? [...pages.values()] : deltas;
-  if (result.length <= BATCH_PAGES_MAX) return result;
-  throw new GatewayError('batch-limit', `touches ${result.length} pages; ${BATCH_PAGES_MAX} are the most`);
-}
-
-function identityOf({ key }: PageDelta): string {
-  return `${key.kind} ${key.start} ${key.sensor}`;
+function countingOf({ deviceId, batch }: Arrival, missing: readonly Range[]): Counting {
+  return { missing, work: createWork(tally(deviceId, batch.table, batch.first, missing)) };
 }
 
 function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): AcceptedBatch {
@@ -158,9 +163,13 @@ function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): A
   return { first, last: first + count - 1, tsMin, tsMax, receivedAt, encoding: contentEncoding, body };
 }
 
-function digestsOf({ table, first: start }: Batch): DigestOf {
-  const digest = digestOf(table, start);
+async function digestsOf({ table, first: start }: Batch): Promise<DigestOf> {
+  const digest = await inTurns(digestInSteps(table, start));
   return (first, last) => digest(first - start, last - start + 1);
+}
+
+function tooManyRanges(): GatewayError {
+  return new GatewayError('batch-limit', `would be counted in more than ${BATCH_RANGES_MAX} separate ranges`);
 }
 
 function collision(ranges: readonly Range[]): GatewayError {

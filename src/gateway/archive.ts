@@ -4,10 +4,11 @@
  * Owns the look-up of ids in retained batches. Promises one look-up at a time, since each may read many batches, and that
  * a batch which cannot be read any more says nothing rather than fails. Never looks at what the batch that came now holds.
  */
-import { CodecError, decodeBatch, digestOf, inflateBody } from '../codec/index.ts';
+import { CodecError, decodeBatchInSteps, digestInSteps, inflateBody } from '../codec/index.ts';
 import type { GatewayStore, Range, RetainedBatch, StreamKey } from '../store/index.ts';
 import type { Page } from './pages.ts';
 import { intersect, subtract } from './ranges.ts';
+import { inTurns } from './turns.ts';
 
 /** Ids whose content is known. */
 export interface Finding extends Range {
@@ -56,8 +57,9 @@ async function findAll(
 
 async function digestsIn(batch: RetainedBatch): Promise<DigestOf | undefined> {
   try {
-    const { first: start, table } = decodeBatch(await inflateBody(batch.encoding, batch.body));
-    const digest = digestOf(table, start);
+    const bytes = await inflateBody(batch.encoding, batch.body);
+    const { first: start, table } = await inTurns(decodeBatchInSteps(bytes));
+    const digest = await inTurns(digestInSteps(table, start));
     return (first, last) => digest(first - start, last - start + 1);
   } catch (error) {
     if (error instanceof CodecError) return undefined;

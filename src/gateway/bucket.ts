@@ -4,6 +4,7 @@
  * Owns the division of time and how several buckets become one. Promises that the order and grouping of what is combined
  * makes no difference. Never changes: combining gives a new one.
  */
+import type { Steps } from '../codec/index.ts';
 import { type Aggregate, combineAll } from './aggregate.ts';
 
 /**
@@ -30,6 +31,10 @@ export interface Bucket {
   readonly aggregates: readonly (Aggregate | undefined)[];
 }
 
+/** What an aggregate weighs that is combined with others (see `Steps`), and how many are at a time: an hour's minutes. */
+const COMBINE_WEIGHT = 8;
+const GROUP_MAX = 61;
+
 /** One bucket, with the number of the first. */
 function combineBuckets(buckets: readonly Bucket[]): Bucket {
   const [{ number, aggregates: ofFirst }] = buckets as readonly [Bucket];
@@ -41,16 +46,21 @@ function combineBuckets(buckets: readonly Bucket[]): Bucket {
 }
 
 /** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */
-export function coarser(buckets: readonly Bucket[], factor: number): Bucket[] {
+export function* coarser(buckets: readonly Bucket[], factor: number): Steps<Bucket[]> {
   const result: Bucket[] = [];
   const numberOf = ({ number }: Bucket) => (factor === Infinity ? 0 : Math.floor(number / factor));
   for (let from = 0; from < buckets.length; ) {
     const number = numberOf(buckets[from]!);
-    let to = from + 1;
-    while (to < buckets.length && numberOf(buckets[to]!) === number) to++;
-    const { events, aggregates } = to === from + 1 ? buckets[from]! : combineBuckets(buckets.slice(from, to));
+    let { events, aggregates } = buckets[from++]!;
+    while (from < buckets.length && numberOf(buckets[from]!) === number) {
+      const group: Bucket[] = [{ number, events, aggregates }];
+      while (group.length < GROUP_MAX && from < buckets.length && numberOf(buckets[from]!) === number) {
+        group.push(buckets[from++]!);
+      }
+      ({ events, aggregates } = combineBuckets(group));
+      yield COMBINE_WEIGHT * group.length * aggregates.length;
+    }
     result.push({ number, events, aggregates });
-    from = to;
   }
   return result;
 }

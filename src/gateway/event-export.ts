@@ -5,9 +5,10 @@
  * stream and sequence, and that no more is read than the client takes. Never holds more than one batch.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { decodeBatch, eventsOf, inflateBody, type TelemetryEvent } from '../codec/index.ts';
+import { decodeBatchInSteps, eventsOf, inflateBody, type TelemetryEvent } from '../codec/index.ts';
 import type { GatewayStore, RetainedBatch } from '../store/index.ts';
 import type { Page } from './pages.ts';
+import { inTurns } from './turns.ts';
 
 export interface ExportQuery {
   /** Events from this time on, epoch milliseconds. */
@@ -46,7 +47,7 @@ async function* linesOf(
   next: number,
   wanted: (event: TelemetryEvent) => boolean,
 ): AsyncGenerator<string, void, void> {
-  const { first, table } = decodeBatch(await inflateBody(batch.encoding, batch.body));
+  const { first, table } = await inTurns(decodeBatchInSteps(await inflateBody(batch.encoding, batch.body)));
   let sequence = next;
   let text = '';
   for (const event of eventsOf(table, next - first)) {

@@ -4,8 +4,9 @@
  * Owns the guess at what a body comes to. Promises that bodies which inflate as bodies do are worked on side by side, and
  * that those which come to much more are worked on few at a time. Never looks at a body whose signature is not right.
  */
-import { BATCH_BYTES_MAX, type Batch, CodecError, decodeBatch, inflateBody } from '../codec/index.ts';
+import { BATCH_BYTES_MAX, type Batch, CodecError, decodeBatchInSteps, inflateBody } from '../codec/index.ts';
 import type { Flow } from './flow.ts';
+import { inTurns } from './turns.ts';
 
 /** Batches seldom inflate to more than this many times their body. */
 const RATIO = 64;
@@ -26,7 +27,7 @@ export async function inflateBatch(flow: Flow, contentEncoding: string, body: Ui
     return flow.inTurn(bytesMax, async () => {
       const bytes = await inflateBody(contentEncoding, body, bytesMax);
       // failpoint: body-inflated
-      const batch = decodeBatch(bytes);
+      const batch = await inTurns(decodeBatchInSteps(bytes));
       // failpoint: batch-decoded
       return batch;
     });

@@ -5,7 +5,7 @@
  * machine: whoever runs a gateway sets what differs.
  */
 import assert from 'node:assert';
-import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX } from '../codec/index.ts';
+import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, SENSORS_MAX } from '../codec/index.ts';
 
 /** What whoever runs a gateway may set. */
 export interface GatewayLimits {
@@ -45,8 +45,20 @@ export const DEFAULT_LIMITS: GatewayLimits = {
 /** Measures of one sensor. A page of totals holds each of them, and is written with every batch. */
 export const SENSOR_MEASURES_MAX = 512;
 
-/** Pages that one batch may touch: one event an hour apart each is two. Bounds how long one batch can hold the process. */
-export const BATCH_PAGES_MAX = 32_768;
+/** Pages that one batch may touch: four for each sensor at least. Bounds what one batch can have read and written. */
+export const BATCH_PAGES_MAX = 4 * SENSORS_MAX;
+
+/**
+ * Sums that one batch may come to by the minute: as many as a usual batch of events a minute apart, of 64 measures each.
+ * Each takes a microsecond or more and 300 bytes, while a column of them may take ten bytes on the wire.
+ */
+export const BATCH_AGGREGATES_MAX = 4 * BATCH_EVENTS_MAX;
+
+/**
+ * Separate ranges that are counted of one batch, where others between them were before. Hardly any batch has two; what is
+ * looked up, compared and stored for each takes longer the more there are.
+ */
+export const BATCH_RANGES_MAX = 1_024;
 
 /** Ranges of one collision that are named; the device moves them aside, sends the rest again and hears of the next. */
 export const COLLISIONS_MAX = 64;

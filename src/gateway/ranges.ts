@@ -1,7 +1,7 @@
 /**
  * Ranges: arithmetic on lists of closed sequence ranges.
  *
- * Owns union and difference. Promises results that are ascending, disjoint and never adjacent, whatever the order of what
+ * Owns union, difference and equality. Promises results that are ascending, disjoint and never adjacent, whatever the order of what
  * comes in. Never changes a list that it was given.
  */
 import type { Range } from '../store/index.ts';
@@ -13,6 +13,10 @@ export function lengthOf(range: Range): number {
 /** Sequences in a list of disjoint ranges. */
 export function countOf(ranges: readonly Range[]): number {
   return ranges.reduce((sum, range) => sum + lengthOf(range), 0);
+}
+
+export function areEqual(a: readonly Range[], b: readonly Range[]): boolean {
+  return a.length === b.length && a.every(({ first, last }, i) => first === b[i]!.first && last === b[i]!.last);
 }
 
 /** Everything that is in one of the ranges. */

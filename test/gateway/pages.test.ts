@@ -4,9 +4,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   addDecimals,
+  allAtOnce,
   createTableBuilder,
   type Decimal,
   decimalOf,
+  type EventTable,
   formatDecimal,
   type TelemetryEvent,
 } from '../../src/codec/index.ts';
@@ -15,7 +17,7 @@ import type { Bucket } from '../../src/gateway/bucket.ts';
 import { bucketsOf, createBucketPage } from '../../src/gateway/bucket-page.ts';
 import { type DevicePage, emptyDevicePage } from '../../src/gateway/device-page.ts';
 import { bucketPageOf, type Page, pageOperator } from '../../src/gateway/pages.ts';
-import { tally } from '../../src/gateway/tally.ts';
+import { type PageDelta, tally } from '../../src/gateway/tally.ts';
 import type { PageKind } from '../../src/store/index.ts';
 import { seedOf } from '../store/random.ts';
 
@@ -39,7 +41,7 @@ const event: fc.Arbitrary<TelemetryEvent> = fc.record({
 const deltas = fc.array(event, { minLength: 1, maxLength: 25 }).map((events) => {
   const builder = createTableBuilder();
   for (const one of events) assert(builder.add(one));
-  return tally('d', builder.build(), 1);
+  return tallied(builder.build(), 1);
 });
 
 const devicePage: fc.Arbitrary<DevicePage> = fc.record({
@@ -146,7 +148,7 @@ test('a page comes back from its bytes as it was', (t) => {
 });
 
 test('bytes that are no page are refused', (t) => {
-  const [first] = tally('d', tableOf([{ ts: 5, sensor: 's', fields: { volume: 1.5 } }]), 1);
+  const [first] = tallied(tableOf([{ ts: 5, sensor: 's', fields: { volume: 1.5 } }]), 1);
   const bytes = pageOperator.encode('total', first!.delta);
   const device = pageOperator.encode('device', emptyDevicePage());
   for (const [kind, whole] of [
@@ -185,7 +187,7 @@ test('a tally is what a loop over events comes to', (t) => {
           ['day', 86_400_000],
         ] as const) {
           const found = new Map<string, unknown>();
-          for (const { key, delta } of tally('d', tableOf(events), first)) {
+          for (const { key, delta } of tallied(tableOf(events), first)) {
             if (key.kind !== kind) continue;
             const { names } = bucketPageOf(delta);
             for (const bucket of bucketsOf(bucketPageOf(delta)))
@@ -198,9 +200,34 @@ test('a tally is what a loop over events comes to', (t) => {
   );
 });
 
+test('a tally of some of the events is that of these events alone', (t) => {
+  check(
+    t,
+    fc.property(fc.array(fc.tuple(event, fc.boolean()), { minLength: 1, maxLength: 60 }), (chosen) => {
+      const missing = chosen.flatMap(([, isMissing], i) => (isMissing ? [{ first: i + 1, last: i + 1 }] : []));
+      const some = allAtOnce(tally('d', tableOf(chosen.map(([one]) => one)), 1, missing));
+      const alone = chosen.flatMap(([one, isMissing], i) => (isMissing ? tallied(tableOf([one]), i + 1) : []));
+      const read = (deltas: readonly PageDelta[]) => {
+        const pages = new Map<string, Page>();
+        for (const { key, delta } of deltas) {
+          const id = JSON.stringify(key);
+          const page = pages.get(id) ?? pageOperator.empty(key.kind);
+          pageOperator.merge(key.kind, page, delta);
+          pages.set(id, page);
+        }
+        return Array.from(pages, ([id, page]) => {
+          const { names } = bucketPageOf(page);
+          return [id, bucketsOf(bucketPageOf(page)).map((bucket) => shown(names, bucket))] as const;
+        }).sort(([a], [b]) => (a < b ? -1 : 1));
+      };
+      assert.deepEqual(read(some), read(alone));
+    }),
+  );
+});
+
 test('page of a delta begins where its buckets begin', () => {
   const ts = Date.UTC(2024, 1, 29, 13, 59, 59, 999);
-  const starts = tally('d', tableOf([{ ts, sensor: 's', fields: { volume: 1 } }]), 1).map(({ key }) => [
+  const starts = tallied(tableOf([{ ts, sensor: 's', fields: { volume: 1 } }]), 1).map(({ key }) => [
     key.kind,
     key.start,
   ]);
@@ -215,11 +242,7 @@ test('page of a delta begins where its buckets begin', () => {
 test('a page that only gets later buckets keeps the earlier ones packed', () => {
   const page = createBucketPage(60_000);
   for (let minute = 0; minute < 10; minute++) {
-    const [, delta] = tally(
-      'd',
-      tableOf([{ ts: minute * 60_000, sensor: 's', fields: { volume: minute } }]),
-      minute + 1,
-    );
+    const [, delta] = tallied(tableOf([{ ts: minute * 60_000, sensor: 's', fields: { volume: minute } }]), minute + 1);
     pageOperator.merge('minute', page, delta!.delta);
     pageOperator.encode('minute', page);
     assert.deepEqual([page.packed.count, page.open.length], [minute, 1]);
@@ -229,6 +252,11 @@ test('a page that only gets later buckets keeps the earlier ones packed', () => 
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
   );
 });
+
+/** What all of a table's events add. */
+function tallied(table: EventTable, first: number): PageDelta[] {
+  return allAtOnce(tally('d', table, first, [{ first, last: first + table.count - 1 }]));
+}
 
 function tableOf(events: readonly TelemetryEvent[]) {
   const builder = createTableBuilder();
