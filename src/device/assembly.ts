@@ -191,8 +191,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     try {
       await this.#recorder.flush();
       const { next } = this.#queue;
-      while (this.#queue.head < next || !this.#gaps.idle || !this.#sync.reported)
-        await once(this.#progress, 'made', { signal: stop });
+      while (this.#queue.head < next || !this.#sync.reported) await once(this.#progress, 'made', { signal: stop });
     } finally {
       calm();
     }

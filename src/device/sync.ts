@@ -35,7 +35,7 @@ export interface Sync {
   /** Sequence that the next batch begins with: what lies before it may be at the gateway. */
   readonly cursor: number;
   readonly inFlight: number;
-  /** False while the gateway does not know what is in quarantine. */
+  /** False while the gateway does not know of a gap, or of what is in quarantine. */
   readonly reported: boolean;
   /** Something was committed. */
   wake(): void;
@@ -85,7 +85,7 @@ class SyncLoop implements Sync {
   }
 
   get reported(): boolean {
-    return this.#untold === undefined && !this.#telling;
+    return this.#options.gaps.idle && this.#untold === undefined && !this.#telling;
   }
 
   wake(): void {
