@@ -78,8 +78,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'count a gap each time it is declared',
     file: 'src/gateway/gap-tally.ts',
-    find: 'const fresh = subtract([gap], [...before, ...ranges]);',
-    replace: 'const fresh = subtract([gap], ranges);',
+    find: 'subtract(ledger.undeclared(first, last), declared.slice(0, i))',
+    replace: 'subtract([gap], declared.slice(0, i))',
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {
