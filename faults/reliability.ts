@@ -4,6 +4,7 @@
  * Owns the parts of that page between its marks, one for each campaign and one for the deliberate bugs. Promises to leave
  * every other word alone, and the part of a campaign that did not run. Never writes a sentence.
  */
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { recoveryText } from './report.ts';
@@ -11,8 +12,6 @@ import type { CampaignReport } from './run.ts';
 import type { MutantReport } from './trial.ts';
 
 const PAGE = new URL('../RELIABILITY.md', import.meta.url);
-
-const MACHINE = `Node ${process.versions.node}, ${process.platform} ${process.arch}, ${cpus().length} processors`;
 
 export async function writeCampaigns(reports: readonly CampaignReport[]): Promise<void> {
   await replaceParts(reports.map((report) => [report.name, campaignPart(report)]));
@@ -23,7 +22,7 @@ export async function writeMutants(reports: readonly MutantReport[]): Promise<vo
     ...[mutant.name, `\`${mutant.file}\``, caught?.campaign ?? '**not caught**'],
     (caught?.what ?? '').replace(/[|<>]/g, ' ').slice(0, 160),
   ]);
-  const part = [...tableLines(['deliberate bug', 'in', 'caught by', 'as'], rows), '', `${today()}, ${MACHINE}`];
+  const part = [...tableLines(['deliberate bug', 'in', 'caught by', 'as'], rows), '', `${whereAndWhen()}`];
   await replaceParts([['mutants', part.join('\n')]]);
 }
 
@@ -39,7 +38,7 @@ function campaignPart({ title, unit, seed, size, seconds, result, skipped, broke
   const columns = ['fault', 'injected', 'events at stake', 'lost', 'doubled', 'recovered in (median, longest)'];
   const how = `${result.done.toLocaleString('en')} of ${size.toLocaleString('en')} ${unit}`;
   const found = result.findings.length === 0 ? 'nothing found' : `**${result.findings.length} findings**`;
-  const what = `${how}, ${found}; seed ${seed}, ${Math.round(seconds)} s, ${today()}, ${MACHINE}`;
+  const what = `${how}, ${found}; seed ${seed}, ${Math.round(seconds)} s, ${whereAndWhen()}`;
   return [head, '', ...tableLines(columns, rows), '', what].join('\n');
 }
 
@@ -59,6 +58,8 @@ async function replaceParts(parts: readonly (readonly [name: string, text: strin
   await writeFile(PAGE, page);
 }
 
-function today(): string {
-  return new Date().toISOString().slice(0, 10);
+function whereAndWhen(): string {
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: new URL('.', PAGE), encoding: 'utf8' });
+  const machine = `Node ${process.versions.node}, ${process.platform} ${process.arch}, ${cpus().length} processors`;
+  return `${new Date().toISOString().slice(0, 10)}, commit ${commit.trim()}, ${machine}`;
 }
