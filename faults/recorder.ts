@@ -33,6 +33,7 @@ export interface RecorderTask {
   readonly around: number;
   /** As `telemetry` has it. */
   readonly strays?: number;
+  readonly scatter?: number;
   /** Queues what is in quarantine again, meanwhile. */
   readonly retryQuarantine?: boolean;
   /** Decides every stream: two starts with the same dice begin the same one. Default: no two streams are alike. */
@@ -43,7 +44,7 @@ const BURST_MAX = 64;
 const STREAM_BYTES = 16;
 
 const task = ownTask<RecorderTask>();
-const { seed, serial, events, around, strays = 0, pauseMaxMs = 4 } = task;
+const { seed, serial, events, around, strays = 0, scatter = 0, pauseMaxMs = 4 } = task;
 const random = createRandom(seed);
 const dice = task.dice === undefined ? undefined : createRandom(task.dice);
 const journal = openSync(task.journal, 'a', 0o600);
@@ -68,7 +69,7 @@ device.on('link', ({ state, reason }) => say({ link: state, reason }));
 say({ opened: device.status().queued.events });
 
 const retried = task.retryQuarantine ? device.retryQuarantine() : undefined;
-const source = telemetry({ random, serial, around, strays });
+const source = telemetry({ random, serial, around, strays, scatter });
 let left = events ?? Number.POSITIVE_INFINITY;
 let refused = 0;
 while (left > 0 && !stop.signal.aborted) {

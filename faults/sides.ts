@@ -131,6 +131,7 @@ export interface DeviceRun {
   readonly caFile?: string;
   readonly around?: number;
   readonly strays?: number;
+  readonly scatter?: number;
   readonly retryQuarantine?: boolean;
   readonly dice?: number;
 }

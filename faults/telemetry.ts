@@ -14,6 +14,8 @@ export interface TelemetryOptions {
   readonly around: number;
   /** How often an event comes from a sensor of its own, from 0 to 1: a gateway may be told to have few. Default 0. */
   readonly strays?: number;
+  /** How often the time jumps within months, from 0 to 1, so that a batch touches hundreds of pages. Default 0. */
+  readonly scatter?: number;
 }
 
 const SENSORS = ['inlet', 'outlet', 'tank-3', 'ünïcode ✓'] as const;
@@ -24,6 +26,7 @@ const STRAYS = 900;
 
 /** Event times lie within this of `around`, milliseconds: enough for several pages of minutes. */
 const SPREAD_MS = 12 * 3_600_000;
+const SCATTER_MS = 150 * 86_400_000;
 
 /** Gives one attempt after the other, without end. */
 export function* telemetry({
@@ -31,11 +34,13 @@ export function* telemetry({
   serial,
   around,
   strays = 0,
+  scatter = 0,
 }: TelemetryOptions): Generator<AttemptLine, never, void> {
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
   let ts = around;
   for (let next = serial; ; next++) {
-    ts = random() < 0.02 ? around + Math.floor((random() - 0.5) * SPREAD_MS) : ts + Math.floor(random() * 2_000);
+    const jumpMs = scatter > 0 && random() < scatter ? SCATTER_MS : random() < 0.02 ? SPREAD_MS : 0;
+    ts = jumpMs > 0 ? around + Math.floor((random() - 0.5) * jumpMs) : ts + Math.floor(random() * 2_000);
     const measures: Record<string, string> = { serial: String(next), volume: numberText(random) };
     if (random() < 0.5) measures['temperature'] = numberText(random);
     const notes: Record<string, string | boolean> = {};

@@ -46,7 +46,14 @@ export function drawPeriod(
     lingerMs: pick(random, [0, 5, 50]),
     reserveBytes: pick(random, [0, 1 << 20, 4 << 20]),
   };
-  const run = { seed: Math.floor(random() * 2 ** 32), events: null, pauseMaxMs: pick(random, [4, 20, 60]), options };
+  const run = {
+    seed: Math.floor(random() * 2 ** 32),
+    events: null,
+    pauseMaxMs: pick(random, [1, 4, 20]),
+    // Commits of more operations than are handed to RocksDB at once, too.
+    scatter: pick(random, [0, 0.4]),
+    options,
+  };
   return { isLinked, word, lastsMs, run };
 }
 
