@@ -157,6 +157,8 @@ class JsonKeyFile implements KeyFile {
       return result;
     } finally {
       await rm(lock, { force: true });
+      // The lock's end too: a power cut would bring it back, with nobody to let go of it.
+      await syncDirectory(dirname(path));
     }
   }
 }
@@ -247,7 +249,10 @@ async function acquire(lock: string): Promise<void> {
   }
 }
 
-/** Complete or not at all, also after a power cut. Whoever holds the lock is the only writer of the draft. */
+/**
+ * Complete or not at all, also after a power cut; whether it stays is the caller's to see to. Whoever holds the lock is the
+ * only writer of the draft.
+ */
 async function replaceFile(path: string, text: string): Promise<void> {
   const draft = `${path}.tmp`;
   await rm(draft, { force: true });
@@ -259,5 +264,4 @@ async function replaceFile(path: string, text: string): Promise<void> {
     await file.close();
   }
   await rename(draft, path);
-  await syncDirectory(dirname(path));
 }

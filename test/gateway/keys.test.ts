@@ -6,12 +6,13 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createKeyFile, type KeyFile, type WatchedKeyRing, watchKeyFile } from '../../src/gateway/index.ts';
+import { powerDisk } from '../faults/power-disk.ts';
 import { temporaryFolder } from './gateway-fixture.ts';
 
 const NOW = Date.UTC(2024, 0, 1);
 
-async function keyFile(t: TestContext): Promise<{ path: string; file: KeyFile }> {
-  const path = join(await temporaryFolder(t), 'keys.json');
+async function keyFile(t: TestContext, folder?: string): Promise<{ path: string; file: KeyFile }> {
+  const path = join(folder ?? (await temporaryFolder(t)), 'keys.json');
   let made = 0;
   const randomBytes = (count: number) => Buffer.alloc(count, ++made);
   return { path, file: createKeyFile({ path, clock: () => NOW, randomBytes }) };
@@ -49,6 +50,24 @@ test('a device gets a key, a second one, and loses the first', async (t) => {
   assert.deepEqual(await file.list(), new Map([['d', [{ ...first, revokedAt: NOW }, second]]]));
   assert.equal((await file.rotate('d')).keyId, 'k3');
   assert.equal((await file.revoke('d')).length, 2);
+});
+
+test('every change outlasts a power cut, and its lock does not', async (t) => {
+  const disk = await powerDisk(t);
+  if (disk === undefined) return;
+  const { file } = await keyFile(t, disk.path);
+  const liveKeys = async () => (await file.list()).get('d')?.filter(({ revokedAt }) => revokedAt === null);
+  for (const [change, live] of [
+    [() => file.add('d'), 1],
+    [() => assert.rejects(file.add('d'), { code: 'device-exists' }), 1],
+    [() => file.rotate('d'), 2],
+    [() => file.revoke('d', 'k1'), 1],
+  ] as const) {
+    await change();
+    disk.cut();
+    await disk.restore();
+    assert.equal((await liveKeys())?.length, live);
+  }
 });
 
 test('what cannot be is refused by its code, and changes nothing', async (t) => {
