@@ -17,6 +17,8 @@ export interface LogFindings {
   readonly brokenAt: number | undefined;
   /** Where a write begins that failed halfway, and was written once more when the log was closed. */
   readonly failedAt: number | undefined;
+  /** Where the last write begins, if it was cut off: it never resolved. */
+  readonly unfinishedAt: number | undefined;
   /** The records that are whole, in their order, but for that one. */
   readonly records: readonly Buffer[];
 }
@@ -34,6 +36,7 @@ export function examineLog(bytes: Buffer): LogFindings {
   let mendedBits = 0;
   let brokenAt: number | undefined;
   let failedAt: number | undefined;
+  let unfinishedAt: number | undefined;
   /** The fragments of a record that goes on. */
   let open: Buffer[] | undefined;
   /** Where the bytes begin that belong to no whole record so far. */
@@ -70,11 +73,12 @@ export function examineLog(bytes: Buffer): LogFindings {
     }
     at = end;
   }
-  if (loose !== undefined && failedAt === undefined && !isUnfinished(bytes, loose)) {
-    if (isRepeatedBehind(bytes, loose)) failedAt = loose;
+  if (loose !== undefined && failedAt === undefined) {
+    if (isUnfinished(bytes, loose)) unfinishedAt = loose;
+    else if (isRepeatedBehind(bytes, loose)) failedAt = loose;
     else brokenAt ??= loose;
   }
-  return { mendedBits, brokenAt, failedAt, records };
+  return { mendedBits, brokenAt, failedAt, unfinishedAt, records };
 }
 
 /** A log of these records. */

@@ -23,7 +23,7 @@ function examined(bytes: Buffer) {
 }
 
 const texts = (records: readonly Buffer[]) => records.map((record) => record.toString('latin1'));
-const NOTHING = { mendedBits: 0, brokenAt: undefined, failedAt: undefined };
+const NOTHING = { mendedBits: 0, brokenAt: undefined, failedAt: undefined, unfinishedAt: undefined };
 
 test('reads and writes what RocksDB writes, to the byte', async (t) => {
   const random = createRandom(seedOf(t));
@@ -77,13 +77,15 @@ test('a write that was cut off is no damage: by the end of the file, or by secto
   const last = Buffer.alloc(2_000, 'x');
   const whole = formatLog([...records, last]);
   const start = formatLog(records).length;
-  for (let length = start; length < whole.length; length += 17) {
-    assert.deepEqual(examined(Buffer.from(whole.subarray(0, length))), { ...NOTHING, records: texts(records) });
+  const expected = { ...NOTHING, unfinishedAt: start, records: texts(records) };
+  assert.deepEqual(examined(Buffer.from(whole.subarray(0, start))), { ...expected, unfinishedAt: undefined });
+  for (let length = start + 1; length < whole.length; length += 17) {
+    assert.deepEqual(examined(Buffer.from(whole.subarray(0, length))), expected);
   }
   const torn = Buffer.from(whole);
   const sector = Math.ceil((start + 600) / 512) * 512;
   torn.fill(0, sector, sector + 512);
-  assert.deepEqual(examined(torn), { ...NOTHING, records: texts(records) });
+  assert.deepEqual(examined(torn), expected);
 });
 
 test('the last record, all there but with more than one bit wrong, was whole once', () => {
