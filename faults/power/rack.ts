@@ -31,9 +31,9 @@ export interface Rack {
 }
 
 /**
- * A file system and how it is mounted; `ext4` alone is ext4 as it is by default. With `nodelalloc` or `data=writeback` a
- * file may have grown before what is in it is written, with `data=journal` it cannot, and with `fast_commit` an fsync need
- * not write the whole journal. `xfs` orders its writes in its own way altogether.
+ * A file system and how it is mounted; `ext4` alone is ext4 as it is by default. With `nodelalloc` a file grows sooner, with
+ * `data=journal` all that it holds goes through the journal, with `fast_commit` an fsync need not write the whole journal.
+ * `xfs` orders its writes in its own way altogether.
  */
 export type DiskFormat = keyof typeof FORMATS;
 
@@ -63,7 +63,6 @@ const XFS = ['mkfs.xfs', '-q', '-m', 'reflink=1'] as const;
 const FORMATS = {
   ext4: { make: EXT4, mount: 'loop' },
   'ext4 nodelalloc': { make: EXT4, mount: 'loop,nodelalloc' },
-  'ext4 data=writeback': { make: EXT4, mount: 'loop,data=writeback' },
   'ext4 data=journal': { make: EXT4, mount: 'loop,data=journal' },
   'ext4 fast_commit': { make: [...EXT4, '-O', 'fast_commit'], mount: 'loop' },
   xfs: { make: XFS, mount: 'loop' },

@@ -1,9 +1,10 @@
 /**
- * TornLog: the last write of a write-ahead log, of which only a part reached the disk.
+ * TornLog: the last write of a log, of which only a part reached the disk.
  *
- * Owns what is behind the log's last whole record. A disk that loses power in the middle of a write leaves its beginning,
- * or a file that has grown already with nothing or something else in it; ext4 rarely shows that by itself. Promises to
- * touch nothing that was synced, and never to complete the record: what it holds was not resolved, and must not count.
+ * Owns what is behind the log's last whole record. A disk that loses power in the middle of a write leaves the beginning of
+ * it, or sectors in it that read as zeros; a device over loop rarely does that by itself. Promises to touch nothing that was
+ * synced, and never to complete the record: what it holds was not resolved, and must not count. Leaves out what a file
+ * system shows only if it is told not to order its writes (ext4 with `data=writeback`): what others had in those blocks.
  */
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,19 +18,11 @@ export interface LogTear {
 const BLOCK_BYTES = 32 << 10;
 const HEADER_BYTES = 7;
 
+/** A disk writes a sector whole or not at all. */
+const SECTOR_BYTES = 512;
+
 /** Kinds of a record that ends a write: whole, or the last of its parts. The recycled ones are never made here. */
 const ENDS = [1, 4];
-
-type Tear = (next: Buffer, random: () => number) => Buffer;
-
-const TEARS: readonly Tear[] = [
-  /** Cut off. */
-  (next) => next,
-  /** The file has grown; its last blocks were never written. */
-  (next, random) => Buffer.concat([next, Buffer.alloc(1 + Math.floor(random() * 8_192))]),
-  /** The same, with what somebody had in those blocks before. */
-  (next, random) => Buffer.concat([next, noise(1 + Math.floor(random() * 8_192), random)]),
-];
 
 /**
  * Takes the logs as the program that was killed has left them, behind what the cut left of them.
@@ -49,8 +42,7 @@ export function takeLogs(folder: string, random: () => number): LogTear {
         if (!written.subarray(0, synced.length).equals(synced) || !isWhole(synced)) continue;
         const end = endOfWrite(written, synced.length);
         const next = end > synced.length ? written.subarray(synced.length, end) : madeUp(synced.length, random);
-        const part = next.subarray(0, 1 + Math.floor(random() * (next.length - 1)));
-        appendFileSync(path, TEARS[Math.floor(random() * TEARS.length)]!(part, random));
+        appendFileSync(path, random() < 0.5 ? cutOff(next, random) : withHoles(next, synced.length, random));
         torn += 1;
       }
       return torn;
@@ -58,9 +50,27 @@ export function takeLogs(folder: string, random: () => number): LogTear {
   };
 }
 
+function cutOff(write: Buffer, random: () => number): Buffer {
+  return write.subarray(0, 1 + Math.floor(random() * (write.length - 1)));
+}
+
+/** The file has grown, but some sectors in it were not written yet. */
+function withHoles(write: Buffer, at: number, random: () => number): Buffer {
+  const torn = Buffer.from(write);
+  const ends = [];
+  for (let end = SECTOR_BYTES - (at % SECTOR_BYTES); end < write.length + SECTOR_BYTES; end += SECTOR_BYTES)
+    ends.push(end);
+  const certain = Math.floor(random() * ends.length);
+  ends.forEach((end, i) => {
+    if (i === certain || random() < 0.3) torn.fill(0, Math.max(0, end - SECTOR_BYTES), Math.min(end, write.length));
+  });
+  // Where there were zeros anyway nothing is torn.
+  return torn.equals(write) ? cutOff(write, random) : torn;
+}
+
 function logsIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /^\d+\.log$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /^(\d+\.log|MANIFEST-\d+)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
