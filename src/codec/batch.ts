@@ -98,7 +98,9 @@ export function* decodeBatchInSteps(bytes: Uint8Array): Steps<Batch> {
   }
   const batch = map as Record<string, unknown>;
   if (batch['v'] !== BATCH_VERSION) {
-    throw new CodecError('batch-version', `version ${String(batch['v'])}; this decoder reads ${BATCH_VERSION}`);
+    // Not everything that may stand there has a text.
+    const said = typeof batch['v'] === 'number' ? batch['v'] : `of type ${typeof batch['v']}`;
+    throw new CodecError('batch-version', `version ${said}; this decoder reads ${BATCH_VERSION}`);
   }
   if (!(batch['stream'] instanceof Uint8Array) || batch['stream'].length !== STREAM_BYTES) throw malformed('stream');
   // A copy: a view would keep the whole inflated body alive.

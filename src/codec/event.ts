@@ -29,7 +29,8 @@ const BYTE_ORDER_MARK = 0xfeff;
 /** @throws CodecError `event-time` */
 export function checkTime(ts: number): void {
   if (!Number.isInteger(ts) || Math.abs(ts) > INTEGER_MAX) {
-    throw refused('event-time', `ts must be whole epoch milliseconds, not ${String(ts)}`);
+    // Whoever is not held by types may give what has no text.
+    throw refused('event-time', `ts must be whole epoch milliseconds, not ${typeof ts === 'number' ? ts : typeof ts}`);
   }
 }
 

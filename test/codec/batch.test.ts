@@ -119,6 +119,8 @@ test('a version that is not known is told from nonsense', () => {
     'version 0': batchWith({ v: 0 }),
     'no version': batchWith({ v: undefined }),
     'a version of text': batchWith({ v: '1' }),
+    'a version without a text': batchWith({ v: { toString: null } }),
+    'no version but an inherited one': batchWith({ v: { constructor: { name: 1 } } }),
     'version 2 with nothing else': encode({ v: 2 }),
   });
 });
