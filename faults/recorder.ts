@@ -11,9 +11,9 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ownTask } from '../rig/programs.ts';
 import { createRandom } from '../rig/random.ts';
-import { type DeviceOptions, openDevice } from '../src/device/index.ts';
+import { type DeviceOptions, openDevice, type Receipt } from '../src/device/index.ts';
 import type { AttemptLine, JournalLine, ResolvedLine } from './oracle/journal.ts';
-import { telemetry } from './telemetry.ts';
+import { type Reading, telemetry } from './telemetry.ts';
 
 export interface RecorderTask {
   readonly options: Pick<DeviceOptions, 'id' | 'data'> & {
@@ -34,6 +34,8 @@ export interface RecorderTask {
   /** As `telemetry` has it. */
   readonly strays?: number;
   readonly scatter?: number;
+  /** How many of the events that are recorded one by one have no time of their own, from 0 to 1. Default 0. */
+  readonly timeless?: number;
   /** Queues what is in quarantine again, meanwhile. */
   readonly retryQuarantine?: boolean;
   /** Decides every stream: two starts with the same dice begin the same one. Default: no two streams are alike. */
@@ -44,16 +46,21 @@ const BURST_MAX = 64;
 const STREAM_BYTES = 16;
 
 const task = ownTask<RecorderTask>();
-const { seed, serial, events, around, strays = 0, scatter = 0, pauseMaxMs = 4 } = task;
+const { seed, serial, events, around, strays = 0, scatter = 0, timeless = 0, pauseMaxMs = 4 } = task;
 const random = createRandom(seed);
 const dice = task.dice === undefined ? undefined : createRandom(task.dice);
 const journal = openSync(task.journal, 'a', 0o600);
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 
+/** Where `clock/warp.mjs` was preloaded. */
+const { warpedClock } = globalThis as { readonly warpedClock?: () => number };
+const clock = warpedClock ?? Date.now;
+
 write([{ kind: 'opened' }]);
 const device = await openDevice({
   ...task.options,
+  ...(warpedClock !== undefined && { clock: warpedClock }),
   randomBytes: (count) => (count === STREAM_BYTES ? streamBytes() : randomBytes(count)),
   credential: (await readFile(task.secretFile, 'utf8')).trim(),
   ...(task.caFile !== undefined && { ca: await readFile(task.caFile) }),
@@ -75,8 +82,10 @@ let refused = 0;
 while (left > 0 && !stop.signal.aborted) {
   const burst = Array.from({ length: Math.min(left, 1 + Math.floor(random() * BURST_MAX)) }, () => source.next().value);
   left -= burst.length;
-  write(burst);
-  const settled = random() < 0.3 ? [recordTogether(burst)] : burst.map(recordOne);
+  const isTogether = random() < 0.3;
+  const attempts = isTogether || timeless === 0 ? burst : burst.map(withoutTime);
+  write(attempts);
+  const settled = isTogether ? [recordTogether(burst)] : attempts.map(recordOne);
   // Not every burst is waited for, so that commits are shared.
   if (random() < 0.5) await Promise.all(settled);
   else await sleep(random() * pauseMaxMs);
@@ -93,15 +102,30 @@ process.exit();
 
 async function recordOne(event: AttemptLine): Promise<void> {
   try {
-    const { ts: at, sensor } = event;
-    const { stream, sequence } = await device.record(fieldsOf(event), { at, sensor });
+    const { stream, sequence } = await (event.ts === null ? recordTimeless(event) : recordTimed(event, event.ts));
     resolve([{ kind: 'resolved', serial: event.serial, stream, sequence }]);
   } catch (error) {
     reject([event], error);
   }
 }
 
-async function recordTogether(burst: readonly AttemptLine[]): Promise<void> {
+function recordTimed(event: AttemptLine, at: number): Promise<Receipt> {
+  return device.record(fieldsOf(event), { at, sensor: event.sensor });
+}
+
+/** No signal is heard between the three, so the clock is set before or after them. */
+function recordTimeless(event: AttemptLine): Promise<Receipt> {
+  const from = clock();
+  const recording = device.record(fieldsOf(event), { sensor: event.sensor });
+  write([{ kind: 'clocked', serial: event.serial, from, to: clock() }]);
+  return recording;
+}
+
+function withoutTime(event: Reading): AttemptLine {
+  return random() < timeless ? { ...event, ts: null } : event;
+}
+
+async function recordTogether(burst: readonly Reading[]): Promise<void> {
   try {
     const rows = burst.map((event) => ({ ts: event.ts, sensor: event.sensor, fields: fieldsOf(event) }));
     const { stream, sequence } = await device.recordAll(rows);

@@ -132,6 +132,7 @@ export interface DeviceRun {
   readonly around?: number;
   readonly strays?: number;
   readonly scatter?: number;
+  readonly timeless?: number;
   readonly retryQuarantine?: boolean;
   readonly dice?: number;
 }

@@ -18,6 +18,9 @@ export interface TelemetryOptions {
   readonly scatter?: number;
 }
 
+/** An attempt that has a time of its own. */
+export type Reading = AttemptLine & { readonly ts: number };
+
 const SENSORS = ['inlet', 'outlet', 'tank-3', 'ünïcode ✓'] as const;
 const STATES = ['open', 'closed', '', 'fault: E17'] as const;
 
@@ -35,7 +38,7 @@ export function* telemetry({
   around,
   strays = 0,
   scatter = 0,
-}: TelemetryOptions): Generator<AttemptLine, never, void> {
+}: TelemetryOptions): Generator<Reading, never, void> {
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
   let ts = around;
   for (let next = serial; ; next++) {

@@ -19,6 +19,7 @@ import { LORIS_KINDS, type LorisKind, startLoris } from './loris.ts';
 import { DEVICES, type Scene, TLS_DEVICE } from './scene.ts';
 import { createStrikes, type Strikes } from './strikes.ts';
 import { createTlsRelay, TLS_FAULTS, type TlsRelay } from './tls-relay.ts';
+import type { NetworkFault } from './words.ts';
 
 export interface RoundOptions {
   readonly seed: number;
@@ -104,7 +105,12 @@ class Round implements RoundResult {
     await Promise.all([...runs].map(([id, run]) => this.#startDevice(id, run)));
 
     for (const kind of this.#shuffled(LORIS_KINDS)) if (!ground.signal.aborted) await this.#outlast(kind, plain);
-    await this.#until('every fault has struck', PATIENCE_MS, () => this.#hasAllStruck());
+    const missing = () => this.#missing().join(', ');
+    await this.#until(
+      () => `still waiting for ${missing()}`,
+      PATIENCE_MS,
+      () => missing() === '',
+    );
 
     this.#ending = true;
     proxy.heal();
@@ -222,8 +228,8 @@ class Round implements RoundResult {
     for (const look of this.#watched) look();
   }
 
-  #hasAllStruck(): boolean {
-    return [...FAULT_NAMES, ...TLS_FAULTS].every((fault) => this.strikes.count(fault) >= TIMES);
+  #missing(): NetworkFault[] {
+    return [...FAULT_NAMES, ...TLS_FAULTS].filter((fault) => this.strikes.count(fault) < TIMES);
   }
 
   /** Slow clients hang on to the gateway, and both devices must get something through all the same. */
@@ -235,11 +241,12 @@ class Round implements RoundResult {
       await loris.settled;
       const [before, beforeOther] = [this.#through(one), this.#through(other)];
       this.#struck(kind, one);
-      await this.#until(`deliveries behind clients of the kind ${kind}`, LORIS_PATIENCE_MS, () => {
-        return (
-          this.#through(one) >= before + LORIS_DELIVERIES && this.#through(other) >= beforeOther + LORIS_DELIVERIES
-        );
-      });
+      const isThrough = (id: string, since: number) => this.#through(id) >= since + LORIS_DELIVERIES;
+      await this.#until(
+        () => `hardly anything is delivered beside clients of the kind ${kind}`,
+        LORIS_PATIENCE_MS,
+        () => isThrough(one, before) && isThrough(other, beforeOther),
+      );
     } finally {
       loris.close();
     }
@@ -250,7 +257,7 @@ class Round implements RoundResult {
   }
 
   /** Resolves when it holds, which is looked at whenever something has happened; or when the time is over, and says so. */
-  #until(what: string, withinMs: number, holds: () => boolean): Promise<void> {
+  #until(trouble: () => string, withinMs: number, holds: () => boolean): Promise<void> {
     const { signal } = this.#options.ground;
     return new Promise((resolve, reject) => {
       const settle = (end: () => void): void => {
@@ -264,7 +271,7 @@ class Round implements RoundResult {
         else if (holds() || signal.aborted) settle(resolve);
       };
       const timeout = setTimeout(() => {
-        this.#found(`${what}: not within ${withinMs} ms`);
+        this.#found(`${trouble()} after ${withinMs} ms`);
         settle(resolve);
       }, withinMs);
       this.#watched.add(look);

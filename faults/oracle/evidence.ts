@@ -86,17 +86,21 @@ export async function askEvents(gateway: string, id: string): Promise<StoredEven
   return linesOf(await answer.text());
 }
 
-/** All buckets of the times between the earliest and the latest event. */
+/** The buckets of weeks, months or decades in which there is one of these times; nobody asks for what lies between. */
 export async function askBuckets(
   gateway: string,
   id: string,
   granularity: Granularity,
-  range: { readonly from: number; readonly to: number },
+  times: readonly number[],
 ): Promise<BucketSays[]> {
   const stepMs = GRANULARITIES[granularity] * BUCKETS_AT_ONCE;
   const buckets: BucketSays[] = [];
-  for (let from = floor(range.from, granularity); from <= range.to; from += stepMs) {
-    const query = `granularity=${granularity}&from=${from}&to=${from + stepMs}`;
+  let end = Number.NEGATIVE_INFINITY;
+  for (const ts of [...times].sort((a, b) => a - b)) {
+    if (ts < end) continue;
+    const from = floor(ts, granularity);
+    end = from + stepMs;
+    const query = `granularity=${granularity}&from=${from}&to=${end}`;
     const answer = await whole(await fetch(`${gateway}/v1/devices/${id}/buckets?${query}`));
     buckets.push(...((await answer.json()) as { buckets: BucketSays[] }).buckets);
   }

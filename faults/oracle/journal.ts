@@ -11,11 +11,20 @@ export interface AttemptLine {
   readonly kind: 'attempt';
   /** Unique within a device; also recorded as the measure `serial`. */
   readonly serial: number;
-  readonly ts: number;
+  /** Null where it is recorded without a time: it then has what the device's clock says. */
+  readonly ts: number | null;
   readonly sensor: string;
   readonly measures: Readonly<Record<string, string>>;
   /** Texts and flags. */
   readonly notes: Readonly<Record<string, string | boolean>>;
+}
+
+/** What the device's clock said right before and after an event was recorded without a time. */
+export interface ClockedLine {
+  readonly kind: 'clocked';
+  readonly serial: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface ResolvedLine {
@@ -42,7 +51,7 @@ export interface StreamLine {
   readonly stream: string;
 }
 
-export type JournalLine = AttemptLine | ResolvedLine | RejectedLine | OpenedLine | StreamLine;
+export type JournalLine = AttemptLine | ClockedLine | ResolvedLine | RejectedLine | OpenedLine | StreamLine;
 
 /** One process of the recorder. */
 export interface Life {
@@ -54,6 +63,7 @@ export interface Life {
 export interface Journal {
   readonly lives: readonly Life[];
   readonly attempts: ReadonlyMap<number, AttemptLine>;
+  readonly clocked: ReadonlyMap<number, ClockedLine>;
   readonly resolved: ReadonlyMap<number, ResolvedLine>;
   readonly rejected: ReadonlyMap<number, RejectedLine>;
 }
@@ -62,6 +72,7 @@ export interface Journal {
 export function readJournal(path: string, bytes?: number): Journal {
   const text = existsSync(path) ? readFileSync(path).subarray(0, bytes).toString() : '';
   const attempts = new Map<number, AttemptLine>();
+  const clocked = new Map<number, ClockedLine>();
   const resolved = new Map<number, ResolvedLine>();
   const rejected = new Map<number, RejectedLine>();
   let life = { streams: [] as string[], attempts: [] as number[] };
@@ -80,6 +91,9 @@ export function readJournal(path: string, bytes?: number): Journal {
         attempts.set(entry.serial, entry);
         life.attempts.push(entry.serial);
         break;
+      case 'clocked':
+        clocked.set(entry.serial, entry);
+        break;
       case 'resolved':
         resolved.set(entry.serial, entry);
         break;
@@ -88,5 +102,5 @@ export function readJournal(path: string, bytes?: number): Journal {
         break;
     }
   }
-  return { attempts, resolved, rejected, lives };
+  return { attempts, clocked, resolved, rejected, lives };
 }

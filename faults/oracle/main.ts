@@ -4,7 +4,7 @@
  * Owns the hearing: it reads the journal, asks the gateway, and prints its verdict as one line of JSON. Shares no code with
  * what it judges; a test holds that.
  */
-import { type AccountSays, askBuckets, askDevice, askEvents, type Granularity, readQuarantine } from './evidence.ts';
+import { type AccountSays, askBuckets, askDevice, askEvents, readQuarantine } from './evidence.ts';
 import { readJournal } from './journal.ts';
 import { judge } from './verdict.ts';
 
@@ -29,14 +29,11 @@ const task = JSON.parse(process.argv[2] ?? '') as OracleTask;
 const { gateway, deviceId } = task;
 const device = await askDevice(gateway, deviceId);
 const events = device === undefined ? [] : await askEvents(gateway, deviceId);
-let [from, to] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-for (const { ts } of events) [from, to] = [Math.min(from, ts), Math.max(to, ts)];
-const bucketsBy = async (granularity: Granularity) =>
-  events.length === 0 ? [] : await askBuckets(gateway, deviceId, granularity, { from, to });
+const times = events.map(({ ts }) => ts);
 const buckets = {
-  minute: await bucketsBy('minute'),
-  hour: await bucketsBy('hour'),
-  day: await bucketsBy('day'),
+  minute: await askBuckets(gateway, deviceId, 'minute', times),
+  hour: await askBuckets(gateway, deviceId, 'hour', times),
+  day: await askBuckets(gateway, deviceId, 'day', times),
 };
 const verdict = judge({
   journal: readJournal(task.journal, task.journalBytes),

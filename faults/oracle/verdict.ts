@@ -9,7 +9,7 @@ import { accountProblems } from './account.ts';
 import { exactOf, textOf } from './decimal.ts';
 import type { AccountSays, BucketSays, DeviceSays, Granularity, StoredEvent } from './evidence.ts';
 import { judgeGaps } from './gaps.ts';
-import type { Journal } from './journal.ts';
+import type { AttemptLine, Journal } from './journal.ts';
 import { bucketProblems, readingsOf, totalProblems } from './sums.ts';
 
 export interface Verdict {
@@ -97,17 +97,25 @@ function contentProblems(
   if (rejected !== undefined) return [`event ${serial} was refused (${rejected.code}) and counts all the same`];
   const recorded = { ...attempt.measures, ...attempt.notes };
   const isSame =
-    event.ts === attempt.ts &&
+    isTime(journal, attempt, event.ts) &&
     event.sensor === attempt.sensor &&
     Object.keys(event.fields).length === Object.keys(recorded).length &&
     Object.entries(event.fields).every(([name, value]) =>
       typeof value === 'number' ? isNumber(attempt.measures[name], value) : attempt.notes[name] === value,
     );
   if (isSame) return [];
-  const [was, is] = [{ ...attempt, fields: recorded }, event].map(({ ts, sensor, fields }) =>
-    JSON.stringify([ts, sensor, fields]),
+  const { from, to } = journal.clocked.get(serial) ?? {};
+  const [was, is] = [{ ...attempt, ts: attempt.ts ?? [from, to], fields: recorded }, event].map(
+    ({ ts, sensor, fields }) => JSON.stringify([ts, sensor, fields]),
   );
   return [`event ${serial} has changed: recorded ${was}, stored ${is}`];
+}
+
+/** Its own, or what the clock said when it was recorded. Of an attempt that was cut short nobody knows. */
+function isTime({ clocked }: Journal, { serial, ts }: AttemptLine, is: number): boolean {
+  if (ts !== null) return is === ts;
+  const said = clocked.get(serial);
+  return said === undefined || (said.from <= is && is <= said.to);
 }
 
 /** Only the value counts: how it is written is nobody's promise. */

@@ -5,7 +5,7 @@
  * its name, and that after `heal()` it is a plain proxy. Never listens but on loopback.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import {
   Agent,
   createServer,
@@ -109,6 +109,8 @@ class BadLink implements FaultProxy {
     assert(this.#stranger !== undefined || !hasStranger, 'a stranger who answers must be there');
     this.#schedule = createSchedule(faults, createRandom(seed));
     this.#random = createRandom(~seed);
+    // Every connection that is held listens.
+    setMaxListeners(0, this.#closed.signal, this.#healing.signal);
     const limits = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 };
     this.#server = createServer(limits, (incoming, outgoing) => void this.#pass(incoming, outgoing));
     this.#server.on('connection', (socket) => this.#connected(socket));

@@ -5,7 +5,7 @@
  * Never decides anything: faults do.
  */
 import { type Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { answerHead, requestHead, withBitTurned } from './bits.ts';
 
 /** An answer as the gateway gave it, or as a fault makes it up. */
@@ -65,12 +65,14 @@ export function createPassage(options: PassageOptions): Passage {
 
 class HttpPassage implements Passage {
   readonly #options: PassageOptions;
+  readonly #over: Promise<void>;
   #body: Promise<Buffer> | undefined;
 
   constructor(options: PassageOptions) {
     this.#options = options;
     // What cannot be written any more is told by the connection itself.
     options.outgoing.on('error', () => {});
+    this.#over = overOf(options.outgoing, options.incoming.socket);
   }
 
   get status(): number | undefined {
@@ -155,9 +157,8 @@ class HttpPassage implements Passage {
     socket.destroySoon();
   }
 
-  async over(): Promise<void> {
-    const { outgoing } = this.#options;
-    if (!outgoing.closed) await new Promise<void>((done) => outgoing.once('close', () => done()));
+  over(): Promise<void> {
+    return this.#over;
   }
 
   reset(): void {
@@ -185,6 +186,22 @@ class HttpPassage implements Passage {
     const { method, url: path, rawHeaders: headers } = incoming;
     return request({ host: to.hostname, port: to.port, method, path, headers, agent }, onAnswer);
   }
+}
+
+/**
+ * Where a request has come over a connection while an answer before it was being written, and the connection ends, its own
+ * answer is not told so.
+ */
+function overOf(outgoing: ServerResponse, socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off('close', done);
+      socket.off('close', done);
+      resolve();
+    };
+    outgoing.once('close', done);
+    socket.once('close', done);
+  });
 }
 
 /** Both messages are short: a batch has 4 MiB at most. */

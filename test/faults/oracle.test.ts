@@ -1,17 +1,21 @@
 /** The oracle: it must find whatever is wrong, and must share no code with what it judges. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { exactOf, isLess, plus, textOf } from '../../faults/oracle/decimal.ts';
-import type { AccountSays, DeviceSays, StoredEvent } from '../../faults/oracle/evidence.ts';
-import type { AttemptLine, Journal } from '../../faults/oracle/journal.ts';
+import { type AccountSays, askBuckets, type DeviceSays, type StoredEvent } from '../../faults/oracle/evidence.ts';
+import type { Journal } from '../../faults/oracle/journal.ts';
 import { type Hearing, judge } from '../../faults/oracle/verdict.ts';
+import type { Reading } from '../../faults/telemetry.ts';
 
 const DAY = Date.UTC(2026, 0, 1);
 const STREAM = 'ab'.repeat(16);
 
-function attempt(serial: number): AttemptLine {
+function attempt(serial: number): Reading {
   const measures = { serial: String(serial), volume: `${serial}.1` };
   return { kind: 'attempt', serial, ts: DAY + serial * 1_000, sensor: 'inlet', measures, notes: { state: 'open' } };
 }
@@ -33,6 +37,7 @@ function fair(): { -readonly [Key in keyof Hearing]: Hearing[Key] } & { device: 
   return {
     journal: {
       attempts: new Map(serials.map((serial) => [serial, attempt(serial)])),
+      clocked: new Map(),
       resolved: new Map(
         serials.map((serial) => [serial, { kind: 'resolved', serial, stream: STREAM, sequence: serial }]),
       ),
@@ -149,6 +154,42 @@ test('the account of a device must be what is there', () => {
   assert.match(problemsOf({ queued: { events: 1, sums: {} } }), /1 events queued, not 0/);
   assert.match(problemsOf({ gaps: { events: 1, sums: {} } }), /1 events gaps, not 0/);
   assert.match(problemsOf({}, { ...fair().device, missing: 2 }), /2 events of the device as missing/);
+});
+
+test('an event without a time of its own has one of those that the clock said when it was recorded', () => {
+  const case_ = fair();
+  const ts = attempt(1).ts;
+  const attempts = new Map([...case_.journal.attempts, [1, { ...attempt(1), ts: null }]]);
+  const between = (from: number, to: number) => {
+    const clocked = new Map([[1, { kind: 'clocked' as const, serial: 1, from, to }]]);
+    return judge({ ...case_, journal: { ...case_.journal, attempts, clocked } }).problems;
+  };
+  for (const [from, to] of [[ts, ts] as const, [ts - 5, ts + 3] as const]) assert.deepEqual(between(from, to), []);
+  for (const [from, to] of [[ts + 1, ts + 3] as const, [ts - 5, ts - 1] as const]) {
+    assert.match(between(from, to)[0] ?? '', /event 1 has changed/);
+  }
+});
+
+test('buckets are asked for where there are events, however far apart', async (t) => {
+  const times = [0, 5, 9_999 * 60_000, 10_000 * 60_000, -7 * 86_400_000, Date.UTC(2099, 5, 1)];
+  const asked: [number, number][] = [];
+  const server = createServer(({ url }, answer) => {
+    const query = new URL(url ?? '', 'http://x').searchParams;
+    const [from, to] = [Number(query.get('from')), Number(query.get('to'))];
+    asked.push([from, to]);
+    answer.end(JSON.stringify({ buckets: times.filter((ts) => ts >= from && ts < to).map((start) => ({ start })) }));
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const gateway = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const buckets = await askBuckets(gateway, 'pump-7', 'minute', times);
+  const ascending = [...times].sort((a, b) => a - b);
+  assert.deepEqual(
+    buckets.map(({ start }) => Number(start)),
+    ascending,
+  );
+  assert.equal(asked.length, 4);
+  assert(asked.every(([from, to]) => to - from === 10_000 * 60_000));
 });
 
 test('an event counted twice is doubled', () => {

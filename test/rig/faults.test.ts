@@ -148,6 +148,18 @@ test('a damaged head of an answer differs in one bit, and the connection ends be
   assert.equal(turnedBits(whole, answer), 1);
 });
 
+test('a request behind a damaged answer is over with its connection', async (t) => {
+  const overs: RequestOver[] = [];
+  const faults = ['corrupt-answer-head', 'half-open-answer'] as const;
+  const { proxy } = await startBoth(t, { faults, onOver: (over) => overs.push(over) });
+  const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody'.repeat(2));
+  socket.resume();
+  while (overs.length < 2) await new Promise(setImmediate);
+  assert.deepEqual(overs.map(({ fault }) => fault).sort(), [...faults].sort());
+});
+
 test('the end of every request is told, with what it met', async (t) => {
   const overs: RequestOver[] = [];
   const faults = ['none', 'drop-answer', 'answer-429-retry-after', 'truncate-answer'] as const;
