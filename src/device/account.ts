@@ -18,6 +18,8 @@ export interface AccountReport {
 }
 
 export interface Account {
+  /** How many events from the head on any run so far may have had under way; stored with the totals. */
+  windowEvents: number;
   /** Adds to a place: events that were recorded, or found on disk after a start. */
   add(place: Place, tally: Tally): void;
   /** Takes back what `add` gave. */
@@ -44,6 +46,7 @@ export function createAccount(stored: Uint8Array | undefined): Account {
   };
   let gapsSettled = settled.gaps;
   const account: Account = {
+    windowEvents: settled.windowEvents,
     add(place, tally) {
       tallies[place] = plus(tallies[place], tally);
     },
@@ -60,7 +63,10 @@ export function createAccount(stored: Uint8Array | undefined): Account {
     settleGaps(tally) {
       gapsSettled = plus(gapsSettled, tally);
     },
-    settled: () => Buffer.from(JSON.stringify({ delivered: reportOf(tallies.delivered), gaps: reportOf(gapsSettled) })),
+    settled() {
+      const [delivered, gaps] = [reportOf(tallies.delivered), reportOf(gapsSettled)];
+      return Buffer.from(JSON.stringify({ delivered, gaps, windowEvents: account.windowEvents }));
+    },
     events: (place) => tallies[place].events,
     report() {
       const recorded = Object.values(tallies).reduce(plus, NOTHING);
@@ -76,10 +82,11 @@ export function createAccount(stored: Uint8Array | undefined): Account {
   return account;
 }
 
-function settledFrom(stored: Uint8Array | undefined): { delivered: Tally; gaps: Tally } {
-  if (stored === undefined) return { delivered: NOTHING, gaps: NOTHING };
-  const { delivered, gaps } = JSON.parse(Buffer.from(stored).toString()) as { delivered: unknown; gaps: unknown };
-  const tallies = { delivered: tallyFrom(delivered), gaps: tallyFrom(gaps) };
-  if (!tallies.delivered || !tallies.gaps) throw new Error('the stored totals are not readable');
-  return { delivered: tallies.delivered, gaps: tallies.gaps };
+function settledFrom(stored: Uint8Array | undefined): { delivered: Tally; gaps: Tally; windowEvents: number } {
+  if (stored === undefined) return { delivered: NOTHING, gaps: NOTHING, windowEvents: 0 };
+  const record = JSON.parse(Buffer.from(stored).toString()) as Readonly<Record<string, unknown>>;
+  const [delivered, gaps] = [tallyFrom(record['delivered']), tallyFrom(record['gaps'])];
+  const windowEvents = record['windowEvents'] ?? 0;
+  if (!delivered || !gaps || !Number.isSafeInteger(windowEvents)) throw new Error('the stored totals are not readable');
+  return { delivered, gaps, windowEvents: windowEvents as number };
 }

@@ -6,7 +6,7 @@
  */
 import { EventEmitter, once, setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { BLOCK_EVENTS_MAX, type DeclaredGap, type QueueState, type TelemetryEvent } from '../codec/index.ts';
+import type { DeclaredGap, QueueState, TelemetryEvent } from '../codec/index.ts';
 import { type Gap, openQueue, type Queue, type Range } from '../store/index.ts';
 import { type Account, createAccount } from './account.ts';
 import { type Census, createCensus } from './census.ts';
@@ -20,7 +20,7 @@ import { createGaps, type Gaps } from './gaps.ts';
 import { createLink, type Link } from './link.ts';
 import { type DeviceOptions, type DeviceSettings, settle } from './options.ts';
 import { type QuarantinedEvent, quarantinedEvents, requeue, tableOf } from './quarantine.ts';
-import { createQuota, type Quota } from './quota.ts';
+import { createQuota, type Quota, recordWindow } from './quota.ts';
 import { type Commit, createRecorder, type Mark, type Receipt, type Recorder } from './recorder.ts';
 import { createSync, type Sync } from './sync.ts';
 import { tallyOf } from './tally.ts';
@@ -43,6 +43,7 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
   });
   try {
     const account = createAccount(queue.totals);
+    await recordWindow(queue, account, settings);
     for await (const entry of queue.quarantine()) account.add('quarantined', tallyOf(tableOf(entry)));
     const gaps = createGaps();
     for (const gap of await queue.gaps()) account.add('gaps', gaps.add(gap).tally);
@@ -143,8 +144,6 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       gaps,
       cutter,
       sync: this.#sync,
-      // A window under way and one acknowledged but not released, of batches or of single blocks that are larger.
-      inDoubtEvents: 2 * settings.inFlightMax * Math.max(settings.batchEventsMax, BLOCK_EVENTS_MAX),
       onGap: (gap) => this.#gapOpened(gap.declared),
     });
     this.#recorder = createRecorder({

@@ -4,6 +4,7 @@
  * Owns the choice of what is given up. Promises that loss by policy is a declared gap with its exact sums, and that no
  * event is given up which may already be at the gateway. Never acts while there is room.
  */
+import { BLOCK_EVENTS_MAX } from '../codec/index.ts';
 import type { Block, Queue } from '../store/index.ts';
 import type { Account } from './account.ts';
 import { readTables } from './block.ts';
@@ -11,6 +12,7 @@ import type { Census } from './census.ts';
 import type { Cutter } from './cutter.ts';
 import { DeviceError } from './errors.ts';
 import { encodeGapSums, type Gaps, type OpenGap } from './gaps.ts';
+import type { DeviceSettings } from './options.ts';
 import type { Sync } from './sync.ts';
 import { NOTHING, plus, tallyOf } from './tally.ts';
 
@@ -23,8 +25,6 @@ export interface QuotaOptions {
   readonly sync: Pick<Sync, 'cursor' | 'standing'>;
   readonly queueBytesMax: number;
   readonly whenFull: 'refuse' | 'drop-oldest';
-  /** Of the events found at the start, the first so many may have been sent before it: they are not given up. */
-  readonly inDoubtEvents: number;
   readonly onGap: (gap: OpenGap) => void;
 }
 
@@ -42,8 +42,27 @@ const SLACK = 1 / 32;
 /** Read at a time while looking for what to give up. */
 const READ = { bytesMax: 1 << 20, blocksMax: 256 };
 
+/**
+ * Puts on record, before this run sends anything, how much it may have under way: a later one with a narrower window must
+ * not give up what this one has sent.
+ */
+export async function recordWindow(
+  queue: Pick<Queue, 'events' | 'release'>,
+  account: Account,
+  { inFlightMax, batchEventsMax }: Pick<DeviceSettings, 'inFlightMax' | 'batchEventsMax'>,
+): Promise<void> {
+  // What is under way and as much that is acknowledged but not released, of batches or of single blocks that are larger.
+  const mine = 2 * inFlightMax * Math.max(batchEventsMax, BLOCK_EVENTS_MAX);
+  const widest = queue.events() === 0 ? mine : Math.max(mine, account.windowEvents);
+  if (account.windowEvents === widest) return;
+  account.windowEvents = widest;
+  await queue.release({ totals: account.settled() });
+}
+
 export function createQuota(options: QuotaOptions): Quota {
   const { queue, account, census, gaps, cutter, sync, queueBytesMax } = options;
+  /** Of the events found at the start, the first so many may have been sent before it: they are not given up. */
+  const inDoubtEvents = account.windowEvents;
   const foundEnd = queue.next;
   let firstUnsent: number | undefined;
 
@@ -79,7 +98,7 @@ export function createQuota(options: QuotaOptions): Quota {
     for (let at = queue.head; at < foundEnd; ) {
       const blocks = await queue.read(at, READ);
       for (const block of blocks) {
-        if (events >= options.inDoubtEvents) return block.first;
+        if (events >= inDoubtEvents) return block.first;
         events += block.count;
         at = block.last + 1;
       }

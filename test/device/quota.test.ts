@@ -201,6 +201,35 @@ test('nor what it may have got from the run before', async (t) => {
   assert.deepEqual(balance(last).recorded, recorded);
 });
 
+test('nor what it may have got from a run with a wider window', async (t) => {
+  const data = await temporaryDirectory(t);
+  const gateway = createModelGateway();
+  const first = await testDevice(t, gateway, { data, inFlightMax: 6 });
+  await fill(first, 1, 0, 4_096);
+  await first.drain();
+  gateway.after = () => new Error('ECONNRESET');
+  await fill(first, 10, 4_096, 4_096);
+  await until(() => gateway.events.size >= 5 * 4_096);
+  const { queueBytes } = first.status();
+  await first.close();
+  const sent = sequencesOf(gateway);
+  const queueBytesMax = Math.round(1.2 * queueBytes);
+  const narrow = { data, inFlightMax: 1, queueBytesMax, whenFull: 'drop-oldest' } as const;
+  // Not even after a run that had no need to give anything up.
+  await (await testDevice(t, DEAD, narrow)).close();
+  const third = await testDevice(t, DEAD, narrow);
+  const gaps: DeclaredGap[] = [];
+  third.on('gap', (gap) => gaps.push(gap));
+  await fill(third, 12, 11 * 4_096, 4_096);
+  assert(gaps.length > 0);
+  for (const sequence of sent) assert(!isWithin(gaps, sequence), `${sequence} was sent`);
+  await third.close();
+  gateway.after = (answer) => answer;
+  const last = await testDevice(t, gateway, { data });
+  await last.drain();
+  assertComplete(gateway, 23 * 4_096);
+});
+
 test('a queue full of old events goes on recording: what is surely unsent gives way, stream by stream', async (t) => {
   const data = await temporaryDirectory(t);
   let queueBytes = 0;
@@ -297,7 +326,6 @@ test('a block with a part in another stream is left where it is: a collision has
     sync: { cursor: 1, standing: (work) => work() },
     queueBytesMax,
     whenFull: 'drop-oldest',
-    inDoubtEvents: 0,
     onGap: ({ declared }) => dropped.push(declared),
   });
   await quota.makeRoom(queueBytesMax / 2);
