@@ -23,7 +23,7 @@ import {
 import { type Cable, createCable } from './cable.ts';
 import { countResolved, cutJournal, journalBytes } from './journal-cut.ts';
 import { drawPeriod, type Moment, type Period, pick, type Victim } from './period.ts';
-import { DISK_FORMATS, type Disk, type Rack } from './rack.ts';
+import { DISK_FORMATS, type Disk, type DiskFormat, type Rack } from './rack.ts';
 import { takeLogs } from './torn-log.ts';
 
 export interface LifeOptions {
@@ -35,6 +35,8 @@ export interface LifeOptions {
   readonly victim: Victim;
   /** One after the other, each on what the one before has left. */
   readonly moments: readonly Moment[];
+  /** Default: the seed chooses. */
+  readonly format?: DiskFormat;
   /** How often there is a link while the device is on; default 0.6. A gateway that is the victim always has one. */
   readonly linkedShare?: number;
 }
@@ -59,8 +61,9 @@ export interface LifeReport {
 
 const ID = 'pump-7';
 
-/** Nothing that should happen takes this long. */
-const PATIENCE_MS = 60_000;
+/** Nothing takes this long without a word, however busy the machine. */
+const PATIENCE_MS = 120_000;
+const DRAIN_MAX_MS = 900_000;
 /** The status of what a SIGKILL has ended. */
 const KILLED = 137;
 
@@ -71,7 +74,8 @@ const TEAR_MS = 30;
 /** Resolves whatever was found; rejects only where disks cannot be had. */
 export async function live(options: LifeOptions): Promise<LifeReport> {
   const random = createRandom(options.seed);
-  const disk = await options.rack.disk(pick(random, DISK_FORMATS));
+  const format = pick(random, DISK_FORMATS);
+  const disk = await options.rack.disk(options.format ?? format);
   const life = new Life(options, disk, random);
   try {
     return await life.run();
@@ -197,9 +201,10 @@ class Life {
     const { run } = this.#draw('load');
     await this.#connect();
     this.#cable?.plug();
-    const drained = this.#device.drain({ ...run, gateway: this.#cable!.url }, PATIENCE_MS);
-    if (this.#device.program) this.#timeRecovery(this.#device.program, sinceMs);
-    return await kept('after the last cut', drained);
+    const drained = this.#device.drain({ ...run, gateway: this.#cable!.url }, DRAIN_MAX_MS);
+    const { program } = this.#device;
+    if (program !== undefined) this.#timeRecovery(program, sinceMs);
+    return await kept('after the last cut', drained, program);
   }
 
   /** Nothing is sent that is not on disk: what was counted before a cut, the device's account must know of after it. */
@@ -246,18 +251,22 @@ class Life {
   }
 }
 
-/** Resolves or rejects as the promise does, but as a finding, and within bounds. */
-async function kept<T>(what: string, promise: Promise<T>): Promise<T> {
-  const settled = new AbortController();
-  const late = sleep(2 * PATIENCE_MS, undefined, { signal: settled.signal }).then(() => {
-    throw new Error('it hangs');
-  });
-  late.catch(() => {});
+/**
+ * Resolves or rejects as the promise does, but as a finding, and within bounds: those begin anew with every line that the
+ * program says.
+ */
+async function kept<T>(what: string, promise: Promise<T>, program?: Program): Promise<T> {
+  let isOver = false;
+  let hang: (error: Error) => void;
+  const hung = new Promise<never>((_, reject) => (hang = reject));
+  const timer = setTimeout(() => hang(new Error('it hangs')), PATIENCE_MS);
+  program?.onLine(() => !isOver && timer.refresh());
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, hung]);
   } catch (error) {
     throw new BrokenPromise(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
-    settled.abort();
+    isOver = true;
+    clearTimeout(timer);
   }
 }

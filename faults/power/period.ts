@@ -49,7 +49,8 @@ export function drawPeriod(
   const run = {
     seed: Math.floor(random() * 2 ** 32),
     events: null,
-    pauseMaxMs: pick(random, [1, 4, 20]),
+    // A device whose power stays goes on all the time, and has to be drained in the end.
+    pauseMaxMs: pick(random, victim === 'gateway' ? [20, 50, 100] : [1, 4, 20]),
     // Commits of more operations than are handed to RocksDB at once, too.
     scatter: pick(random, [0, 0.4]),
     options,
