@@ -2,8 +2,8 @@
  * DevicePage: what is kept of a device as a whole.
  *
  * Owns counters, times, given-up events and the device's latest report, how two pages become one, and their bytes.
- * Promises that merging is commutative and associative, and that merging the same report again changes nothing. Never
- * holds anything per sensor.
+ * Promises that merging is commutative and associative in all but the report, which is the last that arrived unless it had
+ * been overtaken; the same report again changes nothing. Never holds anything per sensor.
  */
 import { addDecimals, COLUMNS_MAX, type Decimal, type GapReason, type QueueState } from '../codec/index.ts';
 import { createPageReader, createPageWriter, type PageReader, type PageWriter } from './page-bytes.ts';
@@ -68,7 +68,7 @@ export function mergeDevicePages(into: DevicePage, delta: DevicePage): void {
   into.gaps.damage = counted(into.gaps.damage + delta.gaps.damage);
   into.gapsUnsummed = counted(into.gapsUnsummed + delta.gapsUnsummed);
   if (delta.gapSums.size > 0) into.gapSums = sumOf(into.gapSums, delta.gapSums);
-  if (delta.report && (!into.report || isLater(delta.report, into.report))) into.report = delta.report;
+  if (delta.report && (!into.report || !isOvertaken(delta.report, into.report))) into.report = delta.report;
 }
 
 /**
@@ -92,15 +92,17 @@ function sumOf(a: ReadonlyMap<string, Decimal>, b: ReadonlyMap<string, Decimal>)
   return new Map([...sums].sort(([left], [right]) => (left < right ? -1 : 1)).slice(0, COLUMNS_MAX));
 }
 
-/** By the device's clock; of one and the same, which was sent again, the first to arrive. */
-function isLater(a: Report, b: Report): boolean {
-  const [left, right] = [orderOf(a), orderOf(b)];
-  const at = left.findIndex((part, i) => part !== right[i]);
-  return at >= 0 && left[at]! > right[at]!;
+/**
+ * Whether a report that arrives is no news. Its time alone does not say so: the clocks of devices and gateways are set back.
+ * Nor do its counts, which begin anew with another disk. What has been overtaken on its way is behind in both.
+ */
+function isOvertaken(arriving: Report, known: Report): boolean {
+  return arriving.sentAt <= known.sentAt && !isFurther(arriving.queue, known.queue);
 }
 
-function orderOf({ sentAt, receivedAt, clockOffsetMs, queue }: Report): number[] {
-  return [sentAt, -receivedAt, queue.recorded, queue.queued, queue.quarantined, queue.gaps, clockOffsetMs];
+/** Events only ever become more, and of as many only ever more are settled. */
+function isFurther(a: QueueState, b: QueueState): boolean {
+  return a.recorded === b.recorded ? a.queued < b.queued : a.recorded > b.recorded;
 }
 
 const VERSION = 1;

@@ -85,6 +85,22 @@ test('a report without events is stored once, and an older one not at all', asyn
   assert.equal((await read(gateway, `/v1/devices/${DEVICE}`)).recorded, 9);
 });
 
+test('clocks that are set back do not keep a report from being the latest', async (t) => {
+  const gateway = await testGateway(t);
+  const report = async (sentAt: number, recorded: number, queued: number, quarantined = 0) => {
+    await post(gateway, {
+      batch: { first: 1, events: [], sentAt, queue: { recorded, queued, quarantined, gaps: 0 } },
+    });
+    return (await read(gateway, `/v1/devices/${DEVICE}`)).reported;
+  };
+  await report(9_000_000, 7, 7);
+  const { recorded, queued } = await report(2_000, 9, 9);
+  assert.deepEqual([recorded, queued], [9, 9], 'more was recorded since');
+  assert.equal((await report(1_900, 9, 8, 1)).quarantined, 1, 'and more was settled since');
+  assert.equal((await report(1_800, 9, 9)).quarantined, 1, 'but this was overtaken');
+  assert.equal((await report(3_000, 2, 2)).recorded, 2, 'another disk');
+});
+
 test('what a device recorded and nobody has is shown as missing', async (t) => {
   const gateway = await testGateway(t);
   const queue = { recorded: 100, queued: 10, quarantined: 0, gaps: 0 };
