@@ -19,6 +19,7 @@ export const campaign: Campaign = {
   async run(ground) {
     const scene = await setScene(ground);
     const tally = createFaultTally();
+    for (const fault of NETWORK_FAULTS) tally.add(WORDS[fault], { injected: 0 });
     const findings: Finding[] = [];
     let done = 0;
     for (let round = 0; done < ground.size && !ground.signal.aborted; round++) {
@@ -27,6 +28,8 @@ export const campaign: Campaign = {
       for (const what of result.problems) findings.push({ fault: 'a bad link', seed, what });
       add(tally, result);
       done += result.strikes.total;
+      // Where nothing can strike, as where no gateway comes up, the next round would fare no better.
+      if (result.strikes.total === 0) break;
       ground.progress(done);
     }
     return { rows: tally.rows(), findings, done };

@@ -9,15 +9,15 @@ import { join } from 'node:path';
 import { createFaultProxy, type FaultProxy, type RequestOver } from '../../rig/link/fault-proxy.ts';
 import { FAULT_NAMES, FORGED_CLOCK } from '../../rig/link/faults.ts';
 import type { FaultScript } from '../../rig/link/schedule.ts';
-import type { Program } from '../../rig/programs.ts';
 import { createRandom } from '../../rig/random.ts';
 import type { Ground } from '../campaign.ts';
 import type { AccountSays } from '../oracle/evidence.ts';
 import type { Verdict } from '../oracle/verdict.ts';
 import { askOracle, createDeviceSide, type DeviceRun, type DeviceSide, type GatewaySide } from '../sides.ts';
+import { createStrikes, type Strikes } from '../strikes.ts';
+import { createVigil, type Vigil } from '../vigil.ts';
 import { LORIS_KINDS, type LorisKind, startLoris } from './loris.ts';
 import { DEVICES, type Scene, TLS_DEVICE } from './scene.ts';
-import { createStrikes, type Strikes } from './strikes.ts';
 import { createTlsRelay, TLS_FAULTS, type TlsRelay } from './tls-relay.ts';
 import type { NetworkFault } from './words.ts';
 
@@ -28,7 +28,7 @@ export interface RoundOptions {
 }
 
 export interface RoundResult {
-  readonly strikes: Strikes;
+  readonly strikes: Strikes<NetworkFault>;
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** One line for each promise that did not hold. */
   readonly problems: readonly string[];
@@ -60,8 +60,6 @@ export async function fight(options: RoundOptions): Promise<RoundResult> {
   const round = new Round(options);
   try {
     await round.run();
-  } catch (error) {
-    round.problems.push((error as Error).message);
   } finally {
     await round.end();
   }
@@ -69,19 +67,15 @@ export async function fight(options: RoundOptions): Promise<RoundResult> {
 }
 
 class Round implements RoundResult {
-  readonly strikes = createStrikes();
+  readonly strikes = createStrikes<NetworkFault>();
   readonly verdicts = new Map<string, Verdict>();
-  readonly problems: string[] = [];
   readonly #options: RoundOptions;
   readonly #folder: string;
   readonly #random: () => number;
+  readonly #vigil: Vigil;
   readonly #gateways: GatewaySide[] = [];
   readonly #devices: DeviceSide[] = [];
-  readonly #watched = new Set<() => void>();
   readonly #throughs = new Map<string, number>();
-  #ending = false;
-  /** What has ended without having been asked. */
-  #gone: string | undefined;
   #proxy: FaultProxy | undefined;
   #relay: TlsRelay | undefined;
 
@@ -90,9 +84,22 @@ class Round implements RoundResult {
     this.#options = options;
     this.#folder = join(ground.folder, `round-${seed}`);
     this.#random = createRandom(seed);
+    this.#vigil = createVigil(ground.signal);
+  }
+
+  get problems(): readonly string[] {
+    return this.#vigil.problems;
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#run();
+    } catch (error) {
+      this.#vigil.found((error as Error).message);
+    }
+  }
+
+  async #run(): Promise<void> {
     const { scene, ground } = this.#options;
     const [plain, secure] = await Promise.all([
       this.#startGateway('plain', []),
@@ -106,13 +113,13 @@ class Round implements RoundResult {
 
     for (const kind of this.#shuffled(LORIS_KINDS)) if (!ground.signal.aborted) await this.#outlast(kind, plain);
     const missing = () => this.#missing().join(', ');
-    await this.#until(
+    await this.#vigil.until(
       () => `still waiting for ${missing()}`,
       PATIENCE_MS,
       () => missing() === '',
     );
 
-    this.#ending = true;
+    this.#vigil.dismiss();
     proxy.heal();
     relay.heal();
     await Promise.all(
@@ -121,13 +128,13 @@ class Round implements RoundResult {
         await this.#judge(device, account, device.id === TLS_DEVICE ? secure : plain);
       }),
     );
-    if (relay.betrayed > 0) this.#found(`an impostor was told ${relay.betrayed} bytes`);
+    if (relay.betrayed > 0) this.#vigil.found(`an impostor was told ${relay.betrayed} bytes`);
     const strangers = (await (await fetch(`${scene.stranger.url}/v1/totals`)).json()) as { devices: number };
-    if (strangers.devices !== 0) this.#found('the stranger has counted something');
+    if (strangers.devices !== 0) this.#vigil.found('the stranger has counted something');
   }
 
   async end(): Promise<void> {
-    this.#ending = true;
+    this.#vigil.dismiss();
     for (const side of [...this.#devices, ...this.#gateways]) await side.kill();
     await this.#relay?.close();
     await this.#proxy?.close();
@@ -138,8 +145,8 @@ class Round implements RoundResult {
     const limits = ['--events-max', String(this.#between(20, 200)), '--sensors-max', String(SENSORS_MAX)];
     const side = await this.#options.scene.gateway(join(this.#folder, name), [...flags, ...limits]);
     this.#gateways.push(side);
-    this.#watch(await side.start(), (line) => {
-      if ((line['level'] as number) >= 50) this.#found(`the gateway logs an error: ${JSON.stringify(line)}`);
+    this.#vigil.follow(await side.start(), (line) => {
+      if ((line['level'] as number) >= 50) this.#vigil.found(`the gateway logs an error: ${JSON.stringify(line)}`);
     });
     return side;
   }
@@ -192,40 +199,29 @@ class Round implements RoundResult {
     const { programs } = ground;
     const device = createDeviceSide({ programs, folder: this.#folder, id, secretFile: scene.secretFile(id) });
     this.#devices.push(device);
-    this.#watch(await device.start(run), (line) => {
-      if ('fault' in line) this.#found(`${id} has a fault: ${line['fault']}`);
+    this.#vigil.follow(await device.start(run), (line) => {
+      if ('fault' in line) this.#vigil.found(`${id} has a fault: ${line['fault']}`);
       // Behind the relay nothing sees the answers but the device.
       if ('acknowledged' in line && id === TLS_DEVICE) this.#counted(id);
     });
   }
 
-  #watch(program: Program, onLine: (line: Record<string, unknown>) => void): void {
-    program.onLine((line) => {
-      if (line.startsWith('{')) onLine(JSON.parse(line) as Record<string, unknown>);
-    });
-    void program.ended.then(({ status }) => {
-      if (this.#ending) return;
-      this.#gone ??= `${program.name} ended with status ${status}: ${program.lastWords()}`;
-      for (const look of this.#watched) look();
-    });
-  }
-
   #over({ fault, headers, status }: RequestOver): void {
     const id = String(headers['x-device-id']);
-    if (Number(headers['x-timestamp']) > BELIEVED_FROM) this.#found(`${id} believed a forged clock`);
+    if (Number(headers['x-timestamp']) > BELIEVED_FROM) this.#vigil.found(`${id} believed a forged clock`);
     if (fault !== 'none') this.#struck(fault, id);
     else if (status === 200) this.#counted(id);
   }
 
-  #struck(fault: Parameters<Strikes['struck']>[0], id: string): void {
+  #struck(fault: NetworkFault, id: string): void {
     this.strikes.struck(fault, id);
-    for (const look of this.#watched) look();
+    this.#vigil.stir();
   }
 
   #counted(id: string): void {
     this.strikes.counted(id);
     this.#throughs.set(id, this.#through(id) + 1);
-    for (const look of this.#watched) look();
+    this.#vigil.stir();
   }
 
   #missing(): NetworkFault[] {
@@ -242,7 +238,7 @@ class Round implements RoundResult {
       const [before, beforeOther] = [this.#through(one), this.#through(other)];
       this.#struck(kind, one);
       const isThrough = (id: string, since: number) => this.#through(id) >= since + LORIS_DELIVERIES;
-      await this.#until(
+      await this.#vigil.until(
         () => `hardly anything is delivered beside clients of the kind ${kind}`,
         LORIS_PATIENCE_MS,
         () => isThrough(one, before) && isThrough(other, beforeOther),
@@ -256,30 +252,6 @@ class Round implements RoundResult {
     return this.#throughs.get(id) ?? 0;
   }
 
-  /** Resolves when it holds, which is looked at whenever something has happened; or when the time is over, and says so. */
-  #until(trouble: () => string, withinMs: number, holds: () => boolean): Promise<void> {
-    const { signal } = this.#options.ground;
-    return new Promise((resolve, reject) => {
-      const settle = (end: () => void): void => {
-        clearTimeout(timeout);
-        this.#watched.delete(look);
-        signal.removeEventListener('abort', look);
-        end();
-      };
-      const look = (): void => {
-        if (this.#gone !== undefined) settle(() => reject(new Error(this.#gone)));
-        else if (holds() || signal.aborted) settle(resolve);
-      };
-      const timeout = setTimeout(() => {
-        this.#found(`${trouble()} after ${withinMs} ms`);
-        settle(resolve);
-      }, withinMs);
-      this.#watched.add(look);
-      signal.addEventListener('abort', look);
-      look();
-    });
-  }
-
   async #judge(device: DeviceSide, account: AccountSays, gateway: GatewaySide): Promise<void> {
     const { programs } = this.#options.ground;
     const { id, journal } = device;
@@ -290,17 +262,14 @@ class Round implements RoundResult {
     const task = { gateway: url.origin, deviceId: id, journal, account, quarantine, idsStay: true };
     const verdict = await askOracle(programs, task, { env: { NODE_EXTRA_CA_CERTS: this.#options.scene.caFile } });
     this.verdicts.set(id, verdict);
-    for (const problem of verdict.problems) this.#found(`${id}: ${problem}`);
-    if (verdict.gaps > 0) this.#found(`${id}: ${verdict.gaps} events given up`);
+    for (const problem of verdict.problems) this.#vigil.found(`${id}: ${problem}`);
+    if (verdict.gaps > 0) this.#vigil.found(`${id}: ${verdict.gaps} events given up`);
     for (const line of (await readFile(quarantine, 'utf8')).split('\n').slice(0, -1)) {
       const { code, event } = JSON.parse(line) as { code: string; event: { sensor: string } };
       const isJust = code === 'sensor-limit' && event.sensor.startsWith('stray-');
-      if (!isJust) this.#found(`${id}: an event of ${event.sensor} in quarantine for ${code}, and nobody refused it`);
+      if (!isJust)
+        this.#vigil.found(`${id}: an event of ${event.sensor} in quarantine for ${code}, and nobody refused it`);
     }
-  }
-
-  #found(problem: string): void {
-    if (!this.problems.includes(problem)) this.problems.push(problem);
   }
 
   #between(least: number, most: number): number {
