@@ -27,6 +27,8 @@ export interface Account {
   move(from: Place, to: Place, tally: Tally): void;
   /** Forgets what is queued but for how many events it is: their sums are about to be counted anew. */
   recount(events: number): void;
+  /** Forgets what is in quarantine and in gaps that are not settled: all of it is about to be added anew. */
+  restock(): void;
   /** Gaps that the gateway has acknowledged: their records are about to leave the disk. */
   settleGaps(tally: Tally): void;
   /** What the release that follows must store: everything whose events are no longer on disk. */
@@ -59,6 +61,10 @@ export function createAccount(stored: Uint8Array | undefined): Account {
     },
     recount(events) {
       tallies.queued = { events, sums: new Map() };
+    },
+    restock() {
+      tallies.quarantined = NOTHING;
+      tallies.gaps = gapsSettled;
     },
     settleGaps(tally) {
       gapsSettled = plus(gapsSettled, tally);

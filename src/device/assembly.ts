@@ -19,9 +19,11 @@ import { createExchange } from './exchange.ts';
 import { createGaps, type Gaps } from './gaps.ts';
 import { createLink, type Link } from './link.ts';
 import { type DeviceOptions, type DeviceSettings, settle } from './options.ts';
-import { type QuarantinedEvent, quarantinedEvents, requeue, tableOf } from './quarantine.ts';
+import { createRetries, type QuarantinedEvent, quarantinedEvents, type Retries } from './quarantine.ts';
 import { createQuota, type Quota, recordWindow } from './quota.ts';
 import { type Commit, createRecorder, type Mark, type Receipt, type Recorder } from './recorder.ts';
+import { createSession, type Session } from './session.ts';
+import { enterStock, takeStock } from './stock.ts';
 import { createSync, type Sync } from './sync.ts';
 import { tallyOf } from './tally.ts';
 import { createHttpTransport, type Transport } from './transport.ts';
@@ -40,13 +42,13 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
     randomBytes: settings.randomBytes,
     now: () => settings.timer.now(),
     onDamage: (gap) => device?.damaged(gap),
+    onLate: () => device?.late(),
   });
   try {
     const account = createAccount(queue.totals);
     await recordWindow(queue, account, settings);
-    for await (const entry of queue.quarantine()) account.add('quarantined', tallyOf(tableOf(entry)));
     const gaps = createGaps();
-    for (const gap of await queue.gaps()) account.add('gaps', gaps.add(gap).tally);
+    enterStock(await takeStock(queue), account, gaps);
     device = new OpenDevice(settings, queue, account, gaps);
     return device;
   } catch (error) {
@@ -69,11 +71,10 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   readonly #recorder: Recorder;
   readonly #stop = new AbortController();
   readonly #progress = new EventEmitter<{ made: [] }>();
-  readonly #session = { requests: 0, bodyBytes: 0, retries: 0, inserted: 0, duplicates: 0 };
-  #lastAcknowledgedAt: number | null = null;
+  readonly #session: Session;
   readonly #census: Census;
   #counting: Promise<void> = Promise.resolve();
-  #retrying: Promise<unknown> = Promise.resolve();
+  readonly #retries: Retries;
   readonly #loop: Promise<void>;
   #closing: Promise<void> | undefined;
 
@@ -85,6 +86,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#queue = queue;
     this.#account = account;
     this.#gaps = gaps;
+    this.#session = createSession(settings.clock);
     this.#clock = createGatewayClock(settings.clock);
     this.#transport = settings.transport ?? createHttpTransport({ ...settings, connections: settings.inFlightMax });
     const { signal } = this.#stop;
@@ -97,10 +99,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       transport: this.#transport,
       clock: this.#clock,
       queueState: () => this.#queueState(),
-      onSent: (bodyBytes) => {
-        this.#session.requests++;
-        this.#session.bodyBytes += bodyBytes;
-      },
+      onSent: (bodyBytes) => this.#session.sent(bodyBytes),
     });
     const delivery = createDelivery({
       exchange,
@@ -110,15 +109,21 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       deviceClock: settings.clock,
       batchEventsMax: settings.batchEventsMax,
       signal,
-      onRetry: () => {
-        this.#session.retries++;
-      },
+      onRetry: () => this.#session.retried(),
       onAcknowledged: (inserted, duplicates) => this.#acknowledged(inserted, duplicates),
     });
     const cutter = createCutter({ ...settings, queue });
     const standing = <T>(work: () => Promise<T>): Promise<T> => this.#sync.standing(work);
     const onFault = (error: unknown): void => this.#fault(error);
-    this.#census = createCensus({ queue, account, standing, signal, onFault, timer: settings.timer });
+    this.#census = createCensus({
+      ...{ queue, account, standing, signal, onFault, timer: settings.timer },
+      takeStock: async () => {
+        const stock = await takeStock(queue);
+        return () => {
+          for (const { declared } of enterStock(stock, account, gaps)) this.#gapOpened(declared);
+        };
+      },
+    });
     this.#sync = createSync({
       ...settings,
       queue,
@@ -128,11 +133,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       census: this.#census,
       gaps,
       signal,
-      onQuarantine: (entries) =>
-        this.#tell(
-          'quarantined',
-          entries.flatMap((entry) => [...quarantinedEvents(entry)]),
-        ),
+      onQuarantine: (entries) => this.#tell('quarantined', [...quarantinedEvents(...entries)]),
       onRelease: () => this.#progress.emit('made'),
       onFault,
     });
@@ -145,6 +146,14 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       cutter,
       sync: this.#sync,
       onGap: (gap) => this.#gapOpened(gap.declared),
+    });
+    this.#retries = createRetries({
+      queue,
+      standing,
+      onRequeued: ({ appended, table }) => {
+        this.#account.move('quarantined', 'queued', tallyOf(table));
+        this.#joined(appended);
+      },
     });
     this.#recorder = createRecorder({
       pendingEventsMax: settings.pendingEventsMax,
@@ -180,7 +189,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       queueBytes: this.#queue.blockBytes,
       inFlight: this.#sync.inFlight,
       clockOffsetMs: this.#clock.offsetMs,
-      session: { ...this.#session, lastAcknowledgedAt: this.#lastAcknowledgedAt },
+      session: this.#session.counters,
     };
   }
 
@@ -205,10 +214,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   }
 
   retryQuarantine(): Promise<number> {
-    // One after another: two at a time would queue the same events twice.
-    const retried = this.#retrying.then(() => this.#retryQuarantine());
-    this.#retrying = retried.catch(() => {});
-    return retried;
+    return this.#retries.run();
   }
 
   close(): Promise<void> {
@@ -225,14 +231,10 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#count();
   }
 
-  async #retryQuarantine(): Promise<number> {
-    let events = 0;
-    for await (const { appended, table } of requeue(this.#queue)) {
-      this.#account.move('quarantined', 'queued', tallyOf(table));
-      this.#joined(appended);
-      events += table.count;
-    }
-    return events;
+  /** Called by the queue when a change that had failed has turned out to be on disk: nobody has accounted for it. */
+  late(): void {
+    this.#count(this.#queue.next);
+    this.#sync.wake();
   }
 
   async #close(): Promise<void> {
@@ -264,8 +266,8 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   }
 
   /** Counts in the background what is queued: the balance rests on the disk, not on a counter. */
-  #count(): void {
-    this.#counting = this.#census.run();
+  #count(next?: number): void {
+    this.#counting = this.#census.run(next);
   }
 
   #queueState(): QueueState {
@@ -277,9 +279,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   }
 
   #acknowledged(inserted: number, duplicates: number): void {
-    this.#session.inserted += inserted;
-    this.#session.duplicates += duplicates;
-    this.#lastAcknowledgedAt = this.#settings.clock();
+    this.#session.acknowledged(inserted, duplicates);
     this.#tell('acknowledged', { inserted, duplicates });
   }
 

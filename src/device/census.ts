@@ -18,6 +18,8 @@ export interface CensusOptions extends PersistOptions {
   readonly account: Account;
   /** Runs work while nothing leaves the queue (`Sync.standing`). */
   readonly standing: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Reads what is on disk besides blocks; what it gives has the account begin anew with that. */
+  readonly takeStock: () => Promise<() => void>;
 }
 
 export interface Census {
@@ -26,20 +28,25 @@ export interface Census {
   joined(range: Range): boolean;
   /** A cut is about to leave: what the account holds of it as queued. */
   leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'tally'>): Tally;
-  /** Counts everything from the head on, anew; where it is called again meanwhile, both count what that one has to. */
-  run(): Promise<void>;
+  /**
+   * Counts everything on disk anew, up to `next` where that is given, else as far as the account knows; where it is called
+   * again meanwhile, both count what that one has to.
+   */
+  run(next?: number): Promise<void>;
 }
 
 /** Blocks counted between two turns of others. */
 const STEP = { bytesMax: 1 << 20, blocksMax: 64 };
 
 export function createCensus(options: CensusOptions): Census {
-  const { queue, account, standing, signal } = options;
+  const { queue, account, standing, signal, takeStock } = options;
   /** Sequences from `from` to below `to` are queued but not counted. */
   let from = queue.head;
   let to = queue.next;
   /** Where what the account knows ends: later sequences are being appended, or came to disk by a write that failed. */
   let known = queue.next;
+  /** Runs that have not begun. */
+  let due = 0;
   account.recount(queue.events());
 
   async function step(): Promise<void> {
@@ -52,7 +59,7 @@ export function createCensus(options: CensusOptions): Census {
 
   return {
     get counting() {
-      return from < to;
+      return due > 0 || from < to;
     },
     joined({ first, last }) {
       const follows = first === known;
@@ -68,12 +75,20 @@ export function createCensus(options: CensusOptions): Census {
       const counted = plus(tallyOf(sliceTable(table, 0, before)), tallyOf(sliceTable(table, behind, table.count)));
       return { events: table.count, sums: counted.sums };
     },
-    async run() {
-      await standing(async () => {
-        account.recount(queue.events(known));
-        from = queue.head;
-        to = known;
-      });
+    async run(next = known) {
+      known = next;
+      due += 1;
+      await persist(options, () =>
+        standing(async () => {
+          const enter = await takeStock();
+          // All at once, for events may be appended at any moment.
+          enter();
+          account.recount(queue.events(known));
+          from = queue.head;
+          to = known;
+        }),
+      );
+      due -= 1;
       while (from < to && !signal.aborted) await persist(options, () => standing(step));
     },
   };

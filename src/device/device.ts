@@ -10,6 +10,7 @@ import type { AccountReport } from './account.ts';
 import type { LinkStatus } from './link.ts';
 import type { QuarantinedEvent } from './quarantine.ts';
 import type { Mark, Receipt } from './recorder.ts';
+import type { SessionCounters } from './session.ts';
 
 export interface RecordOptions {
   /** What observed it. Default `default`. */
@@ -31,16 +32,6 @@ export interface DeviceStatus extends AccountReport {
   readonly clockOffsetMs: number;
   /** Since the device was opened. */
   readonly session: SessionCounters;
-}
-
-export interface SessionCounters {
-  readonly requests: number;
-  readonly bodyBytes: number;
-  readonly retries: number;
-  /** Events that acknowledgements called new, and known already. */
-  readonly inserted: number;
-  readonly duplicates: number;
-  readonly lastAcknowledgedAt: number | null;
 }
 
 export interface DeviceEvents {

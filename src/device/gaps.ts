@@ -20,6 +20,8 @@ export interface Gaps {
   /** None wait and none are under way. */
   readonly idle: boolean;
   add(gap: Gap): OpenGap;
+  /** Whether the gap with this first sequence was added and is not settled. */
+  has(first: number): boolean;
   /** As many as one batch may declare, of one stream; they are under way until `settled` or `refused`. */
   take(): readonly OpenGap[];
   settled(): void;
@@ -43,6 +45,7 @@ export function createGaps(): Gaps {
       open.set(gap.first, opened);
       return opened;
     },
+    has: (first) => open.has(first),
     take() {
       const waiting = [...open.values()].filter((gap) => !given.has(gap.declared.first));
       taken = waiting.filter((gap) => Buffer.compare(gap.stream, waiting[0]!.stream) === 0).slice(0, GAPS_MAX);

@@ -11,13 +11,13 @@ export type {
   DeviceStatus,
   Fields,
   RecordOptions,
-  SessionCounters,
 } from './device.ts';
 export { DeviceError, type DeviceErrorCode } from './errors.ts';
 export type { LinkState, LinkStatus } from './link.ts';
 export type { DeviceOptions } from './options.ts';
 export type { QuarantinedEvent } from './quarantine.ts';
 export type { Mark, Receipt } from './recorder.ts';
+export type { SessionCounters } from './session.ts';
 export type { TallyReport } from './tally.ts';
 export type { Timer } from './timer.ts';
 export type { Transport, TransportAnswer, TransportRequest } from './transport.ts';

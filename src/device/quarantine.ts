@@ -59,10 +59,51 @@ export function tableOf(entry: QuarantineEntry): EventTable {
   return decodeColumns(Buffer.from(recordOf(entry).columns, 'base64'));
 }
 
+/** An entry that is queued again. */
+export interface Requeued {
+  readonly appended: Appended;
+  readonly table: EventTable;
+}
+
+export interface RetriesOptions {
+  readonly queue: Pick<Queue, 'next' | 'quarantine' | 'append'>;
+  /** Runs work while nothing leaves the queue and nobody counts it (`Sync.standing`). */
+  readonly standing: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly onRequeued: (requeued: Requeued) => void;
+}
+
+export interface Retries {
+  /** Queues everything again; resolves with how many events. */
+  run(): Promise<number>;
+}
+
+export function createRetries({ queue, standing, onRequeued }: RetriesOptions): Retries {
+  let last: Promise<unknown> = Promise.resolve();
+  async function retry(): Promise<number> {
+    const entries = requeue(queue);
+    const next = async (): Promise<number> => {
+      const { value } = await entries.next();
+      if (value) onRequeued(value);
+      return value?.table.count ?? 0;
+    };
+    let events = 0;
+    for (let more = await standing(next); more > 0; more = await standing(next)) events += more;
+    return events;
+  }
+  return {
+    run() {
+      // One after another: two at a time would queue the same events twice.
+      const retried = last.then(retry);
+      last = retried.catch(() => {});
+      return retried;
+    },
+  };
+}
+
 /** Queues what is in quarantine again, entry by entry, under new ids; what is refused again meanwhile stays. */
 export async function* requeue(
   queue: Pick<Queue, 'next' | 'quarantine' | 'append'>,
-): AsyncGenerator<{ readonly appended: Appended; readonly table: EventTable }, void, void> {
+): AsyncGenerator<Requeued, void, void> {
   const { next } = queue;
   for await (const entry of queue.quarantine()) {
     if (entry.first >= next) return;
@@ -72,12 +113,14 @@ export async function* requeue(
   }
 }
 
-export function* quarantinedEvents(entry: QuarantineEntry): Generator<QuarantinedEvent, void, void> {
-  const { code, detail, refusedAt } = recordOf(entry);
-  const stream = Buffer.from(entry.stream).toString('hex');
-  let sequence = entry.first;
-  for (const event of eventsOf(tableOf(entry))) {
-    yield { stream, sequence: sequence++, event, code, detail, refusedAt };
+export function* quarantinedEvents(...entries: readonly QuarantineEntry[]): Generator<QuarantinedEvent, void, void> {
+  for (const entry of entries) {
+    const { code, detail, refusedAt } = recordOf(entry);
+    const stream = Buffer.from(entry.stream).toString('hex');
+    let sequence = entry.first;
+    for (const event of eventsOf(tableOf(entry))) {
+      yield { stream, sequence: sequence++, event, code, detail, refusedAt };
+    }
   }
 }
 

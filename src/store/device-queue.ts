@@ -30,6 +30,11 @@ export interface QueueOptions {
   readonly create?: boolean;
   /** Called after lost events were set aside in a gap; see `damaged` for what is left of them. */
   readonly onDamage?: (gap: Gap) => void;
+  /**
+   * Called when a change that had failed has turned out to be on disk: whatever is kept elsewhere about what is queued, in
+   * quarantine or in gaps is out of date.
+   */
+  readonly onLate?: () => void;
   /** For streams. Default: of `node:crypto`. */
   readonly randomBytes?: (count: number) => Uint8Array;
   /** Milliseconds of a clock that never goes back. Default `performance.now`. */

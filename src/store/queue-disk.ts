@@ -12,6 +12,7 @@ import { numberKey, QUEUE } from './keys.ts';
 import type { Block } from './queue-blocks.ts';
 import type { Change } from './queue-changes.ts';
 import type { QueueFiles } from './queue-files.ts';
+import type { Position } from './queue-position.ts';
 import { rebuildQueue } from './queue-rebuild.ts';
 import { EMPTY, loadState, type QueueState, stateOperations } from './queue-state.ts';
 import type { Reserve } from './reserve.ts';
@@ -25,6 +26,7 @@ export interface QueueDiskOptions {
   readonly reserveBytes: number;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly now: () => number;
+  readonly onLate: () => void;
   readonly open: typeof openRocks;
   readonly files: QueueFiles;
 }
@@ -68,6 +70,8 @@ class Disk implements QueueDisk {
   #failuresSeen = 0;
   /** False from a failed write on, until the database was opened again. */
   #isTrusted = true;
+  /** The position before a change of which nobody knows whether it came to disk; the next opening tells. */
+  #doubted: Position | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -106,7 +110,10 @@ class Disk implements QueueDisk {
         // Opening again writes, and so does closing.
         if (isFull(error)) await this.#reserve.spend();
         this.#isTrusted = false;
-        await this.#ready(CALM_MAX_MS);
+        await this.#ready(CALM_MAX_MS).catch((failure) => {
+          this.#doubted ??= before.position;
+          throw failure;
+        });
         // What failed may be on disk after all, and then it is durable: opening has written it anew.
         const { revision, next } = this.#state.position;
         if (revision === after.position.revision && next === after.position.next) return;
@@ -175,6 +182,13 @@ class Disk implements QueueDisk {
     });
   }
 
+  #endDoubt(): void {
+    const before = this.#doubted;
+    this.#doubted = undefined;
+    const { revision, next } = this.#state.position;
+    if (before && (revision !== before.revision || next !== before.next)) this.#options.onLate();
+  }
+
   async #open(): Promise<Rocks> {
     try {
       return await this.#openNewest();
@@ -194,6 +208,7 @@ class Disk implements QueueDisk {
       this.#state = await loadState(rocks, deviceId, randomBytes);
       this.#generation = generation;
       this.#failuresSeen = 0;
+      this.#endDoubt();
       return rocks;
     } catch (error) {
       await rocks.close().catch(() => {});

@@ -69,6 +69,7 @@ export async function openQueue(options: QueueOptions, open = openRocks, files =
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     randomBytes: options.randomBytes ?? randomBytes,
     now: options.now ?? (() => performance.now()),
+    onLate: options.onLate ?? (() => {}),
     open,
     files,
   });

@@ -29,6 +29,7 @@ async function testCensus(t: TestContext, counts: readonly number[], bend?: (que
     signal: stop.signal,
     timer,
     onFault: (error) => faults.push(error),
+    takeStock: async () => () => {},
     async standing(work) {
       await new Promise<void>((resolve) => steps.push(resolve));
       return await work();
