@@ -29,6 +29,8 @@ export interface RecorderTask {
   readonly events: number | null;
   /** The longest pause between bursts, milliseconds. Default 4. */
   readonly pauseMaxMs?: number;
+  /** The most events of a burst. Default 64. */
+  readonly burstMax?: number;
   /** Epoch milliseconds around which event times lie. */
   readonly around: number;
   /** As `telemetry` has it. */
@@ -42,11 +44,10 @@ export interface RecorderTask {
   readonly dice?: number;
 }
 
-const BURST_MAX = 64;
 const STREAM_BYTES = 16;
 
 const task = ownTask<RecorderTask>();
-const { seed, serial, events, around, strays = 0, scatter = 0, timeless = 0, pauseMaxMs = 4 } = task;
+const { seed, serial, events, around, strays = 0, scatter = 0, timeless = 0, pauseMaxMs = 4, burstMax = 64 } = task;
 const random = createRandom(seed);
 const dice = task.dice === undefined ? undefined : createRandom(task.dice);
 const journal = openSync(task.journal, 'a', 0o600);
@@ -80,7 +81,7 @@ const source = telemetry({ random, serial, around, strays, scatter });
 let left = events ?? Number.POSITIVE_INFINITY;
 let refused = 0;
 while (left > 0 && !stop.signal.aborted) {
-  const burst = Array.from({ length: Math.min(left, 1 + Math.floor(random() * BURST_MAX)) }, () => source.next().value);
+  const burst = Array.from({ length: Math.min(left, 1 + Math.floor(random() * burstMax)) }, () => source.next().value);
   left -= burst.length;
   const isTogether = random() < 0.3;
   const attempts = isTogether || timeless === 0 ? burst : burst.map(withoutTime);

@@ -128,6 +128,7 @@ export interface DeviceRun {
   readonly events: number | null;
   readonly options?: RecorderTask['options'] extends infer All ? Partial<All> : never;
   readonly pauseMaxMs?: number;
+  readonly burstMax?: number;
   readonly caFile?: string;
   readonly around?: number;
   readonly strays?: number;

@@ -56,6 +56,7 @@ export async function createArena(options: ArenaOptions): Promise<Arena> {
     seed: Math.floor(random() * 2 ** 32),
     events: null,
     pauseMaxMs: between(random, 2, 60),
+    burstMax: between(random, 4, 64),
   });
 
   let gatewayLives = 0;
@@ -92,7 +93,7 @@ export async function createArena(options: ArenaOptions): Promise<Arena> {
     },
   });
 
-  const dice = [random() * 2 ** 32, random() * 2 ** 32];
+  const dice = [random() * 2 ** 32, random() * 2 ** 32].map(Math.floor);
   let livesSinceWipe: number | undefined;
   const second = createContender({
     ...common,
@@ -101,11 +102,11 @@ export async function createArena(options: ArenaOptions): Promise<Arena> {
     abilities: () =>
       new Set<Step['needs']>((livesSinceWipe ?? COLLIDING_LIVES) < COLLIDING_LIVES ? ['collisions'] : []),
     launch(_trap, start) {
-      // Its first life on either disk has the same dice for sure.
-      const isFirst = forgetful.starts === 0 || livesSinceWipe === 0;
+      // So that ids collide: one stream all the time before, and at first the same one after.
+      const isSame = livesSinceWipe === undefined || livesSinceWipe < COLLIDING_LIVES;
       if (livesSinceWipe !== undefined) livesSinceWipe++;
-      const thrown = isFirst ? dice[0]! : oneOf(random, dice);
-      const program = forgetful.launch({ ...run(), options: deviceOptions(random), dice: Math.floor(thrown) }, start);
+      const thrown = isSame ? dice[0]! : oneOf(random, dice);
+      const program = forgetful.launch({ ...run(), options: deviceOptions(random), dice: thrown }, start);
       return { program, number: forgetful.starts - 1 };
     },
   });

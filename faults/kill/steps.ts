@@ -17,7 +17,7 @@ export interface Step {
 }
 
 export const STEPS: readonly Step[] = [
-  { name: 'event-accepted', side: 'device', visitsMax: 4_000 },
+  { name: 'event-accepted', side: 'device', visitsMax: 1_500 },
   { name: 'before-append', side: 'device', visitsMax: 80 },
   { name: 'append-committed', side: 'device', visitsMax: 80 },
   { name: 'batch-cut', side: 'device', visitsMax: 40 },
