@@ -73,6 +73,8 @@ function assemble(
 ): FastifyInstance {
   const app = createServer(tls, logger);
   app.server.maxConnections = limits.connectionsMax;
+  // Node would answer with a bare 417 to whatever it does not know; it is a request like any other.
+  app.server.on('checkExpectation', (request, reply) => app.server.emit('request', request, reply));
   const flow = createFlow({ bytesMax: limits.bytesInFlightMax, growingBytesMax: GROWING_BYTES_MAX });
   const metrics = createMetrics({ store, flow });
   const fleet = createFleet(store);

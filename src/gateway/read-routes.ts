@@ -6,6 +6,7 @@
  */
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
+import { ID_PATTERN } from '../codec/index.ts';
 import type { GatewayStore } from '../store/index.ts';
 import type { AdminGate } from './admin.ts';
 import { bucketsOf } from './bucket-page.ts';
@@ -78,7 +79,7 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
   });
 
   async function deviceOf(id: string): Promise<DeviceSummary> {
-    const summary = await fleet.device(id);
+    const summary = ID_PATTERN.test(id) ? await fleet.device(id) : undefined;
     if (summary !== undefined) return summary;
     throw new GatewayError('not-found', 'nothing was ever counted for a device of this id');
   }

@@ -50,7 +50,10 @@ test('an empty gateway has nothing', async (t) => {
   const { devices, events, measures } = await read(gateway, '/v1/totals');
   assert.deepEqual([devices, events, measures], [0, 0, {}]);
   assert.deepEqual(await read(gateway, '/v1/devices'), { devices: [], next: null });
-  for (const path of ['', '/buckets', '/events']) await refused(gateway, `/v1/devices/nobody${path}`, 'not-found', 404);
+  for (const id of ['nobody', '%2e%2e', 'a%20b', '%00', '.', '__proto__']) {
+    for (const path of ['/buckets', '/events']) await refused(gateway, `/v1/devices/${id}${path}`, 'not-found', 404);
+  }
+  await refused(gateway, '/v1/devices/nobody', 'not-found', 404);
 });
 
 test('totals are over all devices, headline first', async (t) => {

@@ -253,6 +253,16 @@ test('what is no HTTP gets a problem and an end', async (t) => {
   }
 });
 
+test('an expectation that nobody knows is no reason for an answer that nobody knows', async (t) => {
+  const gateway = await testGateway(t);
+  const { socket, heard } = talk(
+    gateway,
+    'GET /healthz HTTP/1.1\r\nhost: x\r\nexpect: more\r\nconnection: close\r\n\r\n',
+  );
+  await once(socket, 'close');
+  assert.match(heard(), /^HTTP\/1\.1 200 /);
+});
+
 test('a head that drips in is cut off, and nobody is answered who is gone', async (t) => {
   const gateway = await testGateway(t);
   const { server } = gateway.app;
