@@ -1,8 +1,8 @@
 /**
  * Clock: the device's idea of the gateway's time (proto-spec/signing.md, "Clocks").
  *
- * Owns the offset that signed answers correct. Promises that two timestamps it gives are never equal, so that no two
- * requests carry the same signature. Never touches the system clock or the times of events.
+ * Owns the offset that signed answers correct. Promises that two timestamps it gives between two corrections are never
+ * equal, so that no two requests carry the same signature. Never touches the system clock or the times of events.
  */
 export interface GatewayClock {
   /** Milliseconds to add to the device's clock. 0 until the gateway has said otherwise. */
@@ -22,12 +22,14 @@ export function createGatewayClock(clock: () => number): GatewayClock {
     },
     timestamp() {
       const now = Math.round(clock() + offsetMs);
-      // A clock that stands still or jumps back a little is stepped on; one that was corrected far back is believed.
+      // A clock that stands still or jumps back a little is stepped on; one that jumps far back is believed.
       latest = now <= latest && latest - now < 60_000 ? latest + 1 : now;
       return latest;
     },
     correct(gatewayClock) {
       offsetMs = Math.round(gatewayClock - clock());
+      // Stepping on from there would be refused again, until the gateway's clock has come as far.
+      latest = Number.NEGATIVE_INFINITY;
     },
   };
 }

@@ -25,3 +25,16 @@ test('a correction shifts timestamps from then on, decades back and forth', () =
   clock.correct(900_000_000_000);
   assert.equal(clock.timestamp(), 900_000_000_000, 'a clock that was far ahead is believed to be');
 });
+
+test('a correction is believed however little it is: a gateway’s window may be a second', () => {
+  const clock = createGatewayClock(() => 1_700_000_000_000);
+  for (const [gatewayClock, backMs] of [
+    [1_700_000_000_000, 0],
+    [1_699_999_970_000, 30_000],
+    [1_699_999_969_000, 31_000],
+  ] as const) {
+    clock.correct(gatewayClock);
+    assert.equal(clock.timestamp(), 1_700_000_000_000 - backMs);
+    assert.equal(clock.timestamp(), 1_700_000_000_001 - backMs);
+  }
+});
