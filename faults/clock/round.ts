@@ -146,7 +146,8 @@ class Round implements RoundResult {
     for (const { id, settings } of plans) this.strikes.struck(`device ${settings[0]!.name}`, id);
     await this.#everyoneDelivers();
 
-    for (let turn = 0; turn < TURNS && !ground.signal.aborted; turn++) {
+    // A device that is stuck would be at every turn.
+    for (let turn = 0; turn < TURNS && !ground.signal.aborted && this.problems.length === 0; turn++) {
       const chosen = devices.filter(() => this.#random() < 0.6);
       const isGatewaySet = this.#random() < 0.6 || chosen.length === 0;
       const set = chosen.map(async ([id, party]) => this.strikes.struck(`device ${await this.#step(party)}`, id));
