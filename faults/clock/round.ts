@@ -5,30 +5,27 @@
  * and delivered, and each time only once every device has delivered under the last setting. Never touches the clock of
  * anything but those processes.
  */
-import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFaultProxy, type FaultProxy, type RequestOver } from '../../rig/link/fault-proxy.ts';
 import { FORGED_CLOCK } from '../../rig/link/faults.ts';
 import type { FaultRates } from '../../rig/link/schedule.ts';
-import type { Program } from '../../rig/programs.ts';
 import { createRandom } from '../../rig/random.ts';
-import { formatCredential } from '../../src/codec/index.ts';
-import { createKeyFile } from '../../src/gateway/index.ts';
 import type { Ground } from '../campaign.ts';
 import type { Verdict } from '../oracle/verdict.ts';
-import {
-  askOracle,
-  createDeviceSide,
-  createGatewaySide,
-  type DeviceRun,
-  type DeviceSide,
-  firstOf,
-  type GatewaySide,
-} from '../sides.ts';
+import { askOracle, type DeviceRun } from '../sides.ts';
 import { createStrikes, type Strikes } from '../strikes.ts';
 import { createVigil, type Vigil } from '../vigil.ts';
-import { CLOCKS, type ClockName, type ClockSetting, GATEWAY_CLOCKS, RIGHT, settingOf, startWith } from './settings.ts';
+import { type DeviceParty, type GatewayParty, startDevice, startGateway } from './parties.ts';
+import {
+  CLOCKS,
+  type ClockName,
+  type ClockSetting,
+  GATEWAY_CLOCKS,
+  type GatewayClockName,
+  RIGHT,
+  settingOf,
+} from './settings.ts';
 import type { ClockFault } from './words.ts';
 
 export interface RoundOptions {
@@ -53,6 +50,7 @@ const TURNS = 5;
 const RECOVERY_MS = 20_000;
 const DRAIN_MS = 60_000;
 const DELIVERIES = 2;
+const DELAY_MAX_MS = 800;
 const PAUSE_MAX_MS = 250;
 
 /** How far a device's clock may be off. */
@@ -71,13 +69,6 @@ const LINK: FaultRates = {
 /** A timestamp beyond this comes from a forged clock. */
 const BELIEVED_FROM = FORGED_CLOCK - 200 * 365 * 86_400_000;
 
-/** A process whose clock is set now and then. */
-interface Party {
-  readonly program: Program;
-  readonly settings: readonly ClockSetting[];
-  at: number;
-}
-
 export async function fight(options: RoundOptions): Promise<RoundResult> {
   const round = new Round(options);
   try {
@@ -95,9 +86,8 @@ class Round implements RoundResult {
   readonly #folder: string;
   readonly #random: () => number;
   readonly #vigil: Vigil;
-  readonly #devices: DeviceSide[] = [];
+  readonly #devices: DeviceParty<ClockName>[] = [];
   readonly #deliveries = new Map<string, number>();
-  #gateway: GatewaySide | undefined;
   #proxy: FaultProxy | undefined;
 
   constructor(options: RoundOptions) {
@@ -122,7 +112,7 @@ class Round implements RoundResult {
 
   async end(): Promise<void> {
     this.#vigil.dismiss();
-    for (const side of [...this.#devices, this.#gateway]) await side?.kill();
+    this.#options.ground.programs.killAll();
     await this.#proxy?.close();
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
@@ -131,63 +121,68 @@ class Round implements RoundResult {
     const { seed, ground } = this.#options;
     const gateway = await this.#startGateway();
     const proxy = await createFaultProxy({
-      target: this.#gateway!.url,
+      target: gateway.side.url,
       seed,
       faults: LINK,
-      delayMaxMs: 800,
+      delayMaxMs: DELAY_MAX_MS,
       onOver: (over) => this.#over(over),
     });
     this.#proxy = proxy;
-    const runs = new Map(DEVICES.map((id) => [id as string, this.#runOf(proxy.url)]));
-    const plans = DEVICES.map((id) => ({ id, settings: this.#settings(CLOCKS, this.#pick(CLOCKS)) }));
-    const devices = await Promise.all(
-      plans.map(async ({ id, settings }) => [id, await this.#startDevice(id, runs.get(id)!, settings)] as const),
-    );
-    for (const { id, settings } of plans) this.strikes.struck(`device ${settings[0]!.name}`, id);
+    const plans = DEVICES.map((id) => ({
+      id,
+      run: this.#runOf(proxy.url),
+      settings: this.#settings(CLOCKS, this.#pick(CLOCKS)),
+      scope: this.#pick(['process', 'option'] as const),
+    }));
+    await Promise.all(plans.map((plan) => this.#startDevice(plan)));
     await this.#everyoneDelivers();
 
     // A device that is stuck would be at every turn.
     for (let turn = 0; turn < TURNS && !ground.signal.aborted && this.problems.length === 0; turn++) {
-      const chosen = devices.filter(() => this.#random() < 0.6);
-      const isGatewaySet = this.#random() < 0.6 || chosen.length === 0;
-      const set = chosen.map(async ([id, party]) => this.strikes.struck(`device ${await this.#step(party)}`, id));
-      if (isGatewaySet) set.push(this.#stepGateway(gateway));
+      const chosen = this.#devices.filter(() => this.#random() < 0.6);
+      const set = chosen.map((device) => this.#setDevice(device));
+      if (chosen.length === 0 || this.#random() < 0.6) set.push(this.#setGateway(gateway));
       await Promise.all(set);
       await this.#everyoneDelivers();
     }
 
     this.#vigil.dismiss();
     proxy.heal();
-    await Promise.all(this.#devices.map((device) => this.#judge(device, runs.get(device.id)!)));
+    await Promise.all(this.#devices.map((device) => this.#judge(device, gateway)));
   }
 
-  async #startGateway(): Promise<Party> {
-    const { programs } = this.#options.ground;
-    const flags = ['--window', this.#pick(WINDOWS)];
-    const side = await createGatewaySide({ programs, folder: this.#folder, flags });
-    this.#gateway = side;
-    const keys = createKeyFile({ path: join(side.data, 'keys.json'), clock: Date.now, randomBytes });
-    await mkdir(side.data, { recursive: true, mode: 0o700 });
-    for (const id of DEVICES) {
-      await keys.add(id, (key) => writeFile(this.#secretFile(id), formatCredential(key), { mode: 0o600 }));
-    }
-    const settings = this.#settings(GATEWAY_CLOCKS, 'right');
-    const program = await side.start(startWith(settings, 'process'));
-    this.#vigil.follow(program, (line) => {
+  async #startGateway(): Promise<GatewayParty<GatewayClockName>> {
+    const gateway = await startGateway({
+      programs: this.#options.ground.programs,
+      folder: this.#folder,
+      devices: DEVICES,
+      flags: ['--window', this.#pick(WINDOWS)],
+      settings: this.#settings(GATEWAY_CLOCKS, 'right'),
+    });
+    this.#vigil.follow(gateway.program, (line) => {
       if ((line['level'] as number) >= 50) this.#vigil.found(`the gateway logs an error: ${JSON.stringify(line)}`);
     });
-    return { program, settings, at: 0 };
+    return gateway;
   }
 
-  async #startDevice(id: string, run: DeviceRun, settings: readonly ClockSetting[]): Promise<Party> {
+  async #startDevice(plan: Omit<Parameters<typeof startDevice<ClockName>>[0], 'programs' | 'folder'>): Promise<void> {
     const { programs } = this.#options.ground;
-    const device = createDeviceSide({ programs, folder: this.#folder, id, secretFile: this.#secretFile(id) });
+    const device = await startDevice({ programs, folder: this.#folder, ...plan });
     this.#devices.push(device);
-    const program = await device.start(run, startWith(settings, this.#pick(['process', 'option'])));
-    this.#vigil.follow(program, (line) => {
-      if ('fault' in line) this.#vigil.found(`${id} has a fault: ${line['fault']}`);
+    this.#vigil.follow(device.program, (line) => {
+      if ('fault' in line) this.#vigil.found(`${plan.id} has a fault: ${line['fault']}`);
     });
-    return { program, settings, at: 0 };
+    this.strikes.struck(`device ${device.clock}`, plan.id);
+  }
+
+  async #setDevice(device: DeviceParty<ClockName>): Promise<void> {
+    await device.set();
+    this.strikes.struck(`device ${device.clock}`, device.side.id);
+  }
+
+  async #setGateway(gateway: GatewayParty<GatewayClockName>): Promise<void> {
+    await gateway.set();
+    this.strikes.struck(`gateway ${gateway.clock}`, DEVICES[0]);
   }
 
   #runOf(gateway: string): DeviceRun {
@@ -201,24 +196,10 @@ class Round implements RoundResult {
     return { gateway, seed, options, pauseMaxMs: PAUSE_MAX_MS, events: null, timeless: 0.5 };
   }
 
-  #settings(names: readonly ClockName[], first: ClockName): ClockSetting[] {
+  #settings<Name extends ClockName>(names: readonly Name[], first: Name): ClockSetting<Name>[] {
     const settings = [settingOf(first, RIGHT, this.#random)];
     while (settings.length <= TURNS) settings.push(settingOf(this.#pick(names), settings.at(-1)!, this.#random));
     return settings;
-  }
-
-  /** Resolves with the name of the next setting, once it holds. */
-  async #step<Name extends ClockName>(party: Party): Promise<Name> {
-    party.at += 1;
-    const isSet = firstOf(party.program, ({ clock }) => (clock === party.at ? true : undefined));
-    party.program.kill('SIGUSR2');
-    await isSet;
-    return party.settings[party.at]!.name as Name;
-  }
-
-  async #stepGateway(gateway: Party): Promise<void> {
-    const name = await this.#step<(typeof GATEWAY_CLOCKS)[number]>(gateway);
-    this.strikes.struck(`gateway ${name}`, DEVICES[0]);
   }
 
   #over({ fault, headers, status }: RequestOver): void {
@@ -245,19 +226,15 @@ class Round implements RoundResult {
     return this.#deliveries.get(id) ?? 0;
   }
 
-  async #judge(device: DeviceSide, run: DeviceRun): Promise<void> {
-    const { id, journal } = device;
-    const account = await device.drain(run, DRAIN_MS);
-    const task = { gateway: this.#gateway!.url, deviceId: id, journal, account, idsStay: true };
+  async #judge({ side }: DeviceParty<ClockName>, gateway: GatewayParty<GatewayClockName>): Promise<void> {
+    const { id, journal } = side;
+    const account = await side.drain({ gateway: '', seed: 0 }, DRAIN_MS);
+    const task = { gateway: gateway.side.url, deviceId: id, journal, account, idsStay: true };
     const verdict = await askOracle(this.#options.ground.programs, task);
     this.verdicts.set(id, verdict);
     for (const problem of verdict.problems) this.#vigil.found(`${id}: ${problem}`);
     if (account.quarantined.events > 0) this.#vigil.found(`${id}: ${account.quarantined.events} events in quarantine`);
     if (verdict.gaps > 0) this.#vigil.found(`${id}: ${verdict.gaps} events given up`);
-  }
-
-  #secretFile(id: string): string {
-    return join(this.#folder, `${id}.secret`);
   }
 
   #between(least: number, most: number): number {

@@ -25,8 +25,10 @@ export type ClockName = (typeof CLOCKS)[number];
 /** What a gateway's clock may be: whoever runs a server looks at it now and then. */
 export const GATEWAY_CLOCKS = ['right', 'minutes back', 'minutes ahead', 'hours back', 'hours ahead'] as const;
 
-export interface ClockSetting {
-  readonly name: ClockName;
+export type GatewayClockName = (typeof GATEWAY_CLOCKS)[number];
+
+export interface ClockSetting<Name extends ClockName = ClockName> {
+  readonly name: Name;
   /** To the system's clock, milliseconds. */
   readonly offsetMs: number;
   readonly isFrozen: boolean;
@@ -39,10 +41,14 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const YEAR_MS = 365 * 24 * HOUR_MS;
 
-export const RIGHT: ClockSetting = { name: 'right', offsetMs: 0, isFrozen: false };
+export const RIGHT = { name: 'right', offsetMs: 0, isFrozen: false } as const satisfies ClockSetting;
 
 /** @param random uniform in [0, 1) */
-export function settingOf(name: ClockName, before: ClockSetting, random: () => number): ClockSetting {
+export function settingOf<Name extends ClockName>(
+  name: Name,
+  before: ClockSetting,
+  random: () => number,
+): ClockSetting<Name> {
   return { name, offsetMs: Math.round(offsetOf(name, before.offsetMs, random)), isFrozen: name === 'frozen' };
 }
 

@@ -1,7 +1,7 @@
 /** Words: what each wrong clock is called in the table. */
-import { CLOCKS, type ClockName, GATEWAY_CLOCKS } from './settings.ts';
+import { CLOCKS, type ClockName, GATEWAY_CLOCKS, type GatewayClockName } from './settings.ts';
 
-export type ClockFault = `device ${ClockName}` | `gateway ${(typeof GATEWAY_CLOCKS)[number]}` | 'forged';
+export type ClockFault = `device ${ClockName}` | `gateway ${GatewayClockName}` | 'forged';
 
 const NAMES: Readonly<Record<ClockName, string>> = {
   right: 'set right again',

@@ -1,14 +1,11 @@
 /**
- * Round: three devices on bad links until every fault has struck, then a good link, the drain and the oracle.
+ * Round: three devices on bad links until every fault has struck, then good links, the drain and the oracle.
  *
- * Owns one round from its seed to what was found. Promises that the devices record all the while, that every fault of the
- * network strikes a few times, and that all processes are ended. Never stops at the first thing that it finds.
+ * Owns one round from its seed to what was found. Promises that the devices record all the while, and that all processes
+ * are ended. Never stops at the first thing that it finds.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFaultProxy, type FaultProxy, type RequestOver } from '../../rig/link/fault-proxy.ts';
-import { FAULT_NAMES, FORGED_CLOCK } from '../../rig/link/faults.ts';
-import type { FaultScript } from '../../rig/link/schedule.ts';
 import { createRandom } from '../../rig/random.ts';
 import type { Ground } from '../campaign.ts';
 import type { AccountSays } from '../oracle/evidence.ts';
@@ -16,9 +13,9 @@ import type { Verdict } from '../oracle/verdict.ts';
 import { askOracle, createDeviceSide, type DeviceRun, type DeviceSide, type GatewaySide } from '../sides.ts';
 import { createStrikes, type Strikes } from '../strikes.ts';
 import { createVigil, type Vigil } from '../vigil.ts';
+import { type Links, openLinks } from './links.ts';
 import { LORIS_KINDS, type LorisKind, startLoris } from './loris.ts';
 import { DEVICES, type Scene, TLS_DEVICE } from './scene.ts';
-import { createTlsRelay, TLS_FAULTS, type TlsRelay } from './tls-relay.ts';
 import type { NetworkFault } from './words.ts';
 
 export interface RoundOptions {
@@ -33,9 +30,6 @@ export interface RoundResult {
   /** One line for each promise that did not hold. */
   readonly problems: readonly string[];
 }
-
-/** How often each fault strikes, at the least. */
-const TIMES = 4;
 
 /** All of the faults take a few seconds on a quiet machine, and the drain one. */
 const PATIENCE_MS = 120_000;
@@ -53,9 +47,6 @@ const LORIS_PATIENCE_MS = 15_000;
 const LORIS_DELIVERIES = 3;
 const LORIS_CONNECTIONS = 120;
 
-/** A timestamp beyond this comes from a forged clock. */
-const BELIEVED_FROM = FORGED_CLOCK - 200 * 365 * 86_400_000;
-
 export async function fight(options: RoundOptions): Promise<RoundResult> {
   const round = new Round(options);
   try {
@@ -67,7 +58,6 @@ export async function fight(options: RoundOptions): Promise<RoundResult> {
 }
 
 class Round implements RoundResult {
-  readonly strikes = createStrikes<NetworkFault>();
   readonly verdicts = new Map<string, Verdict>();
   readonly #options: RoundOptions;
   readonly #folder: string;
@@ -75,16 +65,19 @@ class Round implements RoundResult {
   readonly #vigil: Vigil;
   readonly #gateways: GatewaySide[] = [];
   readonly #devices: DeviceSide[] = [];
-  readonly #throughs = new Map<string, number>();
-  #proxy: FaultProxy | undefined;
-  #relay: TlsRelay | undefined;
+  #links: Links | undefined;
 
   constructor(options: RoundOptions) {
     const { seed, ground } = options;
     this.#options = options;
     this.#folder = join(ground.folder, `round-${seed}`);
-    this.#random = createRandom(seed);
+    // Not the sequence of the links.
+    this.#random = createRandom(~seed);
     this.#vigil = createVigil(ground.signal);
+  }
+
+  get strikes(): Strikes<NetworkFault> {
+    return this.#links?.strikes ?? createStrikes();
   }
 
   get problems(): readonly string[] {
@@ -99,20 +92,26 @@ class Round implements RoundResult {
     }
   }
 
+  async end(): Promise<void> {
+    this.#vigil.dismiss();
+    for (const side of [...this.#devices, ...this.#gateways]) await side.kill();
+    await this.#links?.close();
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+
   async #run(): Promise<void> {
-    const { scene, ground } = this.#options;
+    const { scene, seed, ground } = this.#options;
     const [plain, secure] = await Promise.all([
       this.#startGateway('plain', []),
       this.#startGateway('secure', scene.tlsFlags),
     ]);
-    const { proxy, relay } = await this.#openLinks(plain, secure);
-    const runs = new Map<string, DeviceRun>(
-      DEVICES.map((id) => [id, this.#runOf(id, id === TLS_DEVICE ? `https://localhost:${relay.port}` : proxy.url)]),
-    );
-    await Promise.all([...runs].map(([id, run]) => this.#startDevice(id, run)));
+    const links = await openLinks({ scene, plain: plain.url, secure: secure.url, seed, vigil: this.#vigil });
+    this.#links = links;
+    const runs = new Map<string, DeviceRun>(DEVICES.map((id) => [id, this.#runOf(id, links.urlFor(id))]));
+    await Promise.all([...runs].map(([id, run]) => this.#startDevice(id, run, links)));
 
-    for (const kind of this.#shuffled(LORIS_KINDS)) if (!ground.signal.aborted) await this.#outlast(kind, plain);
-    const missing = () => this.#missing().join(', ');
+    for (const kind of LORIS_KINDS) if (!ground.signal.aborted) await this.#outlast(kind, plain, links);
+    const missing = () => links.missing().join(', ');
     await this.#vigil.until(
       () => `still waiting for ${missing()}`,
       PATIENCE_MS,
@@ -120,25 +119,16 @@ class Round implements RoundResult {
     );
 
     this.#vigil.dismiss();
-    proxy.heal();
-    relay.heal();
+    links.heal();
     await Promise.all(
       this.#devices.map(async (device) => {
         const account = await device.drain(runs.get(device.id)!, DRAIN_MS);
         await this.#judge(device, account, device.id === TLS_DEVICE ? secure : plain);
       }),
     );
-    if (relay.betrayed > 0) this.#vigil.found(`an impostor was told ${relay.betrayed} bytes`);
+    if (links.betrayed > 0) this.#vigil.found(`an impostor was told ${links.betrayed} bytes`);
     const strangers = (await (await fetch(`${scene.stranger.url}/v1/totals`)).json()) as { devices: number };
     if (strangers.devices !== 0) this.#vigil.found('the stranger has counted something');
-  }
-
-  async end(): Promise<void> {
-    this.#vigil.dismiss();
-    for (const side of [...this.#devices, ...this.#gateways]) await side.kill();
-    await this.#relay?.close();
-    await this.#proxy?.close();
-    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 
   async #startGateway(name: string, flags: readonly string[]): Promise<GatewaySide> {
@@ -149,35 +139,6 @@ class Round implements RoundResult {
       if ((line['level'] as number) >= 50) this.#vigil.found(`the gateway logs an error: ${JSON.stringify(line)}`);
     });
     return side;
-  }
-
-  async #openLinks(plain: GatewaySide, secure: GatewaySide) {
-    const { scene } = this.#options;
-    const proxy = await createFaultProxy({
-      target: plain.url,
-      stranger: scene.stranger.url,
-      faults: this.#script(),
-      seed: this.#options.seed,
-      delayMaxMs: 1_200,
-      outageMs: this.#between(100, 500),
-      onOver: (over) => this.#over(over),
-    });
-    this.#proxy = proxy;
-    const relay = await createTlsRelay({
-      target: new URL(secure.url),
-      impostors: scene.impostors,
-      script: this.#shuffled(Array.from({ length: TIMES }, () => TLS_FAULTS).flat()),
-      random: this.#random,
-      onStruck: (fault) => this.#struck(fault, TLS_DEVICE),
-    });
-    this.#relay = relay;
-    return { proxy, relay };
-  }
-
-  /** A deck of all faults, shuffled a few times, with some peace in between. */
-  #script(): FaultScript {
-    const decks = Array.from({ length: TIMES }, () => this.#shuffled(FAULT_NAMES)).flat();
-    return decks.flatMap((fault) => [...Array.from({ length: this.#between(0, 2) }, () => 'none' as const), fault]);
   }
 
   #runOf(id: string, gateway: string): DeviceRun {
@@ -194,62 +155,34 @@ class Round implements RoundResult {
     return { gateway, seed, options, pauseMaxMs: PAUSE_MAX_MS, events: null, strays: STRAYS, ...caFile };
   }
 
-  async #startDevice(id: string, run: DeviceRun): Promise<void> {
+  async #startDevice(id: string, run: DeviceRun, links: Links): Promise<void> {
     const { scene, ground } = this.#options;
     const { programs } = ground;
     const device = createDeviceSide({ programs, folder: this.#folder, id, secretFile: scene.secretFile(id) });
     this.#devices.push(device);
     this.#vigil.follow(await device.start(run), (line) => {
       if ('fault' in line) this.#vigil.found(`${id} has a fault: ${line['fault']}`);
-      // Behind the relay nothing sees the answers but the device.
-      if ('acknowledged' in line && id === TLS_DEVICE) this.#counted(id);
+      if ('acknowledged' in line) links.acknowledged(id);
     });
   }
 
-  #over({ fault, headers, status }: RequestOver): void {
-    const id = String(headers['x-device-id']);
-    if (Number(headers['x-timestamp']) > BELIEVED_FROM) this.#vigil.found(`${id} believed a forged clock`);
-    if (fault !== 'none') this.#struck(fault, id);
-    else if (status === 200) this.#counted(id);
-  }
-
-  #struck(fault: NetworkFault, id: string): void {
-    this.strikes.struck(fault, id);
-    this.#vigil.stir();
-  }
-
-  #counted(id: string): void {
-    this.strikes.counted(id);
-    this.#throughs.set(id, this.#through(id) + 1);
-    this.#vigil.stir();
-  }
-
-  #missing(): NetworkFault[] {
-    return [...FAULT_NAMES, ...TLS_FAULTS].filter((fault) => this.strikes.count(fault) < TIMES);
-  }
-
   /** Slow clients hang on to the gateway, and both devices must get something through all the same. */
-  async #outlast(kind: LorisKind, gateway: GatewaySide): Promise<void> {
+  async #outlast(kind: LorisKind, gateway: GatewaySide, links: Links): Promise<void> {
     const [one, other] = DEVICES;
     const target = new URL(gateway.url);
     const loris = startLoris({ target, kind, connections: LORIS_CONNECTIONS, deviceId: one, keyId: 'k1' });
     try {
       await loris.settled;
-      const [before, beforeOther] = [this.#through(one), this.#through(other)];
-      this.#struck(kind, one);
-      const isThrough = (id: string, since: number) => this.#through(id) >= since + LORIS_DELIVERIES;
+      const goals = [one, other].map((id) => ({ id, goal: links.deliveries(id) + LORIS_DELIVERIES }));
+      links.struck(kind, one);
       await this.#vigil.until(
         () => `hardly anything is delivered beside clients of the kind ${kind}`,
         LORIS_PATIENCE_MS,
-        () => isThrough(one, before) && isThrough(other, beforeOther),
+        () => goals.every(({ id, goal }) => links.deliveries(id) >= goal),
       );
     } finally {
       loris.close();
     }
-  }
-
-  #through(id: string): number {
-    return this.#throughs.get(id) ?? 0;
   }
 
   async #judge(device: DeviceSide, account: AccountSays, gateway: GatewaySide): Promise<void> {
@@ -267,17 +200,11 @@ class Round implements RoundResult {
     for (const line of (await readFile(quarantine, 'utf8')).split('\n').slice(0, -1)) {
       const { code, event } = JSON.parse(line) as { code: string; event: { sensor: string } };
       const isJust = code === 'sensor-limit' && event.sensor.startsWith('stray-');
-      if (!isJust)
-        this.#vigil.found(`${id}: an event of ${event.sensor} in quarantine for ${code}, and nobody refused it`);
+      if (!isJust) this.#vigil.found(`${id}: an event of ${event.sensor} in quarantine for ${code}, though good`);
     }
   }
 
   #between(least: number, most: number): number {
     return least + Math.floor(this.#random() * (most - least + 1));
-  }
-
-  #shuffled<T>(values: readonly T[]): T[] {
-    const left = [...values];
-    return values.map(() => left.splice(Math.floor(this.#random() * left.length), 1)[0]!);
   }
 }
