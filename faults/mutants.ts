@@ -42,7 +42,11 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'believe memory after a write that failed',
     file: 'src/store/queue-disk.ts',
-    find: 'this.#isTrusted = false;\n        await this.#ready(CALM_MAX_MS);',
+    find: `this.#isTrusted = false;
+        await this.#ready(CALM_MAX_MS).catch((failure) => {
+          this.#doubted ??= before.position;
+          throw failure;
+        });`,
     replace: 'this.#state = after;',
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
