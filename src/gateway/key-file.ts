@@ -2,12 +2,13 @@
  * KeyFile: the keys of all devices, in one JSON file that only its owner can read.
  *
  * Owns the form of `keys.json` and every change to it. Promises that a reader sees the file before or after a change and
- * never between, that two writers change it one after another, and that a device has at most two live keys. Never prints
- * or logs a secret.
+ * never between, that two writers change it one after another, that a device has at most two live keys, and that a key
+ * which has changed on disk is no key. Never prints or logs a secret.
  */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { type Credential, formatCredential, ID_PATTERN, parseCredential, SECRET_BYTES } from '../codec/index.ts';
 import { syncDirectory } from '../store/index.ts';
@@ -190,15 +191,18 @@ const keyForm = z
     credential: z.string(),
     createdAt: z.iso.datetime(),
     revokedAt: z.iso.datetime().nullable(),
+    /** A secret that has changed on disk is still a secret: only this tells. */
+    checksum: z.string(),
   })
-  .transform(({ credential, createdAt, revokedAt }, context): KeyRecord => {
+  .transform(({ credential, createdAt, revokedAt, checksum }, context) => {
     const parsed = parseCredential(credential);
     if (parsed !== undefined) {
-      return {
+      const key: KeyRecord = {
         ...parsed,
         createdAt: Date.parse(createdAt),
         revokedAt: revokedAt === null ? null : Date.parse(revokedAt),
       };
+      return { key, checksum };
     }
     context.addIssue({ code: 'custom', message: 'not a credential' });
     return z.NEVER;
@@ -206,21 +210,38 @@ const keyForm = z
 const fileForm = z.object({ v: z.literal(1), devices: z.record(z.string().regex(ID_PATTERN), z.array(keyForm)) });
 
 function parseKeyTable(text: string): KeyTable {
-  return new Map(Object.entries(fileForm.parse(JSON.parse(text)).devices));
+  const devices = Object.entries(fileForm.parse(JSON.parse(text)).devices);
+  return new Map(
+    devices.map(([deviceId, keys]) => {
+      if (keys.some(({ key, checksum }) => checksum !== checksumOf(deviceId, key)))
+        throw new Error('a key has changed');
+      return [deviceId, keys.map(({ key }) => key)];
+    }),
+  );
 }
 
 function formatKeyTable(table: KeyTable): string {
   const devices = Object.fromEntries(
     Array.from(table, ([deviceId, keys]) => [
       deviceId,
-      keys.map((key) => ({
-        credential: formatCredential(key),
-        createdAt: new Date(key.createdAt).toISOString(),
-        revokedAt: key.revokedAt === null ? null : new Date(key.revokedAt).toISOString(),
-      })),
+      keys.map((key) => ({ ...textsOf(key), checksum: checksumOf(deviceId, key) })),
     ]),
   );
   return `${JSON.stringify({ v: 1, devices }, null, 2)}\n`;
+}
+
+function textsOf(key: KeyRecord): { credential: string; createdAt: string; revokedAt: string | null } {
+  return {
+    credential: formatCredential(key),
+    createdAt: new Date(key.createdAt).toISOString(),
+    revokedAt: key.revokedAt === null ? null : new Date(key.revokedAt).toISOString(),
+  };
+}
+
+/** Of a key and of whose it is, 8 hex digits. */
+function checksumOf(deviceId: string, key: KeyRecord): string {
+  const { credential, createdAt, revokedAt } = textsOf(key);
+  return crc32([deviceId, credential, createdAt, revokedAt].join(' ')).toString(16).padStart(8, '0');
 }
 
 function keysOf(table: KeyTable, deviceId: string): readonly KeyRecord[] {

@@ -9,6 +9,7 @@
 import assert from 'node:assert';
 import type { BatchLog } from './batch-log.ts';
 import { assertBatch } from './batch-record.ts';
+import type { CommitCount } from './commit-count.ts';
 import { assertPageKey } from './gateway-keys.ts';
 import type { Admission, BatchTally, PageOperator, RetentionLimits, StreamKey } from './gateway-store.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
@@ -30,6 +31,7 @@ const PAGE_BYTES = 4 << 10;
 export interface IntakeOptions<Page> {
   readonly handle: RocksHandle;
   readonly log: BatchLog;
+  readonly count: CommitCount;
   readonly operator: PageOperator<Page>;
   readonly cachedPagesMax: number;
   readonly cachedLedgersMax: number;
@@ -63,6 +65,7 @@ interface Change<Page> {
 class GroupedIntake<Page> implements Intake<Page> {
   readonly #handle: RocksHandle;
   readonly #log: BatchLog;
+  readonly #count: CommitCount;
   readonly #ledgers: LiveLedgers;
   readonly #pages: PageCache<Page>;
   readonly #commits: GroupCommit<Change<Page>>;
@@ -72,6 +75,7 @@ class GroupedIntake<Page> implements Intake<Page> {
   constructor(options: IntakeOptions<Page>) {
     this.#handle = options.handle;
     this.#log = options.log;
+    this.#count = options.count;
     this.#pages = createPageCache(options.operator, options.cachedPagesMax);
     this.#commits = createGroupCommit({
       commit: (changes) => this.#commit(changes),
@@ -134,8 +138,10 @@ class GroupedIntake<Page> implements Intake<Page> {
       const pages = changes.flatMap((change) => change.pages);
       for (const write of await this.#pages.merge(rocks, pages)) operations.push(write);
       for (const change of changes) operations.push(...change.log());
+      operations.push(this.#count.next());
       // failpoint: before-admit
       await rocks.write(operations);
+      await this.#count.counted();
     });
     // failpoint: admit-committed
     this.commits += 1;

@@ -14,10 +14,13 @@ import type { Change } from './queue-changes.ts';
 import type { QueueFiles } from './queue-files.ts';
 import type { Position } from './queue-position.ts';
 import { rebuildQueue } from './queue-rebuild.ts';
+import type { Gap } from './queue-records.ts';
 import { EMPTY, loadState, type QueueState, stateOperations } from './queue-state.ts';
+import { encodeStatement, lostSince } from './queue-witness.ts';
 import type { Reserve } from './reserve.ts';
 import { CALM_MAX_MS, type openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
+import type { Witness } from './witness.ts';
 
 export interface QueueDiskOptions {
   readonly path: string;
@@ -29,6 +32,8 @@ export interface QueueDiskOptions {
   readonly onLate: () => void;
   readonly open: typeof openRocks;
   readonly files: QueueFiles;
+  /** Called for what the database turns out to have lost without a trace. */
+  readonly onLost: (gap: Gap) => void;
 }
 
 export interface QueueDisk {
@@ -54,7 +59,10 @@ export async function openQueueDisk(options: QueueDiskOptions): Promise<QueueDis
     else await files.access(path);
     const reserve = await files.openReserve({ path: join(path, 'reserve'), bytes, randomBytes, now });
     const disk = new Disk(options, reserve);
-    await disk.start();
+    await disk.start().catch(async (error) => {
+      await disk.close();
+      throw error;
+    });
     return disk;
   } catch (error) {
     throw toStoreError(error, `cannot open the queue in ${options.path}`);
@@ -66,6 +74,7 @@ class Disk implements QueueDisk {
   readonly #options: QueueDiskOptions;
   readonly #reserve: Reserve;
   #state: QueueState = EMPTY;
+  #witness: Witness | undefined;
   #generation = 0;
   #failuresSeen = 0;
   /** False from a failed write on, until the database was opened again. */
@@ -105,6 +114,7 @@ class Disk implements QueueDisk {
       try {
         await this.handle.use((rocks) => rocks.write([...operations, ...stateOperations(before, after)]));
         this.#state = after;
+        await this.#witness?.write(encodeStatement(after));
         return;
       } catch (error) {
         // Opening again writes, and so does closing.
@@ -157,6 +167,7 @@ class Disk implements QueueDisk {
     this.#closing ??= this.#last.then(async () => {
       await this.handle.close();
       await this.#reserve.close();
+      await this.#witness?.close();
     });
     return this.#closing;
   }
@@ -202,10 +213,10 @@ class Disk implements QueueDisk {
   async #openNewest(): Promise<Rocks> {
     const { path, deviceId, create, randomBytes, open, files } = this.#options;
     const generation = Math.max(1, await files.newestGeneration(path));
-    const rocks = await open(generationPath(path, generation), { create, brokenCommits: 'leave-out' });
+    const rocks = await open(generationPath(path, generation), { create, broken: 'leave-out' });
     try {
       await files.removeOlder(path, generation);
-      this.#state = await loadState(rocks, deviceId, randomBytes);
+      this.#state = await this.#witnessed(rocks, await loadState(rocks, deviceId, randomBytes));
       this.#generation = generation;
       this.#failuresSeen = 0;
       this.#endDoubt();
@@ -214,6 +225,19 @@ class Disk implements QueueDisk {
       await rocks.close().catch(() => {});
       throw toStoreError(error, `cannot open the queue in ${path}`);
     }
+  }
+
+  /** The state in which what the database has lost without a trace is accounted for. */
+  async #witnessed(rocks: Rocks, found: QueueState): Promise<QueueState> {
+    const { path, files, onLost } = this.#options;
+    // Only now that the database is open, which locks the directory, is the witness ours to hear.
+    this.#witness ??= await files.openWitness?.(join(path, 'witness'));
+    const lost = lostSince(this.#witness?.statement, found);
+    const state = lost?.state ?? found;
+    if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
+    await this.#witness?.write(encodeStatement(state));
+    for (const gap of lost?.gaps ?? []) onLost(gap);
+    return state;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The files of a queue besides what RocksDB makes: the directory, which database in it is the queue, and the reserve.
+ * The files of a queue besides what RocksDB makes: the directory, which database in it is the queue, reserve and witness.
  *
  * Owns the port through which a queue reaches them, and the real ones. Promises that a simulation which brings others has
  * everything of a queue run on them. Never looks into a database.
@@ -8,6 +8,7 @@ import { access } from 'node:fs/promises';
 import { makeDirectory } from './directories.ts';
 import { clearUnfinished, newestGeneration, publishUnfinished, removeOlder } from './generations.ts';
 import { openReserve, type Reserve, type ReserveOptions } from './reserve.ts';
+import { openWitness, type Witness } from './witness.ts';
 
 export interface QueueFiles {
   makeDirectory(path: string): Promise<void>;
@@ -18,6 +19,8 @@ export interface QueueFiles {
   publishUnfinished(path: string, generation: number): Promise<void>;
   removeOlder(path: string, generation: number): Promise<void>;
   openReserve(options: ReserveOptions): Promise<Reserve>;
+  /** Without it, what a database has lost without a trace stays unknown. */
+  openWitness?(path: string): Promise<Witness>;
 }
 
 export const queueFiles: QueueFiles = {
@@ -28,4 +31,5 @@ export const queueFiles: QueueFiles = {
   publishUnfinished,
   removeOlder,
   openReserve,
+  openWitness,
 };

@@ -72,6 +72,7 @@ export async function openQueue(options: QueueOptions, open = openRocks, files =
     onLate: options.onLate ?? (() => {}),
     open,
     files,
+    onLost: options.onDamage ?? (() => {}),
   });
   return new RocksQueue(disk, options);
 }

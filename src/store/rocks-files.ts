@@ -5,7 +5,7 @@
  * database whose CURRENT is gone, over which it makes an empty one. Promises to put right what one flipped bit explains,
  * to refuse with `corrupt` what it cannot answer for, and to write nothing while another process has the database.
  */
-import { open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from './directories.ts';
 import { StoreError } from './errors.ts';
@@ -13,8 +13,8 @@ import { examineLog, formatLog } from './rocks-log.ts';
 
 export interface FileCheck {
   readonly path: string;
-  /** What becomes of a log with a broken commit: `refuse` the database, or `leave-out` that commit. */
-  readonly brokenCommits: 'refuse' | 'leave-out';
+  /** What becomes of a broken commit in the log, or a sorted file: `refuse` the database, or `leave-out` that. */
+  readonly broken: 'refuse' | 'leave-out';
   /** Rejects with `locked` where another process has the database. Asked before anything is written. */
   readonly assertUnlocked: () => Promise<void>;
 }
@@ -32,7 +32,7 @@ export async function checkFiles(check: FileCheck): Promise<number> {
   let mendedBits = await checkLog(check, manifest, 'refuse');
   // In the order in which they were written.
   for (const name of names.filter((one) => LOG_NAME.test(one)).sort()) {
-    mendedBits += await checkLog(check, name, check.brokenCommits);
+    mendedBits += await checkLog(check, name, check.broken);
   }
   return mendedBits;
 }
@@ -54,21 +54,26 @@ async function currentManifest(check: FileCheck, names: readonly string[]): Prom
   return undefined;
 }
 
-async function checkLog(check: FileCheck, name: string, brokenCommits: FileCheck['brokenCommits']): Promise<number> {
+async function checkLog(check: FileCheck, name: string, broken: FileCheck['broken']): Promise<number> {
   const bytes = await readFile(join(check.path, name));
   const { mendedBits, brokenAt, failedAt, unfinishedAt, records } = examineLog(bytes);
-  if (brokenAt !== undefined && brokenCommits === 'refuse') {
+  if (brokenAt !== undefined && broken === 'refuse') {
     throw new StoreError('corrupt', `${name} is damaged at byte ${brokenAt}`);
   }
   // RocksDB never opens a database again whose MANIFEST ends in a write of which a power cut has left only the beginning.
   const isRewritten = [brokenAt, failedAt, unfinishedAt].some((at) => at !== undefined);
-  if (isRewritten) await replace(check, name, formatLog(records));
+  if (isRewritten) await replace(check, name, formatLog(records), brokenAt !== undefined);
   else if (mendedBits > 0) await replace(check, name, bytes);
   return mendedBits;
 }
 
-/** Puts a file in the place of another; after a crash one of the two is there, whole. */
-async function replace({ path, assertUnlocked }: FileCheck, name: string, bytes: Buffer): Promise<void> {
+/** Puts a file in the place of another; after a crash one of the two is there, whole. The other can be kept for inspection. */
+async function replace(
+  { path, assertUnlocked }: FileCheck,
+  name: string,
+  bytes: Buffer,
+  keepsOther = false,
+): Promise<void> {
   await assertUnlocked();
   const draft = join(path, `${name}.mended`);
   await rm(draft, { force: true });
@@ -79,6 +84,7 @@ async function replace({ path, assertUnlocked }: FileCheck, name: string, bytes:
   } finally {
     await file.close();
   }
+  if (keepsOther) await link(join(path, name), join(path, `${name}.damaged`)).catch(() => {});
   await rename(draft, join(path, name));
   await syncDirectory(path);
 }

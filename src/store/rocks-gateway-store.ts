@@ -6,6 +6,7 @@
  * pages and ledgers than it is told to, but for those that are being changed.
  */
 import { type BatchLog, createBatchLog } from './batch-log.ts';
+import { type CommitCount, createCommitCount } from './commit-count.ts';
 import { StoreError } from './errors.ts';
 import {
   deviceOfPageKey,
@@ -37,6 +38,7 @@ import type {
 } from './gateway-store.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { assertRange } from './intervals.ts';
+import { keepFiles } from './kept-files.ts';
 import { createLedger, type LedgerView } from './ledger.ts';
 import { decodeLedger } from './ledger-bytes.ts';
 import { decodePage } from './page-cache.ts';
@@ -65,7 +67,10 @@ export async function openRocksGatewayStore<Page>(
   open = openRocks,
 ): Promise<GatewayStore<Page>> {
   const store = new RocksGatewayStore(options, open);
-  await store.ready();
+  await store.ready().catch(async (error) => {
+    await store.close();
+    throw error;
+  });
   return store;
 }
 
@@ -78,6 +83,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   readonly #operator: PageOperator<Page>;
   readonly #handle: RocksHandle;
   readonly #log: BatchLog;
+  readonly #count: CommitCount;
   readonly #intake: Intake<Page>;
   #retaining: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -87,14 +93,16 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     let exists = false;
     this.#handle = createRocksHandle(async () => {
       // A database that was there and is gone must not come back empty.
-      const rocks = await openDatabase(options, open, !exists, this.#log);
+      const rocks = await openDatabase(options, open, !exists, [this.#log, this.#count]);
       exists = true;
       return rocks;
     });
+    this.#count = createCommitCount(`${options.path}.witness`);
     this.#log = createBatchLog(this.#handle);
     this.#intake = createIntake({
       handle: this.#handle,
       log: this.#log,
+      count: this.#count,
       operator: options.operator,
       cachedPagesMax: options.cachedPagesMax ?? CACHED_MAX,
       cachedLedgersMax: options.cachedLedgersMax ?? CACHED_MAX,
@@ -172,6 +180,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     await this.#retaining;
     await this.#intake.idle();
     await this.#handle.close();
+    await this.#count.close();
   }
 
   #assertOpen(): void {
@@ -199,18 +208,23 @@ async function openDatabase(
   options: RocksGatewayStoreOptions<unknown>,
   open: typeof openRocks,
   create: boolean,
-  log: BatchLog,
+  parts: readonly Pick<CommitCount, 'resume'>[],
 ): Promise<Rocks> {
   const cacheBytes = options.cacheBytes ?? CACHE_BYTES;
-  const rocks = await open(options.path, { create, cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES });
+  const kept = await keepFiles(options.path);
+  let rocks: Rocks | undefined;
   try {
+    rocks = await open(options.path, { create, cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES });
     await assertFormat(rocks);
-    await log.resume(rocks);
-    return rocks;
+    for (const part of parts) await part.resume(rocks);
   } catch (error) {
-    await rocks.close();
+    await rocks?.close();
+    // Somebody who was faster has it open by now.
+    if (!(error instanceof StoreError && error.code === 'locked')) await kept.putBack();
     throw error;
   }
+  await kept.letGo();
+  return rocks;
 }
 
 async function assertFormat(rocks: Rocks): Promise<void> {

@@ -8,6 +8,7 @@
  * A file: blocks of data, then blocks about them, then a footer that says where two of these are. Behind each block come
  * its compression (u8) and the checksum of both (u32).
  */
+import assert from 'node:assert';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { mend } from './crc32c.ts';
@@ -41,30 +42,35 @@ const CHECKSUM_CRC32C = 1;
 const TRAILER_BYTES = 5;
 /** Behind a key of the index: its sequence and kind, where it has them. */
 const VERSION_BYTES = 8;
+const BROKEN = { condition: 'broken' } as const;
 /** An iterator looks this far past what it gives, about: over what is deleted to the first key outside. */
 const MARGIN_BLOCKS = 4;
 
-/** Undefined where it is no file that can be read, or one of another format: RocksDB will say so itself. */
-export async function openTable(path: string): Promise<{ table: Table; mendedBits: number } | undefined> {
+export type OpenedTable =
+  | { readonly condition: 'whole'; readonly table: Table; readonly mendedBits: number }
+  /** What it says of itself is damaged by more than a bit. RocksDB must not open it: that may end the process. */
+  | { readonly condition: 'broken' };
+
+export async function openTable(path: string): Promise<OpenedTable> {
   const file = await open(path, 'r+');
   try {
     const { size } = await file.stat();
     const footer = await readFooter(file, size);
-    if (footer === undefined) return undefined;
+    if (footer === undefined) return BROKEN;
     let { mendedBits } = footer;
     const blocks = new Map<string, Buffer>();
     const places: [string, BlockPlace][] = [['index', footer.index], ...entriesOf(footer.metaindex).map(placed)];
     for (const [name, place] of places) {
       const { block, condition } = await readBlock(file, place);
-      if (condition === 'broken') return undefined;
+      if (condition === 'broken') return BROKEN;
       if (condition === 'mended') mendedBits += 1;
       blocks.set(name, block);
     }
     const properties = new Map(entriesOf(blocks.get('rocksdb.properties')).map(({ key, value }) => [`${key}`, value]));
     const isOn = (name: string) => properties.get(name)?.[0] === 1;
-    if (!isOn('rocksdb.index.value.is.delta.encoded')) return undefined;
+    assert(isOn('rocksdb.index.value.is.delta.encoded'), 'an index as this RocksDB writes it');
     const index = new TableIndex(blocks.get('index')!, isOn('rocksdb.index.key.is.user.key') ? 0 : VERSION_BYTES);
-    return { table: new SortedFile(path, index), mendedBits };
+    return { condition: 'whole', table: new SortedFile(path, index), mendedBits };
   } finally {
     await file.close();
   }

@@ -5,8 +5,10 @@
  * iterator meets a block that has rotted, and that one flipped bit anywhere in the files is put right when it is met.
  * Never looks into what is in memory only.
  */
-import { readdir } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { StoreError } from './errors.ts';
+import type { FileCheck } from './rocks-files.ts';
 import { mendBlock, openTable, type Table, type TableRange } from './rocks-table.ts';
 
 export interface Tables {
@@ -23,39 +25,48 @@ const COMPLAINT = /block checksum mismatch: .* in (.+\.(?:sst|ldb)) offset (\d+)
 /** What is looked through before it is iterated over. */
 const PIECE_BYTES = 256 << 10;
 
-/** Looks through what the files say of themselves; their data has its turn later. */
-export async function openTables(path: string, mendedBits: number): Promise<Tables> {
-  const tables = new DirectoryTables(path, mendedBits);
-  await tables.load();
+/** Looks through what the files say of themselves; their data has its turn later. `mendedBits` is what was mended before. */
+export async function openTables(check: FileCheck, mendedBits: number): Promise<Tables> {
+  const tables = new DirectoryTables(check, mendedBits);
+  await tables.load(check.assertUnlocked);
   return tables;
 }
 
 class DirectoryTables implements Tables {
   readonly #path: string;
-  /** By name; undefined for a file that only RocksDB can judge. RocksDB never changes one, nor uses a name again. */
-  readonly #known = new Map<string, Table | undefined>();
+  readonly #broken: FileCheck['broken'];
+  /** By name: RocksDB never changes one, nor uses a name again. */
+  readonly #known = new Map<string, Table>();
   mendedBits: number;
 
-  constructor(path: string, mendedBits: number) {
+  constructor({ path, broken }: FileCheck, mendedBits: number) {
     this.#path = path;
+    this.#broken = broken;
     this.mendedBits = mendedBits;
   }
 
-  async load(): Promise<readonly Table[]> {
+  /** @param mayChange rejects where nothing may be changed; not needed once the database is ours */
+  async load(mayChange = async () => {}): Promise<Iterable<Table>> {
     const names = (await readdir(this.#path)).filter((name) => TABLE_NAME.test(name));
     for (const name of this.#known.keys()) if (!names.includes(name)) this.#known.delete(name);
     for (const name of names) {
       if (this.#known.has(name)) continue;
       const opened = await unlessGone(() => openTable(join(this.#path, name)));
-      this.mendedBits += opened?.mendedBits ?? 0;
-      this.#known.set(name, opened?.table);
+      if (opened?.condition === 'broken') {
+        if (this.#broken === 'refuse') throw new StoreError('corrupt', `${name} is damaged in what it says of itself`);
+        await mayChange();
+        await rename(join(this.#path, name), join(this.#path, `${name}.damaged`));
+      }
+      if (opened?.condition !== 'whole') continue;
+      this.mendedBits += opened.mendedBits;
+      this.#known.set(name, opened.table);
     }
-    return [...this.#known.values()].filter((table) => table !== undefined);
+    return this.#known.values();
   }
 
   async *pieces({ gte, lt, reverse }: TableRange & { reverse: boolean }): AsyncGenerator<TableRange, void, void> {
     for (let left: TableRange | undefined = { gte, lt }; left !== undefined; ) {
-      const tables = await this.load();
+      const tables = [...(await this.load())];
       const piece: TableRange = reverse ? lastPiece(tables, left) : firstPiece(tables, left);
       for (const table of tables) this.mendedBits += (await unlessGone(() => table.check(piece))) ?? 0;
       yield piece;

@@ -26,10 +26,10 @@ export interface RocksOptions {
   /** Snappy inside sorted files. Off where values are packed already. Default false. */
   readonly compression?: boolean;
   /**
-   * What becomes of a commit that has rotted in the log, by more than the one bit that can be put right: `refuse` the
-   * whole database as `corrupt`, or `leave-out` this commit. Default `refuse`.
+   * What becomes of what has rotted by more than the one bit that can be put right, a commit in the log or a whole sorted
+   * file: `refuse` the database as `corrupt`, or `leave-out` that. Default `refuse`.
    */
-  readonly brokenCommits?: FileCheck['brokenCommits'];
+  readonly broken?: FileCheck['broken'];
 }
 
 export type Operation =
@@ -109,11 +109,11 @@ export async function openRocks(path: string, options: RocksOptions = {}): Promi
   const create = options.create ?? true;
   try {
     if (create) await makeDirectory(path);
-    const brokenCommits = options.brokenCommits ?? 'refuse';
-    const mendedBits = await checkFiles({ path, brokenCommits, assertUnlocked: () => assertUnlocked(path) });
+    const check = { path, broken: options.broken ?? 'refuse', assertUnlocked: () => assertUnlocked(path) };
+    const mendedBits = await checkFiles(check);
     // RocksDB would leave a directory behind where there was none.
     if (!create) await access(join(path, 'CURRENT'));
-    const tables = await openTables(path, mendedBits);
+    const tables = await openTables(check, mendedBits);
     return new RocksDatabase(await openLevel(path, { ...options, create }), tables);
   } catch (error) {
     throw toStoreError(error, `cannot open the database in ${path}`);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type GatewayStore, openRocksGatewayStore, type PageOperator, StoreError } from '../../src/store/index.ts';
@@ -331,6 +331,64 @@ test('a batch or an extent that cannot be read is corrupt', async (t) => {
   await tamper(elsewhere.location, (at, value) => (at[0] === FAMILY.extent ? value.subarray(1) : undefined));
   await assert.rejects(reopen(), corrupt);
 });
+
+for (const [what, lose] of [
+  ['the end of its log', async (path: string) => await truncate(await logOf(path), 1_000)],
+  ['its log', async (path: string) => await rm(await logOf(path))],
+  ['all its files', async (path: string) => await rm(path, { recursive: true })],
+] as const) {
+  test(`a database that has lost ${what} refuses, and goes on once somebody has decided that it shall`, async (t) => {
+    const { store, reopen, elsewhere } = await open(t);
+    const path = elsewhere.location;
+    for (let first = 1; first < 100; first += 10) await send(store, key, { first, last: first + 9 });
+    await store.close();
+    const copy = await temporaryDirectory(t);
+    await cp(path, copy, { recursive: true });
+    await lose(path);
+    for (let attempt = 0; attempt < 2; attempt += 1) await assert.rejects(reopen(), corrupt);
+    await rm(path, { recursive: true });
+    await cp(copy, path, { recursive: true });
+    const restored = await reopen();
+    assert.equal(await assertBalanced(restored, 'a'), 100);
+    await restored.close();
+    await lose(path);
+    await rm(`${path}.witness`);
+    const accepted = await reopen();
+    await send(accepted, key, { first: 1, last: 100 });
+    assert.equal(await assertBalanced(accepted, 'a'), 100);
+  });
+}
+
+async function logOf(path: string): Promise<string> {
+  const logs = (await readdir(path)).filter((name) => name.endsWith('.log'));
+  return join(path, logs.sort().at(-1)!);
+}
+
+test('an opening that is refused, or cut off, leaves every file as it was', async (t) => {
+  const { store, reopen, elsewhere } = await open(t);
+  const path = elsewhere.location;
+  await send(store, key, { first: 1, last: 10 });
+  await store.close();
+  const again = await reopen();
+  await send(again, key, { first: 11, last: 20 });
+  await again.close();
+  // Without its end it names none of the sorted files, and RocksDB would delete them.
+  const manifest = join(path, (await readdir(path)).find((name) => name.startsWith('MANIFEST'))!);
+  const whole = await readFile(manifest);
+  await truncate(manifest, 30);
+  const before = (await readdir(path)).sort();
+  await assert.rejects(reopen(), corrupt);
+  assert.deepEqual((await readdir(path)).filter((name) => name !== 'LOCK').sort(), without(before, 'LOCK'));
+  await writeFile(manifest, whole);
+  // What an opening leaves behind that is killed before it has looked at what it opened.
+  await cp(path, `${path}.kept`, { recursive: true });
+  for (const name of without(before, 'LOCK')) await rm(join(path, name));
+  const restored = await reopen();
+  assert.equal(await assertBalanced(restored, 'a'), 20);
+  assert.deepEqual((await readdir(join(path, '..'))).sort(), ['store', 'store.witness']);
+});
+
+const without = (names: readonly string[], one: string) => names.filter((name) => name !== one);
 
 test('a database of another format is corrupt', async (t) => {
   const { store, reopen, elsewhere } = await open(t);

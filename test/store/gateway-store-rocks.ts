@@ -27,9 +27,11 @@ export async function temporaryDirectory(t: TestContext, beforeRemoval = async (
 export function rocksWith(sizes: Sizes): OpenStore {
   return async (t, operator = counters) => {
     const opened: GatewayStore<Counter>[] = [];
-    const path = await temporaryDirectory(t, async () => {
+    const folder = await temporaryDirectory(t, async () => {
       for (const store of opened) await store.close();
     });
+    // Something of it lies beside the database.
+    const path = join(folder, 'store');
     const reopen = async () => {
       const store = await openRocksGatewayStore({ path, operator, ...sizes });
       opened.push(store);

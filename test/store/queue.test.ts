@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, readdir, stat } from 'node:fs/promises';
+import { cp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -195,6 +195,7 @@ test('works out where it is although gaps and quarantine are broken, too', async
       { type: 'put', key: numberKey(QUEUE.gap, 5), value: Buffer.alloc(9) },
     ]),
   );
+  await rm(join(path, 'witness'));
   const again = await openTestQueue(t, path);
   assert.deepEqual([again.head, again.next], [6, 6], 'behind what can still be told');
 });

@@ -131,7 +131,7 @@ test('a log that is damaged further is refused, or does without the broken commi
   const path = await filled(t, 'log');
   const copy = await spoilt(t, path, /\.log$/, (bytes) => bytes.fill('?', 40_000, 40_010));
   for (let attempt = 0; attempt < 2; attempt += 1) await assert.rejects(openRocks(copy), { code: 'corrupt' });
-  const rocks = await opened(t, copy, { brokenCommits: 'leave-out' });
+  const rocks = await opened(t, copy, { broken: 'leave-out' });
   const found = await numbers(rocks);
   assert.equal(found.length, COUNT - 100, 'one commit, and none of its neighbours');
 });
@@ -163,6 +163,6 @@ test('the files of a database that somebody has open are left alone', async (t) 
   const bytes = await readFile(log);
   bytes[bytes.length - 1]! ^= 1;
   await writeFile(log, bytes);
-  await assert.rejects(openRocks(path, { brokenCommits: 'leave-out' }), { code: 'locked' });
+  await assert.rejects(openRocks(path, { broken: 'leave-out' }), { code: 'locked' });
   assert.ok((await readFile(log)).equals(bytes));
 });

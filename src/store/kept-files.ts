@@ -1,0 +1,56 @@
+/**
+ * The files of a database as they were before it was opened, kept until somebody has looked at what was opened.
+ *
+ * Owns a folder of hard links beside the database. RocksDB, in opening, deletes what it has no use for: where it was a
+ * damaged file that told it so, that was all the rest. Promises that an opening which is refused leaves the database as it
+ * was, also where the process ends meanwhile. Where the file system knows no links it does without.
+ */
+import { access, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { assertUnlocked } from './rocks-level.ts';
+
+export interface KeptFiles {
+  /** Puts everything back as it was. Only while nobody has the database. */
+  putBack(): Promise<void>;
+  /** What was opened is as it should be. */
+  letGo(): Promise<void>;
+}
+
+/** RocksDB makes it where there is none. */
+const LOCK = 'LOCK';
+
+/** Rejects with `locked` where a process has the database. */
+export async function keepFiles(path: string): Promise<KeptFiles> {
+  const [kept, unfinished, refused] = [`${path}.kept`, `${path}.keeping`, `${path}.refused`];
+  const putBack = async (): Promise<void> => {
+    if (!(await isThere(kept))) return;
+    // After a crash anywhere in between, the next opening goes on here.
+    if (await isThere(path)) await rename(path, refused);
+    await rename(kept, path);
+    await rm(refused, { recursive: true, force: true });
+  };
+  const letGo = () => rm(kept, { recursive: true, force: true });
+  if (await isThere(path)) await assertUnlocked(path);
+  await rm(unfinished, { recursive: true, force: true });
+  if (await isThere(refused)) await ((await isThere(path)) ? rm(refused, { recursive: true }) : putBack());
+  // An opening that was cut off: nobody has looked at what came of it.
+  await putBack();
+  const names = (await readdir(path).catch(() => [])).filter((name) => name !== LOCK);
+  if (names.length > 0) {
+    try {
+      await mkdir(unfinished, { mode: 0o700 });
+      for (const name of names) await link(join(path, name), join(unfinished, name));
+      await rename(unfinished, kept);
+    } catch {
+      await rm(unfinished, { recursive: true, force: true });
+    }
+  }
+  return { putBack, letGo };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}

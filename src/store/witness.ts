@@ -1,0 +1,85 @@
+/**
+ * The witness: a few bytes beside a database that say how far it had come.
+ *
+ * Owns one file with two slots, written in turn. A database that has lost the end of its log, or a file that named its
+ * others, opens as if it had never come further; the witness tells. Promises to give what was written last or, after a
+ * power cut, what was written before: it is written after each commit and never fsynced, so it may be behind the
+ * database and is never ahead of it. Promises to hold up nobody: what cannot be written is not.
+ *
+ * Slot: seal over the slot's number and the rest, count of writings (u64), bytes of the statement (u32), statement.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { SEAL_BYTES, seal, unseal } from './seal.ts';
+
+export interface Witness {
+  /** As written last; undefined where it has nothing to say. */
+  readonly statement: Buffer | undefined;
+  write(statement: Buffer): Promise<void>;
+  close(): Promise<void>;
+}
+
+const SLOT_BYTES = 1 << 20;
+const SLOTS = [0, 1] as const;
+const HEAD_BYTES = 12;
+const STATEMENT_BYTES_MAX = SLOT_BYTES / 2;
+/** Enough to see how long a statement is; most are not longer. */
+const READ_BYTES = 4_096;
+
+export async function openWitness(path: string): Promise<Witness> {
+  // A witness that cannot be reached is as good as none.
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600).catch(() => undefined);
+  if (file === undefined) return new TwoSlots(undefined, []);
+  const slots = await Promise.all(SLOTS.map((slot) => readSlot(file, slot).catch(() => undefined)));
+  return new TwoSlots(file, slots);
+}
+
+interface Slot {
+  readonly count: bigint;
+  readonly statement: Buffer;
+}
+
+class TwoSlots implements Witness {
+  readonly #file: FileHandle | undefined;
+  #count: bigint;
+  statement: Buffer | undefined;
+
+  constructor(file: FileHandle | undefined, slots: readonly (Slot | undefined)[]) {
+    this.#file = file;
+    const latest = slots.reduce((best, slot) => (slot && slot.count > (best?.count ?? -1n) ? slot : best), undefined);
+    this.#count = latest?.count ?? 0n;
+    this.statement = latest?.statement;
+  }
+
+  async write(statement: Buffer): Promise<void> {
+    this.statement = statement;
+    if (statement.length > STATEMENT_BYTES_MAX) return;
+    this.#count += 1n;
+    const slot = Number(this.#count % 2n);
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.writeBigUInt64BE(this.#count);
+    head.writeUInt32BE(statement.length, 8);
+    const value = seal(keyOf(slot), head, statement);
+    await this.#file?.write(value, 0, value.length, slot * SLOT_BYTES).catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+  }
+}
+
+async function readSlot(file: FileHandle, slot: number): Promise<Slot | undefined> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, slot * SLOT_BYTES);
+  if (bytesRead < SEAL_BYTES + HEAD_BYTES) return undefined;
+  const statementBytes = buffer.readUInt32BE(SEAL_BYTES + 8);
+  if (statementBytes > STATEMENT_BYTES_MAX) return undefined;
+  const length = SEAL_BYTES + HEAD_BYTES + statementBytes;
+  const value = Buffer.alloc(length);
+  await file.read(value, 0, length, slot * SLOT_BYTES);
+  const body = unseal(keyOf(slot), value);
+  return body && { count: body.readBigUInt64BE(), statement: body.subarray(HEAD_BYTES) };
+}
+
+function keyOf(slot: number): Buffer {
+  return Buffer.from([slot]);
+}

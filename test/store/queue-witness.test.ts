@@ -1,0 +1,97 @@
+/** What a queue's database has lost without a trace, and the witness knows of. */
+import assert from 'node:assert/strict';
+import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Gap } from '../../src/store/index.ts';
+import { block, contents, countingBytes, hex, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
+
+/** Two streams of blocks of ten, the second block released out of order; closed. */
+async function filled(t: TestContext): Promise<string> {
+  const path = await temporaryDirectory(t);
+  for (const [start, texts] of ['abcd', 'ef'].entries()) {
+    const queue = await openTestQueue(t, path, { randomBytes: countingBytes(start) });
+    for (const text of texts) await queue.append([block(10, text)]);
+    if (start === 0) await queue.release({ blocks: [{ first: 11 }] });
+    await queue.close();
+  }
+  return path;
+}
+
+const ranges = (gaps: readonly Gap[]) =>
+  gaps.map(({ first, last, stream, reason }) => `${first}-${last} ${hex(stream).slice(0, 2)} ${reason}`);
+
+async function logOf(path: string): Promise<string> {
+  const [log] = (await readdir(join(path, 'db-1'))).filter((name) => name.endsWith('.log'));
+  return join(path, 'db-1', log!);
+}
+
+test('the end of a log that is gone becomes a gap, and its sequences are not used again', async (t) => {
+  for (const end of ['all', 'last']) {
+    const path = await filled(t);
+    const log = await logOf(path);
+    await truncate(log, end === 'all' ? 0 : (await readFile(log)).length - 5);
+    const damage: Gap[] = [];
+    const queue = await openTestQueue(t, path, { onDamage: (gap) => damage.push(gap) });
+    const expected = end === 'all' ? ['41-60 02 damage'] : ['51-60 02 damage'];
+    assert.deepEqual(ranges(damage), expected);
+    assert.deepEqual(ranges(await queue.gaps()), expected);
+    assert.deepEqual(await contents(queue, 21), ['21+10 c', '31+10 d', ...(end === 'all' ? [] : ['41+10 e'])]);
+    assert.equal((await queue.append([block(1, 'g')])).first, 61);
+    await queue.close();
+    const again = await openTestQueue(t, path, { onDamage: () => assert.fail('it is known') });
+    assert.deepEqual(ranges(await again.gaps()), expected);
+    assert.equal(again.next, 62);
+  }
+});
+
+test('a database that is gone altogether leaves gaps of what was queued, stream by stream', async (t) => {
+  const path = await filled(t);
+  await rm(join(path, 'db-1'), { recursive: true });
+  const queue = await openTestQueue(t, path);
+  assert.deepEqual(ranges(await queue.gaps()), ['1-10 01 damage', '21-40 01 damage', '41-60 02 damage']);
+  assert.deepEqual([queue.head, queue.next], [61, 61]);
+  assert.equal((await queue.append([block(1, 'g')])).first, 61);
+  assert.deepEqual(await contents(queue), ['61+1 g']);
+});
+
+test('where it was another device that lost it, the queue stays that device’s', async (t) => {
+  const path = await filled(t);
+  await rm(join(path, 'db-1'), { recursive: true });
+  await assert.rejects(openTestQueue(t, path, { deviceId: 'pump-2' }), { code: 'other-device' });
+});
+
+test('an older copy of the whole queue is taken as it is', async (t) => {
+  const path = await filled(t);
+  const copy = await temporaryDirectory(t);
+  await cp(path, copy, { recursive: true });
+  const queue = await openTestQueue(t, path);
+  await queue.append([block(10, 'g')]);
+  await queue.close();
+  const again = await openTestQueue(t, copy, { onDamage: () => assert.fail('nothing is lost') });
+  assert.deepEqual([again.head, again.next], [1, 61]);
+});
+
+test('a witness that is behind, damaged, or gone changes nothing', async (t) => {
+  for (const spoil of [
+    async (witness: string) => await rm(witness),
+    async (witness: string) => await truncate(witness, 3),
+    async (witness: string) => {
+      const bytes = await readFile(witness);
+      bytes[30]! ^= 1;
+      await writeFile(witness, bytes);
+    },
+    async (witness: string) => await writeFile(witness, Buffer.alloc(2 << 20, 0xff)),
+  ]) {
+    const path = await filled(t);
+    const older = await readFile(join(path, 'witness'));
+    const queue = await openTestQueue(t, path);
+    await queue.append([block(10, 'g')]);
+    await queue.close();
+    await writeFile(join(path, 'witness'), older);
+    await spoil(join(path, 'witness'));
+    const again = await openTestQueue(t, path, { onDamage: () => assert.fail('nothing is lost') });
+    assert.equal(again.next, 71);
+    await again.close();
+  }
+});
