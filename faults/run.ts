@@ -4,8 +4,8 @@
  * Owns the build with its failpoints armed (and one bug in it, where a mutant is tried), and how many campaigns run side by
  * side. Promises that a campaign that breaks is reported like one that finds something, and that nothing is left behind.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildInto } from '../rig/build.ts';
 import { createPrograms, type Program, type Programs, taskArguments } from '../rig/programs.ts';
@@ -48,6 +48,9 @@ export interface RunOptions {
 /** Builds stay under the packages, where version control does not look and imports find what they need. */
 const CACHE = fileURLToPath(new URL('../node_modules/.cache/tidegate-faults/', import.meta.url));
 
+/** What campaigns read besides, found in the build where it is in the checkout. */
+const DATA = ['proto-spec', 'test/data'];
+
 /** After its time is over a campaign may take this long for the round under way. */
 const GRACE_MS = 120_000;
 
@@ -74,6 +77,7 @@ export async function runCampaigns(options: RunOptions): Promise<CampaignReport[
     await buildInto(folder, ['faults'], (path, source) =>
       armFailpoints(mutant === undefined ? source : mutate(mutant, path, source)),
     );
+    for (const name of DATA) await link(folder, name);
     const reports: CampaignReport[] = [];
     const left = [...options.names];
     const work = async (): Promise<void> => {
@@ -91,6 +95,11 @@ export async function runCampaigns(options: RunOptions): Promise<CampaignReport[
     process.off('exit', killAll);
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
+}
+
+async function link(folder: string, name: string): Promise<void> {
+  await mkdir(dirname(join(folder, name)), { recursive: true });
+  await symlink(fileURLToPath(new URL(`../${name}`, import.meta.url)), join(folder, name), 'dir');
 }
 
 async function runOne(programs: Programs, name: CampaignName, options: RunOptions): Promise<CampaignReport> {
