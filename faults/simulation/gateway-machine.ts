@@ -20,6 +20,7 @@ import { createSensors } from '../../src/gateway/sensors.ts';
 import { type GatewayStore, openRocksGatewayStore } from '../../src/store/index.ts';
 import type { Operation } from '../../src/store/rocks.ts';
 import { createDisk, type Disk, type DiskWeather } from './disk.ts';
+import { createGatewayFiles } from './gateway-files.ts';
 import { MINUTE_MS, type Time } from './time.ts';
 import type { Trace } from './trace.ts';
 
@@ -45,6 +46,7 @@ interface Running {
 
 export class GatewayMachine implements KeyRing {
   readonly disk: Disk;
+  readonly #files = createGatewayFiles();
   readonly #options: GatewayMachineOptions;
   readonly #keys = new Map<string, Key>();
   /** Ends whatever is being answered, when the process dies. */
@@ -133,7 +135,11 @@ export class GatewayMachine implements KeyRing {
       const cachedPagesMax = random() < 0.5 ? 1 + Math.floor(random() * 8) : 1_000;
       const cachedLedgersMax = random() < 0.5 ? 1 : 1_000;
       const options = { path: 'gateway', operator: pageOperator, cachedPagesMax, cachedLedgersMax };
-      const store = await openRocksGatewayStore<Page>(options, this.disk.open);
+      const store = await openRocksGatewayStore<Page>(
+        options,
+        this.disk.open,
+        this.#files(() => life === this.#life),
+      );
       if (life !== this.#life) return;
       if (!this.#isWanted) return await store.close();
       this.#running = this.#assemble(store);

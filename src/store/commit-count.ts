@@ -6,10 +6,11 @@
  * Never doubts a database with more commits than the witness knows of: that is only ever behind.
  */
 import { StoreError } from './errors.ts';
+import type { GatewayFiles } from './gateway-files.ts';
 import { GATEWAY } from './keys.ts';
 import type { Operation, Rocks } from './rocks.ts';
 import { seal, unsealOrThrow } from './seal.ts';
-import { openWitness, type Witness } from './witness.ts';
+import type { Witness } from './witness.ts';
 
 export interface CommitCount {
   /** Reads the count of a database that was opened. Rejects with `corrupt` where the witness knows of more. */
@@ -24,24 +25,26 @@ export interface CommitCount {
 const KEY = Buffer.from([GATEWAY.meta, ...Buffer.from('commits')]);
 
 /** @param witnessPath a file beside the database */
-export function createCommitCount(witnessPath: string): CommitCount {
-  return new WitnessedCount(witnessPath);
+export function createCommitCount(witnessPath: string, open: GatewayFiles['openWitness']): CommitCount {
+  return new WitnessedCount(witnessPath, open);
 }
 
 class WitnessedCount implements CommitCount {
   readonly #path: string;
   #witness: Witness | undefined;
+  readonly #open: GatewayFiles['openWitness'];
   #count = 0;
 
-  constructor(path: string) {
+  constructor(path: string, open: GatewayFiles['openWitness']) {
     this.#path = path;
+    this.#open = open;
   }
 
   async resume(rocks: Rocks): Promise<void> {
     const stored = await rocks.get(KEY);
     this.#count = stored === undefined ? 0 : Number(unsealOrThrow(KEY, stored).readBigUInt64BE());
     // Only now that the database is open, which locks it, is the witness ours to hear.
-    this.#witness ??= await openWitness(this.#path);
+    this.#witness ??= await this.#open(this.#path);
     const { statement } = this.#witness;
     const witnessed = statement === undefined ? 0 : Number(statement.readBigUInt64BE());
     if (witnessed <= this.#count) return;

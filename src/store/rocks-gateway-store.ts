@@ -8,6 +8,7 @@
 import { type BatchLog, createBatchLog } from './batch-log.ts';
 import { type CommitCount, createCommitCount } from './commit-count.ts';
 import { StoreError } from './errors.ts';
+import { type GatewayFiles, gatewayFiles } from './gateway-files.ts';
 import {
   deviceOfPageKey,
   devicePageBounds,
@@ -38,7 +39,6 @@ import type {
 } from './gateway-store.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { assertRange } from './intervals.ts';
-import { keepFiles } from './kept-files.ts';
 import { createLedger, type LedgerView } from './ledger.ts';
 import { decodeLedger } from './ledger-bytes.ts';
 import { decodePage } from './page-cache.ts';
@@ -60,13 +60,14 @@ export interface RocksGatewayStoreOptions<Page> {
 
 /**
  * Rejects with `locked` where another process has the database, `corrupt` where it is no gateway's. `open` is how a
- * database is opened; tests have writes fail through it.
+ * database is opened, and `files` what is beside it; tests have writes fail through them.
  */
 export async function openRocksGatewayStore<Page>(
   options: RocksGatewayStoreOptions<Page>,
   open = openRocks,
+  files = gatewayFiles,
 ): Promise<GatewayStore<Page>> {
-  const store = new RocksGatewayStore(options, open);
+  const store = new RocksGatewayStore(options, open, files);
   await store.ready().catch(async (error) => {
     await store.close();
     throw error;
@@ -88,16 +89,16 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   #retaining: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(options: RocksGatewayStoreOptions<Page>, open: typeof openRocks) {
+  constructor(options: RocksGatewayStoreOptions<Page>, open: typeof openRocks, files: GatewayFiles) {
     this.#operator = options.operator;
     let exists = false;
     this.#handle = createRocksHandle(async () => {
       // A database that was there and is gone must not come back empty.
-      const rocks = await openDatabase(options, open, !exists, [this.#log, this.#count]);
+      const rocks = await openDatabase(options, { open, files }, !exists, [this.#log, this.#count]);
       exists = true;
       return rocks;
     });
-    this.#count = createCommitCount(`${options.path}.witness`);
+    this.#count = createCommitCount(`${options.path}.witness`, files.openWitness);
     this.#log = createBatchLog(this.#handle);
     this.#intake = createIntake({
       handle: this.#handle,
@@ -206,12 +207,12 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
 
 async function openDatabase(
   options: RocksGatewayStoreOptions<unknown>,
-  open: typeof openRocks,
+  { open, files }: { readonly open: typeof openRocks; readonly files: GatewayFiles },
   create: boolean,
   parts: readonly Pick<CommitCount, 'resume'>[],
 ): Promise<Rocks> {
   const cacheBytes = options.cacheBytes ?? CACHE_BYTES;
-  const kept = await keepFiles(options.path);
+  const kept = await files.keepFiles(options.path);
   let rocks: Rocks | undefined;
   try {
     rocks = await open(options.path, { create, cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES });

@@ -1,0 +1,26 @@
+/**
+ * GatewayFiles: what a gateway's store asks of a file system beside its database, in memory.
+ *
+ * Owns the witness of one database. Promises that it is there again after a crash, as it was written last by a process
+ * that lived. Never keeps files aside: a disk in memory does not rot.
+ */
+import type { GatewayFiles } from '../../src/store/gateway-files.ts';
+import { never } from './disk.ts';
+
+/** @param isAlive whether the process that asks still runs; asked for each process anew */
+export function createGatewayFiles(): (isAlive: () => boolean) => GatewayFiles {
+  let written: Buffer | undefined;
+  return (isAlive) => ({
+    keepFiles: async () => ({ putBack: async () => {}, letGo: async () => {} }),
+    openWitness: async () => ({
+      get statement() {
+        return written;
+      },
+      async write(statement) {
+        if (!isAlive()) return never();
+        written = statement;
+      },
+      close: async () => {},
+    }),
+  });
+}
