@@ -27,7 +27,7 @@ export const campaign: Campaign = {
   async run({ seed, size, signal, folder, programs, progress }) {
     const tally = createFaultTally();
     const findings: Finding[] = [];
-    let done = 0;
+    let [done, gaps, quarantined] = [0, 0, 0];
     for (const fault of faults()) tally.add(fault, { injected: 0 });
     for (let round = 0; done < size && findings.length < FINDINGS_MAX && !signal.aborted; round++) {
       const ofRound = roundSeed(seed, round);
@@ -45,8 +45,12 @@ export const campaign: Campaign = {
       for (const toll of heard.tolls) count(tally, toll);
       findings.push(...heard.problems.map((problem) => ({ ...problem, seed: ofRound })));
       done += kills;
+      gaps += heard.gaps;
+      quarantined += heard.quarantined;
       await rm(ground, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     }
+    const note = `${gaps} events given up in declared gaps, ${quarantined} in quarantine`;
+    tally.add('SIGKILL of the device', { injected: 0, note });
     return { rows: tally.rows(), findings, done };
   },
 };
@@ -57,7 +61,6 @@ function faults(): string[] {
 }
 
 function count(tally: FaultTally, { death, ...cost }: Awaited<ReturnType<typeof hear>>['tolls'][number]): void {
-  const { step, recoveryMs } = death;
-  tally.add(faultOf(death), { ...cost, recoveryMs });
-  if (step !== undefined) tally.add(stepFaultOf(step), { ...cost, recoveryMs });
+  const { steps, recoveryMs } = death;
+  for (const fault of [faultOf(death), ...steps.map(stepFaultOf)]) tally.add(fault, { ...cost, recoveryMs });
 }

@@ -8,8 +8,8 @@ import type { Life, Marks } from './life.ts';
 
 export interface Death {
   readonly lives: readonly Life[];
-  /** The step at which the first of them died; undefined for a random moment. */
-  readonly step: string | undefined;
+  /** The steps at which some of them died; the others did at a random moment. */
+  readonly steps: readonly string[];
   readonly marksAtEnd: Marks;
   /** From the restart to the first event that was counted again, where nobody died meanwhile. */
   recoveryMs?: number;

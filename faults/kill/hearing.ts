@@ -19,6 +19,9 @@ export interface Toll {
 }
 
 export interface Heard {
+  /** Events that were given up for lack of room, and events that the gateway refused. */
+  readonly gaps: number;
+  readonly quarantined: number;
   readonly tolls: readonly Toll[];
   readonly problems: readonly { readonly fault: string; readonly what: string }[];
 }
@@ -79,7 +82,9 @@ export async function hear(programs: Programs, fought: Fought): Promise<Heard> {
     lost: count(death, 'lost'),
     doubled: count(death, 'doubled'),
   }));
-  return { tolls, problems };
+  const sum = (which: 'gaps' | 'quarantined'): number =>
+    [...verdicts.values()].reduce((all, verdict) => all + verdict[which], 0);
+  return { tolls, problems, gaps: sum('gaps'), quarantined: sum('quarantined') };
 }
 
 async function drained(side: DeviceSide, { arena }: Fought) {
@@ -88,7 +93,7 @@ async function drained(side: DeviceSide, { arena }: Fought) {
   return side.drain({ gateway: arena.gatewaySide.url, seed: 0, retryQuarantine }, DRAIN_MAX_MS);
 }
 
-/** A death, with the step where there is one. */
+/** A death, with its steps where there are any. */
 function labelOf(death: Death): string {
-  return death.step === undefined ? faultOf(death) : `${faultOf(death)}, ${stepFaultOf(death.step)}`;
+  return [faultOf(death), ...death.steps.map(stepFaultOf)].join(', ');
 }

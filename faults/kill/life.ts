@@ -27,10 +27,13 @@ export interface Life {
   readonly ended: Promise<void>;
   /** Set once it has ended. */
   readonly end: LifeEnd | undefined;
+  /** Asks it to end by itself, by SIGTERM. */
+  warn(): void;
   kill(): Promise<void>;
 }
 
-export type LifeEnd = 'killed' | 'trapped' | { readonly unasked: string };
+/** `stopped` where it was warned and has ended before it was killed. */
+export type LifeEnd = 'killed' | 'trapped' | 'stopped' | { readonly unasked: string };
 
 export interface LifeOptions {
   readonly of: string;
@@ -68,6 +71,7 @@ class WatchedLife implements Life {
   isReady = false;
   end: LifeEnd | undefined;
   readonly #program: Program;
+  #isWarned = false;
   #isAsked = false;
 
   constructor({ of, side, number, trap, program, marks, onAcknowledged, onTrouble }: LifeOptions) {
@@ -95,6 +99,11 @@ class WatchedLife implements Life {
     });
   }
 
+  warn(): void {
+    this.#isWarned = true;
+    this.#program.kill('SIGTERM');
+  }
+
   async kill(): Promise<void> {
     if (this.end === undefined) {
       this.#isAsked = true;
@@ -106,6 +115,7 @@ class WatchedLife implements Life {
   #endOf(status: number): LifeEnd {
     if (status === KILLED && this.#isAsked) return 'killed';
     if (status === KILLED && this.trap !== undefined) return 'trapped';
+    if (status === 0 && this.#isWarned) return 'stopped';
     return { unasked: `${this.of} ended with status ${status}: ${this.#program.lastWords()}` };
   }
 }

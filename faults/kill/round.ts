@@ -10,7 +10,7 @@ import type { Programs } from '../../rig/programs.ts';
 import { createRandom } from '../../rig/random.ts';
 import { type Arena, createArena } from './arena.ts';
 import type { Contender } from './contender.ts';
-import { type Death, faultOf, hasDevice } from './death.ts';
+import { type Death, faultOf, hasDevice, hasGateway } from './death.ts';
 import { type Life, marksOf } from './life.ts';
 import { oneOf } from './settings.ts';
 import { createStepDeck } from './steps.ts';
@@ -26,6 +26,7 @@ export interface RoundOptions {
   readonly onKills: (kills: Kills) => void;
 }
 
+/** Deaths of at least one device, and of the gateway. */
 export interface Kills {
   readonly device: number;
   readonly gateway: number;
@@ -44,6 +45,8 @@ const PATIENCE = 0.6;
 const CHANCE = 0.3;
 /** How often one that died at a step takes the other side along. */
 const COMPANY = 0.2;
+/** How often one that is killed at a random moment was asked to end by itself shortly before. */
+const WARNING = 0.15;
 /** How often the gateway stays away for a while. */
 const OUTAGE = 0.15;
 /** How often a life has no trap, and so the time to get well. */
@@ -51,6 +54,7 @@ const PEACE = 0.25;
 
 const MOMENT_MAX_MS = 500;
 const OUTAGE_MAX_MS = 1_500;
+const WARNED_MAX_MS = 100;
 /** Where no trap springs for so long, none will soon. */
 const TRAP_MAX_MS = 4_000;
 /** Hundreds of times what it takes, so that a busy machine is no finding. */
@@ -85,6 +89,8 @@ class Round {
   readonly #options: RoundOptions;
   readonly #random: () => number;
   #kills = { device: 0, gateway: 0 };
+  /** The last death whose victims were started again. */
+  #raised: Death | undefined;
   /** Of deaths whose victims have not died again. */
   readonly #recoveries = new Set<Recovery>();
 
@@ -102,7 +108,7 @@ class Round {
       await this.#strike(arena, random < CHANCE ? this.#random() * MOMENT_MAX_MS : TRAP_MAX_MS);
       if (!arena.isWiped && this.#deathsOf(arena.devices[1]!) >= 2) await this.#wipe(arena);
     }
-    await this.#kill(arena, [arena.gateway, ...arena.devices], undefined);
+    await this.#kill(arena, [arena.gateway, ...arena.devices]);
   }
 
   acknowledged(life: Life): void {
@@ -126,7 +132,8 @@ class Round {
     const since = performance.now();
     begin(arena.gateway);
     const death = this.deaths.at(-1);
-    if (death === undefined) return;
+    if (death === undefined || death === this.#raised) return;
+    this.#raised = death;
     let done = (): void => {};
     const isOver = new Promise<void>((resolve) => {
       done = resolve;
@@ -163,9 +170,18 @@ class Round {
     );
     const dead = await Promise.race([...ends, late]);
     moment.abort();
-    if (dead === undefined) return this.#kill(arena, this.#chosen(arena), undefined);
+    if (dead === undefined) return this.#killAtRandom(arena);
     const company = this.#random() < COMPANY ? this.#othersOf(dead, arena) : [];
-    await this.#kill(arena, [dead, ...company], dead.life?.trap?.step.name);
+    await this.#kill(arena, [dead, ...company]);
+  }
+
+  async #killAtRandom(arena: Arena): Promise<void> {
+    const victims = this.#chosen(arena);
+    if (this.#random() < WARNING) {
+      for (const { life } of victims) life?.warn();
+      await sleep(this.#random() * WARNED_MAX_MS);
+    }
+    await this.#kill(arena, victims);
   }
 
   /** Whom to kill at a random moment. */
@@ -180,18 +196,17 @@ class Round {
     return one === gateway ? [oneOf(this.#random, devices)] : [gateway];
   }
 
-  async #kill(arena: Arena, victims: readonly Contender[], step: string | undefined): Promise<void> {
+  async #kill(arena: Arena, victims: readonly Contender[]): Promise<void> {
     const alive = victims.filter(({ life }) => life !== undefined);
     await Promise.all(alive.map(({ life }) => life?.kill()));
-    if (alive.length === 0) return;
-    const lives = alive.map((one) => one.bury());
+    const lives = alive.map((one) => one.bury()).filter(({ end }) => end !== 'stopped');
+    if (lives.length === 0) return;
     for (const { end } of lives) if (typeof end === 'object') this.troubles.push(end.unasked);
-    this.deaths.push({
-      lives,
-      step: lives[0]?.end === 'trapped' ? step : undefined,
-      marksAtEnd: marksOf(arena.journals),
-    });
-    for (const { side } of lives) this.#kills[side]++;
+    const steps = lives.flatMap(({ end, trap }) => (end === 'trapped' && trap !== undefined ? trap.step.name : []));
+    const death = { lives, steps, marksAtEnd: marksOf(arena.journals) };
+    this.deaths.push(death);
+    if (hasDevice(death)) this.#kills.device++;
+    if (hasGateway(death)) this.#kills.gateway++;
     for (const recovery of this.#recoveries) {
       const isCutOff = lives.some(
         ({ of, side }) => side === 'gateway' || recovery.death.lives.some((one) => one.of === of),
@@ -203,7 +218,7 @@ class Round {
 
   async #wipe(arena: Arena): Promise<void> {
     const { gateway, devices } = arena;
-    await this.#kill(arena, [gateway, devices[1]!], undefined);
+    await this.#kill(arena, [gateway, devices[1]!]);
     const life = gateway.begin(false);
     await life.ready;
     await arena.wipe(DRAIN_MAX_MS).catch((error: Error) => this.troubles.push(error.message));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { failpointsIn } from '../../faults/failpoints.ts';
+import { stepFaultOf } from '../../faults/kill/death.ts';
 import { STEPS } from '../../faults/kill/steps.ts';
 import { runCampaigns, sizeOf } from '../../faults/run.ts';
 import { seedOf } from '../codec/property.ts';
@@ -28,4 +29,12 @@ test('whoever is killed, and wherever, nothing is lost and nothing doubled', asy
   t.diagnostic(`${report?.seconds} s`);
   assert.deepEqual(findings, []);
   assert(done >= 25, `${done} kills of each side`);
+  const injected = (fault: string): number => rows.find((row) => row.fault === fault)?.injected ?? 0;
+  const both = injected('SIGKILL of both');
+  assert(both > 0 && injected('SIGKILL of the device') + both >= done, 'deaths of a device');
+  assert(injected('SIGKILL of the gateway') + both >= done, 'deaths of the gateway');
+  const missed = STEPS.filter(({ name }) => injected(stepFaultOf(name)) === 0).map(({ name }) => name);
+  t.diagnostic(`nothing died at: ${missed.join(', ') || 'no step'}`);
+  // Which traps spring is up to the machine, and a round ends with its kills.
+  assert(missed.length <= 6, `nothing died at ${missed.join(', ')}`);
 });
