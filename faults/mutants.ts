@@ -135,4 +135,48 @@ export const MUTANTS: readonly Mutant[] = [
       const { timestamp } = kept;`,
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
+  {
+    name: 'verify no answer',
+    file: 'src/device/outcome.ts',
+    find: 'return verifyAnswer(sent.secret, head, answer.body, signatures);',
+    replace: 'void head;\n  return verifyAnswer !== undefined;',
+    caughtBy: [{ campaign: 'network', size: 300 }],
+  },
+  {
+    name: 'trust any certificate',
+    file: 'src/device/transport.ts',
+    find: '      timeout: Math.min(',
+    replace: '      rejectUnauthorized: false,\n      timeout: Math.min(',
+    caughtBy: [{ campaign: 'network', size: 300 }],
+  },
+  {
+    name: 'half bodies keep their room',
+    file: 'src/gateway/flow.ts',
+    find: 'if (!this.#hasRoom(bytes) && !this.#makeRoom(bytes)) return undefined;',
+    replace: 'if (!this.#hasRoom(bytes)) return undefined;',
+    caughtBy: [{ campaign: 'network', size: 300 }],
+  },
+  {
+    name: 'believe a clock that nobody has signed',
+    file: 'src/device/outcome.ts',
+    find: 'const reason = `unsigned $',
+    replace: `const said = parseProblem(answer.body);
+  if (said?.clock !== undefined) return { kind: 'skew', clock: said.clock };
+  const reason = \`unsigned $`,
+    caughtBy: [{ campaign: 'clock', size: 6 }],
+  },
+  {
+    name: 'put event times right with the clock of the gateway',
+    file: 'src/device/assembly.ts',
+    find: 'options.at ?? this.#settings.clock();',
+    replace: 'options.at ?? this.#settings.clock() + this.#clock.offsetMs;',
+    caughtBy: [{ campaign: 'clock', size: 6 }],
+  },
+  {
+    name: 'never correct the clock',
+    file: 'src/device/clock.ts',
+    find: 'offsetMs = Math.round(gatewayClock - clock());',
+    replace: 'void gatewayClock;',
+    caughtBy: [{ campaign: 'clock', size: 6 }],
+  },
 ];
