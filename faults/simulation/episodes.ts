@@ -170,8 +170,9 @@ function changeKey(world: World, machine: DeviceMachine): void {
 }
 
 function divert(world: World, machines: readonly DeviceMachine[], route: Route): void {
+  const { random, scenario, time } = world;
   for (const machine of machines) world.network.route(machine, route);
-  world.time.after(lasting(world), () => {
+  time.after(spread(random, scenario.chaosMs / 50, scenario.chaosMs), () => {
     for (const machine of machines) world.network.route(machine, 'gateway');
   });
 }

@@ -77,8 +77,8 @@ const TIMES: Partial<Record<Fault, number>> = {
   older: 2,
 };
 
-/** Damage loses events, and copies have them twice over: with them there is less that a judge can be strict about. */
-const SELDOM: ReadonlySet<Fault> = new Set(['blockSpoiled', 'diskRestored', 'diskCloned']);
+/** What a seed has rather more often, or less, than other faults, since it takes others besides to show a bug. */
+const LIKELIHOOD: Partial<Record<Fault, number>> = { quota: 0.4, entropyRepeated: 0.7, blockSpoiled: 0.2 };
 
 export function drawScenario(random: Chance): Scenario {
   const rates = new Map<Fault, number>();
@@ -87,16 +87,21 @@ export function drawScenario(random: Chance): Scenario {
   for (const fault of Object.keys(FAULTS) as Fault[]) {
     // Two machines with the same randomness, or one that has it twice.
     if (fault === 'entropyRepeated' && !rates.has('diskRestored') && !rates.has('diskCloned')) continue;
-    if (random() >= (SELDOM.has(fault) ? likely / 2 : likely)) continue;
+    if (random() >= (LIKELIHOOD[fault] ?? likely)) continue;
     const range = RATES[fault];
     rates.set(fault, range === undefined ? 0 : spread(random, ...range));
     const most = TIMES[fault];
     if (most !== undefined) times.set(fault, whole(random, 1, most));
   }
+  // A queue runs full while nothing gets through.
+  if (rates.has('quota')) {
+    rates.set('partition', 0);
+    times.set('partition', whole(random, 2, 5));
+  }
   return {
     devices: pick(random, [1, 1, 1, 1, 2, 3]),
     chaosMs: spread(random, HOUR_MS / 2, 28 * DAY_MS),
-    bursts: whole(random, 2, 8),
+    bursts: rates.has('quota') ? whole(random, 8, 16) : whole(random, 2, 8),
     burstMax: pick(random, [1, 4, 8, 16]),
     rates,
     times,
@@ -127,7 +132,10 @@ export function drawHabits(random: Chance, { chaosMs, rates }: Scenario): Habits
     reserveBytes: 1 << 20,
     pendingEventsMax: random() < 0.1 ? 16 : 1 << 20,
     ...(isTight && {
-      queueBytesMax: whole(random, 200, 1_500),
+      // What may be on its way is not given up, so there is to be little of it.
+      batchEventsMax: pick(random, [1, 3, 10]),
+      inFlightMax: whole(random, 1, 2),
+      queueBytesMax: whole(random, 200, 800),
       whenFull: pick(random, ['refuse', 'drop-oldest', 'drop-oldest']),
     }),
   };

@@ -53,8 +53,10 @@ export class World {
   readonly facts = new Map<number, Fact>();
   /** Events that went with a disk: nobody has them any more. */
   readonly gone = new Set<Fact>();
-  /** What was given up, by device, stream and sequence, and by whom. */
-  readonly #givenUp = new Map<string, { readonly fact: Fact; readonly custody: Custody; readonly isDamage: boolean }>();
+  /** What was given up, by device, stream and sequence: of two machines with the same randomness, the last one's. */
+  readonly #givenUp = new Map<string, Fact>();
+  /** Who gave it up, and whether for damage. */
+  readonly #losers = new Map<Fact, { readonly custody: Custody; readonly isDamage: boolean }>();
   readonly #sources = new Map<DeviceMachine, Generator<Reading, never, void>>();
   readonly #seed: number;
   #keys = 0;
@@ -75,7 +77,7 @@ export class World {
     const breach = (what: string): void => this.fail(what);
     this.books = new Books({
       factOf: (serial) => this.facts.get(serial),
-      givenUp: (deviceId, stream, sequence) => this.#givenUp.get(`${deviceId}/${stream}/${sequence}`)?.fact,
+      givenUp: (deviceId, stream, sequence) => this.#givenUp.get(`${deviceId}/${stream}/${sequence}`),
       mayCount: (fact) => this.mayCount(fact),
       breach,
     });
@@ -115,20 +117,14 @@ export class World {
   }
 
   mayCount(fact: Fact): boolean {
-    for (const entry of this.#givenUp.values()) {
-      if (entry.fact === fact && !entry.isDamage && !entry.custody.isCopy) return false;
-    }
-    return true;
-  }
-
-  isGivenUp(fact: Fact): boolean {
-    return [...this.#givenUp.values()].some((entry) => entry.fact === fact);
+    const loser = this.#losers.get(fact);
+    return loser === undefined || loser.isDamage || loser.custody.isCopy;
   }
 
   /** Whether it counts, or is kept, or was given up, or went with a disk. */
   isAccountedFor(fact: Fact): boolean {
     if (this.books.isCounted(fact) || this.gone.has(fact)) return true;
-    return this.isGivenUp(fact) || this.machines.some(({ custody }) => custody.quarantined.includes(fact));
+    return this.#losers.has(fact) || this.machines.some(({ custody }) => custody.quarantined.includes(fact));
   }
 
   addDevice(id: string, name = id): DeviceMachine {
@@ -143,7 +139,8 @@ export class World {
       onGivenUp: ({ stream, first, facts, reason }) => {
         if (reason === 'quota') this.faults.count('quota');
         facts.forEach((fact, i) => {
-          this.#givenUp.set(`${id}/${stream}/${first + i}`, { fact, custody, isDamage: reason === 'damage' });
+          this.#givenUp.set(`${id}/${stream}/${first + i}`, fact);
+          this.#losers.set(fact, { custody, isDamage: reason === 'damage' });
         });
       },
     });
@@ -200,7 +197,7 @@ export class World {
     const { life } = machine;
     this.time.after(downMs, () => {
       if (machine.life !== life || machine.isUp) return;
-      if (this.random() < 0.5) machine.habits = drawHabits(this.random, this.scenario);
+      if (this.random() < 0.8) machine.habits = drawHabits(this.random, this.scenario);
       this.startDevice(machine);
     });
   }
