@@ -118,6 +118,8 @@ async function* csvRows(
     try {
       parse(lines, {
         delimiter: format === 'tsv' ? '\t' : ',',
+        // Else each piece of a file would be searched for its own.
+        record_delimiter: ['\r\n', '\n', '\r'],
         relax_column_count: true,
         skip_empty_lines: true,
         on_record(record: string[], { lines: line }) {

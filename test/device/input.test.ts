@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { CodecError } from '../../src/codec/index.ts';
 import { type Chunk, formatOf, type InputFormat, openInputFile, readRows } from '../../src/device/input.ts';
 import type { RowOptions } from '../../src/device/row.ts';
 import { createRandom, seedOf } from '../codec/property.ts';
@@ -282,4 +284,36 @@ test('real telemetry is read without a refusal', async () => {
     assert.equal(eventsIn(chunks).length, 300, name);
     assert.deepEqual(refusedIn(chunks), [], name);
   }
+});
+
+test('CSV of any kind, in pieces of any length, is what it is in one piece', async (t) => {
+  const anyText = fc.array(
+    fc.constantFrom('ts', 'a', ',', '"', '""', '\n', '\r\n', '1', '0.5', 'x', ' ', '\t', 'é', '2024-01-01'),
+    { maxLength: 40 },
+  );
+  const outcome = async (text: string, format: InputFormat, pieceBytes: number) => {
+    const events: unknown[] = [];
+    const refused: unknown[] = [];
+    try {
+      const rows = readRows(Readable.from(pieces(text, pieceBytes), { objectMode: false }), format, OPTIONS);
+      for await (const chunk of rows) {
+        events.push(...chunk.events);
+        refused.push(...chunk.refused);
+      }
+    } catch (error) {
+      assert(error instanceof CodecError && error.code === 'event-field', String(error));
+      return { events, refused, ended: true };
+    }
+    return { events, refused, ended: false };
+  };
+  const property = fc.asyncProperty(
+    anyText,
+    fc.constantFrom<InputFormat>('csv', 'tsv', 'ndjson'),
+    fc.integer({ min: 1, max: 9 }),
+    async (parts, format, pieceBytes) => {
+      const text = `ts,a\n1,2\n${parts.join('')}`;
+      assert.deepEqual(await outcome(text, format, pieceBytes), await outcome(text, format, 1 << 20));
+    },
+  );
+  await fc.assert(property, { seed: seedOf(t), numRuns: 500 });
 });

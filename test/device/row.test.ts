@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CodecError } from '../../src/codec/index.ts';
+import fc from 'fast-check';
+import { CodecError, createTableBuilder, type TelemetryEvent } from '../../src/codec/index.ts';
 import { eventOfJson, eventOfRecord, type RowOptions, type TimeUnit } from '../../src/device/row.ts';
+import { anyEvent } from '../codec/events.ts';
+import { changed, holds } from '../codec/property.ts';
 
 const OPTIONS: RowOptions = { names: new Map(), skip: new Set(), timeUnit: 'ms', sensor: 'default' };
 
@@ -239,3 +242,55 @@ test('a name that would change the object it is put into is refused', () => {
   refuses(() => eventOfRecord(['ts', '__proto__'], ['1', '2'], OPTIONS), 'event-field');
   assert.deepEqual(json({ ts: 1, constructor: 5, toString: 6 }).fields, { constructor: 5, toString: 6 });
 });
+
+test('an event comes back from its line of JSON, and from its record of texts', (t) => {
+  holds(t, 500, anyEvent, (event) => {
+    const { ts, sensor, fields } = event;
+    assert.deepEqual(json({ ts, sensor, fields }), { ts, sensor: sensor.trim(), fields: withoutMinusZero(fields) });
+    const cells = Object.entries(fields).filter(([name, value]) => name.trim() === name && isCell(value));
+    const columns = ['ts', 'sensor', ...cells.map(([name]) => name)];
+    if (cells.length === 0 || new Set(columns).size < columns.length) return;
+    const back = eventOfRecord(columns, [`${ts}`, sensor, ...cells.map(([, value]) => String(value))], OPTIONS);
+    assert.deepEqual(
+      back.fields,
+      Object.fromEntries(cells.map(([name, value]) => [name, typeof value === 'number' ? value + 0 : String(value)])),
+    );
+  });
+});
+
+test('a row of any shape is an event that can be recorded, or is refused', (t) => {
+  const anyRow = fc.oneof(
+    fc
+      .tuple(
+        fc.dictionary(fc.oneof(fc.constantFrom('ts', 'sensor', 'volume', 'fields'), fc.string()), fc.jsonValue()),
+        fc.integer(),
+      )
+      .map(([row, ts]) => JSON.stringify({ ts, ...row })),
+    fc.string(),
+    anyEvent
+      .chain((event) => changed(Buffer.from(JSON.stringify(event))))
+      .map((bytes) => Buffer.from(bytes).toString()),
+  );
+  let taken = 0;
+  holds(t, 3_000, anyRow, (line) => {
+    try {
+      assert(createTableBuilder().add(json(line)));
+      taken++;
+    } catch (error) {
+      assert(error instanceof CodecError && error.code.startsWith('event-'), `${line}: ${String(error)}`);
+    }
+  });
+  assert(taken > 200, `${taken} were taken`);
+});
+
+/** JSON has none. */
+function withoutMinusZero(fields: TelemetryEvent['fields']): object {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'number' ? value + 0 : value]),
+  );
+}
+
+/** A text that is no number, and no blank. */
+function isCell(value: unknown): boolean {
+  return typeof value === 'number' || (typeof value === 'string' && !/^\s*$|\d/.test(value));
+}
