@@ -5,6 +5,7 @@
  * so that it ends with one clear line; and that keys which are read can be written again.
  */
 import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { addSettings, CommandError, readSettings } from '../../src/cli/index.ts';
@@ -30,23 +31,16 @@ const VALUES = [
   ...[`${'['.repeat(5_000)}${']'.repeat(5_000)}`, '"https://a:b@c/"', '"\\u0000"', '"http://[::1]:99999/"'],
 ];
 
-const CREDENTIAL = `k1.${Buffer.alloc(32, 7).toString('base64url')}`;
-const KEY = { credential: CREDENTIAL, createdAt: '2024-02-29T00:00:00.000Z', revokedAt: null };
-const KEYS = Buffer.from(
-  JSON.stringify({ v: 1, devices: { 'pump-7': [KEY], 'pump-8': [KEY, { ...KEY, revokedAt: KEY.createdAt }] } }),
-);
-const TIMES = [
-  '2024-02-30T00:00:00Z',
-  '0000-01-01T00:00:00Z',
-  '2024-01-01T24:00:00Z',
-  '9999-12-31T23:59:60Z',
-  '2024-01-01',
-  'now',
-];
-
 export function fileKinds(folder: string): Kind[] {
   const config = join(folder, 'config.json');
   const keys = join(folder, 'keys.json');
+  const file = createKeyFile({ path: keys, clock: Date.now, randomBytes: (count) => Buffer.alloc(count, 7) });
+  const whole = (async () => {
+    for (const id of ['pump-7', 'pump-8']) await file.add(id);
+    await file.rotate('pump-7');
+    await file.revoke('pump-7', 'k1');
+    return await readFile(keys);
+  })();
   return [
     {
       name: CONFIG_FILES,
@@ -71,9 +65,8 @@ export function fileKinds(folder: string): Kind[] {
       name: KEY_FILES,
       share: 120,
       async strike(dice) {
-        const text = keysText(dice);
+        const text = keysText(await whole, dice);
         writeFileSync(keys, text);
-        const file = createKeyFile({ path: keys, clock: Date.now, randomBytes: (count) => Buffer.alloc(count, 7) });
         try {
           const table = await file.list();
           // What can be read can be changed, and read again.
@@ -100,7 +93,7 @@ function configText(dice: Dice): Buffer {
   return Buffer.from(dice.chance(0.3) ? mutated(text, dice, [text]) : text);
 }
 
-function keysText(dice: Dice): Buffer {
-  if (dice.chance(0.4)) return Buffer.from(KEYS.toString().replace(/2024-02-29T00:00:00.000Z/, dice.pick(TIMES)));
-  return Buffer.from(mutated(KEYS, dice, [KEYS]));
+function keysText(whole: Buffer, dice: Dice): Buffer {
+  if (dice.chance(0.1)) return Buffer.from(JSON.stringify(JSON.parse(whole.toString())));
+  return Buffer.from(mutated(whole, dice, [whole]));
 }

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   type Acknowledgement,
   encodeAnswer,
+  INTEGER_MAX,
   PROBLEM_STATUS,
   type ProblemCode,
   parseAcknowledgement,
   parseProblem,
   problemOf,
 } from '../../src/codec/index.ts';
+import { changed, holds } from './property.ts';
 
 const acknowledgement: Acknowledgement = { stream: '0f'.repeat(16), first: 1, count: 3, inserted: 2, duplicates: 1 };
 
@@ -86,4 +89,61 @@ test('a code that is not known is no problem of ours', () => {
   for (const code of [undefined, 5, 'toString', '__proto__', 'no-such-code']) {
     assert.equal(parseProblem(json({ code })), undefined, String(code));
   }
+});
+
+test('every acknowledgement and every problem comes back', (t) => {
+  const natural = fc.maxSafeNat();
+  const anyAcknowledgement = fc.record(
+    {
+      stream: fc.stringMatching(/^[0-9a-f]{32}$/),
+      first: natural,
+      count: natural,
+      inserted: natural,
+      duplicates: natural,
+    },
+    { noNullPrototype: true },
+  );
+  const anyMembers = fc.record(
+    {
+      clock: fc.integer({ min: -INTEGER_MAX, max: INTEGER_MAX }),
+      retryAfterMs: natural,
+      bodyBytesMax: natural,
+      eventsMax: natural,
+      acceptEncoding: fc.array(fc.string()),
+      collisions: fc.array(fc.tuple(natural, natural).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const)),
+    },
+    { requiredKeys: [], noNullPrototype: true },
+  );
+  const anyCode = fc.constantFrom(...(Object.keys(PROBLEM_STATUS) as ProblemCode[]));
+  holds(t, 500, fc.tuple(anyAcknowledgement, anyCode, fc.string(), anyMembers), ([said, code, detail, members]) => {
+    assert.deepEqual(parseAcknowledgement(encodeAnswer(said)), said);
+    const problem = problemOf(code, detail, members);
+    assert.deepEqual(parseProblem(encodeAnswer(problem)), problem);
+    assert.equal(parseProblem(encodeAnswer(said)), undefined);
+    assert.equal(parseAcknowledgement(encodeAnswer(problem)), undefined);
+  });
+});
+
+test('JSON of any shape, and bytes of none, are an answer that is whole, or none', (t) => {
+  const anyBody = fc.oneof(
+    fc.json().map((text) => Buffer.from(text)),
+    fc.uint8Array(),
+    fc
+      .tuple(
+        fc.constantFrom(...Object.keys(PROBLEM_STATUS)),
+        fc.dictionary(fc.constantFrom('clock', 'retryAfterMs', 'collisions', 'detail', 'status'), fc.jsonValue()),
+      )
+      .map(([code, members]) => json({ code, ...members })),
+    changed(encodeAnswer(acknowledgement)),
+  );
+  holds(t, 3_000, anyBody, (body) => {
+    const said = parseAcknowledgement(body);
+    if (said !== undefined)
+      assert([said.first, said.count, said.inserted, said.duplicates].every((n) => Number.isSafeInteger(n) && n >= 0));
+    const problem = parseProblem(body);
+    if (problem === undefined) return;
+    assert.equal(problem.status, PROBLEM_STATUS[problem.code]);
+    assert(problem.clock === undefined || Math.abs(problem.clock) <= INTEGER_MAX);
+    for (const [first, last] of problem.collisions ?? []) assert(first <= last);
+  });
 });

@@ -17,8 +17,8 @@ import {
   INTEGER_MAX,
   SEQUENCE_MAX,
 } from '../../src/codec/index.ts';
-import { anyEvents, anyName, coded, headerOf, tableOf } from './events.ts';
-import { holds } from './property.ts';
+import { anyEvents, anyName, coded, headerOf, isTaken, tableOf } from './events.ts';
+import { changed, holds } from './property.ts';
 
 const NOTHING = encodeColumns(tableOf([]));
 const ONE = encodeColumns(tableOf([{ ts: 5, sensor: 'a', fields: { volume: 1 } }]));
@@ -201,4 +201,20 @@ test('a header that breaks the rules is a bug of the caller', () => {
   assert.throws(() => encodeBatch(headerOf(1, { stream: new Uint8Array(15) }), ONE), { code: 'ERR_ASSERTION' });
   const gaps = Array.from({ length: GAPS_MAX + 1 }, () => gap);
   assert.throws(() => encodeBatch(headerOf(1, { gaps }), ONE), { code: 'ERR_ASSERTION' });
+});
+
+test('a batch that is changed is one, whose parts agree, or is refused', (t) => {
+  const anyChanged = fc
+    .tuple(anyEvents, anyHeader)
+    .chain(([events, header]) =>
+      changed(encodeBatch({ ...header, count: events.length }, encodeColumns(tableOf(events)))),
+    );
+  const codes = ['batch-malformed', 'batch-version', 'batch-limit', 'batch-column'] as const;
+  holds(t, 2_000, anyChanged, (bytes) => {
+    let batch = decodeBatch(batchWith());
+    if (!isTaken(() => (batch = decodeBatch(bytes)), ...codes)) return;
+    const { table, ...header } = batch;
+    assert(header.count === table.count && header.first + header.count - 1 <= SEQUENCE_MAX);
+    assert.deepEqual(decodeBatch(encodeBatch(header, encodeColumns(table))), batch);
+  });
 });

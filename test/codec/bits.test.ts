@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { flagsAt, packBits, placesOf, unpackBits } from '../../src/codec/bits.ts';
-import { coded } from './events.ts';
+import { coded, isTaken } from './events.ts';
 import { holds } from './property.ts';
 
 test('flags come back, whatever their number', (t) => {
@@ -16,6 +16,15 @@ test('flags come back, whatever their number', (t) => {
       [...flags.keys()].filter((at) => flags[at] === 1),
     );
     assert.deepEqual([...flagsAt(places, flags.length)], flags);
+  });
+});
+
+test('bytes are the flags of one number of them only, or are refused', (t) => {
+  holds(t, 1_000, fc.tuple(fc.uint8Array({ maxLength: 9 }), fc.nat(80)), ([bits, count]) => {
+    let flags: Uint8Array = new Uint8Array();
+    if (!isTaken(() => (flags = unpackBits(bits, count)), 'batch-column')) return;
+    assert.equal(flags.length, count);
+    assert.deepEqual(packBits(flags), bits);
   });
 });
 

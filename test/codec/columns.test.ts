@@ -15,7 +15,8 @@ import {
   TEXT_BYTES_MAX,
 } from '../../src/codec/index.ts';
 import { encodeIntegers } from '../../src/codec/integers.ts';
-import { coded, eventsIn, recoded, tableOf } from './events.ts';
+import { anyEvents, coded, eventsIn, isTaken, recoded, tableOf } from './events.ts';
+import { changed, holds } from './property.ts';
 
 const integers = (...values: number[]): Uint8Array => encodeIntegers(Float64Array.from(values));
 const zeros = Uint8Array.of(0);
@@ -195,3 +196,17 @@ function packedBytes(table: ReturnType<typeof tableOf>): number {
   assert.deepEqual(eventsIn(decodeColumns(bytes)), eventsIn(table));
   return bytes.length;
 }
+
+test('columns that are changed are a table, whose bytes give it back, or are refused', (t) => {
+  const anyChanged = anyEvents.chain((events) => changed(encodeColumns(tableOf(events))));
+  const codes = ['batch-malformed', 'batch-limit', 'batch-column'] as const;
+  let taken = 0;
+  holds(t, 2_000, anyChanged, (bytes) => {
+    let table = tableOf([]);
+    if (!isTaken(() => (table = decodeColumns(bytes)), ...codes)) return;
+    taken++;
+    assert.deepEqual(eventsIn(recoded(table)), eventsIn(table));
+    for (const { fields } of eventsIn(table)) assert(Object.keys(fields).length > 0);
+  });
+  assert(taken > 50, `${taken} were taken`);
+});

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
-import { CONTENT_ENCODINGS, compressBody, inflateBody, isContentEncoding } from '../../src/codec/index.ts';
+import { CONTENT_ENCODINGS, CodecError, compressBody, inflateBody, isContentEncoding } from '../../src/codec/index.ts';
 import { coded } from './events.ts';
-import { seedOf } from './property.ts';
+import { changed, seedOf } from './property.ts';
 
 const compressing = CONTENT_ENCODINGS.filter((encoding) => encoding !== 'identity');
 
@@ -66,3 +66,31 @@ test('an encoding that is not known is named as such', async () => {
   }
   await assert.rejects(compressBody('deflate' as never, new Uint8Array(1)), coded('encoding-unsupported'));
 });
+
+test('a body that is changed inflates within the limit, or is refused', async (t) => {
+  const property = fc.asyncProperty(
+    fc
+      .constantFrom('br', 'gzip')
+      .chain((encoding) =>
+        fc
+          .uint8Array({ maxLength: 300 })
+          .chain((bytes) => fc.tuple(fc.constant(encoding), packedChange(encoding, bytes))),
+      ),
+    fc.nat(400),
+    async ([encoding, body], bytesMax) => {
+      const outcome = await inflateBody(encoding, body, bytesMax).catch((error: unknown) => error);
+      if (outcome instanceof Uint8Array) assert(outcome.length <= bytesMax);
+      else
+        assert(
+          outcome instanceof CodecError && ['body-corrupt', 'body-too-large'].includes(outcome.code),
+          String(outcome),
+        );
+    },
+  );
+  await fc.assert(property, { seed: seedOf(t), numRuns: 1_000 });
+});
+
+/** Compressed at once: what is small is. */
+function packedChange(encoding: string, bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
+  return changed(encoding === 'br' ? zlib.brotliCompressSync(bytes) : zlib.gzipSync(bytes));
+}

@@ -92,3 +92,21 @@ test('no double that is not finite has a decimal', () => {
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
     assert.throws(() => decimalOf(value), { code: 'ERR_ASSERTION' });
 });
+
+test('text is a decimal that comes back without needless zeros, or is none', (t) => {
+  const anyText = fc.oneof(
+    fc.stringMatching(/^-?[0-9.]{0,12}$/),
+    fc.string({ maxLength: 8 }),
+    fc.tuple(fc.nat(500), fc.nat(500)).map(([whole, part]) => `${'9'.repeat(whole)}.${'0'.repeat(part)}1`),
+  );
+  holds(t, 3_000, anyText, (text) => {
+    const isDecimal = /^-?\d{1,400}(\.\d{1,400})?$/.test(text);
+    const decimal = parseDecimal(text);
+    assert.equal(decimal !== undefined, isDecimal, text);
+    if (decimal === undefined) return;
+    const plain = formatDecimal(decimal);
+    assert.match(plain, /^-?(0|[1-9]\d*)(\.\d*[1-9])?$/);
+    assert.equal(formatDecimal(parseDecimal(plain)!), plain);
+    assert.equal(formatDecimal(addDecimals(decimal, negateDecimal(decimal))), '0');
+  });
+});

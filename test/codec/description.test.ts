@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   CodecError,
   columnFaultOffset,
@@ -9,7 +10,10 @@ import {
   encodeBatch,
   encodeColumns,
   type FieldValue,
+  type TelemetryEvent,
 } from '../../src/codec/index.ts';
+import { anyEvents, isTaken, tableOf } from './events.ts';
+import { changed, holds } from './property.ts';
 
 const header = {
   stream: new Uint8Array(16),
@@ -125,3 +129,35 @@ test('where no column is at fault none is named', () => {
   assert.equal(columnFaultOffset(Uint8Array.of(0x80)), undefined);
   assert.equal(columnFaultOffset(Uint8Array.of(0x81, 0xa7, ...Buffer.from('columns'), 0x91, 0xc0)), undefined);
 });
+
+test('every table is described, column by column, and of changed bytes the fault lies within them', (t) => {
+  holds(
+    t,
+    300,
+    anyEvents.chain((events) => fc.tuple(fc.constant(events), changed(batchBytes(events)))),
+    ([events, bytes]) => {
+      const whole = batchBytes(events);
+      const { table } = decodeBatch(whole);
+      const columns = describeColumns(whole, table);
+      assert.equal(columns.filter(({ kind }) => kind !== 'order' && kind !== 'time').length, table.columns.length);
+      assert(columns.reduce((sum, { packedBytes }) => sum + packedBytes, 0) <= whole.length);
+      if (isTaken(() => decodeBatch(bytes), 'batch-malformed', 'batch-version', 'batch-limit', 'batch-column')) return;
+      const offset = offsetOf(bytes);
+      if (offset !== undefined) assert(offset > 0 && offset <= bytes.length, `${offset}`);
+    },
+  );
+});
+
+function batchBytes(events: readonly TelemetryEvent[]): Uint8Array {
+  return encodeBatch({ ...header, count: events.length }, encodeColumns(tableOf(events)));
+}
+
+/** Where a column is at fault; undefined where it is something else. */
+function offsetOf(bytes: Uint8Array): number | undefined {
+  try {
+    decodeBatch(bytes);
+  } catch (error) {
+    if (error instanceof CodecError && error.code === 'batch-column') return columnFaultOffset(bytes);
+  }
+  return undefined;
+}

@@ -80,3 +80,12 @@ test('no two of a hundred thousand like events share a digest', () => {
   const digests = new Set(events.map((_, i) => range(i, i + 1)));
   assert.equal(digests.size, events.length);
 });
+
+test('the digest of any part is the sum of its events’, whatever the part', (t) => {
+  holds(t, 300, fc.tuple(anyEvents, fc.nat(40), fc.nat(40)), ([events, a, b]) => {
+    const [from, to] = [Math.min(a, b, events.length), Math.min(Math.max(a, b), events.length)];
+    const range = digestOf(tableOf(events), 7);
+    const sum = events.slice(from, to).reduce((all, event, i) => all + digest(tableOf([event]), 7 + from + i), 0n);
+    assert.equal(range(from, to), sum % MODULUS);
+  });
+});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { nudge, nudgeBetween, packDoubles, unpackDoubles, wordsOf } from '../../src/codec/doubles.ts';
-import { anyMeasure, coded } from './events.ts';
+import { anyMeasure, coded, isTaken } from './events.ts';
 import { holds } from './property.ts';
 
 test('doubles go by planes and come back bit for bit', (t) => {
@@ -54,4 +54,13 @@ test('no nudge leads out of the finite doubles, nor further than fifteen', () =>
   ] as const) {
     assert.throws(() => nudge(quotient, distance), coded('batch-column'));
   }
+});
+
+test('bytes are finite doubles of one number of them only, or are refused', (t) => {
+  holds(t, 1_000, fc.tuple(fc.uint8Array({ maxLength: 40 }), fc.nat(5)), ([bytes, count]) => {
+    let values: Float64Array = new Float64Array();
+    if (!isTaken(() => (values = unpackDoubles(bytes, count)), 'batch-column')) return;
+    assert(values.length === count && values.every(Number.isFinite));
+    assert.deepEqual(packDoubles(values), bytes);
+  });
 });

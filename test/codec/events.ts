@@ -46,6 +46,18 @@ export function headerOf(count: number, header: Partial<BatchHeader> = {}): Batc
   };
 }
 
+/** Runs `work`; true where it did, false where it was refused with one of the codes. Anything else that is thrown is a failure. */
+export function isTaken(work: () => unknown, ...codes: readonly CodecErrorCode[]): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    assert(error instanceof CodecError, `not a CodecError: ${String(error)}`);
+    assert(codes.includes(error.code), error.code);
+    return false;
+  }
+}
+
 /** What `assert.throws` takes to mean a CodecError with this code. */
 export function coded(code: CodecErrorCode, offset?: number): (error: unknown) => true {
   return (error) => {

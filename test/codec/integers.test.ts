@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeIntegers, encodeIntegers } from '../../src/codec/integers.ts';
 import { INTEGER_MAX } from '../../src/codec/limits.ts';
-import { coded } from './events.ts';
-import { holds } from './property.ts';
+import { coded, isTaken } from './events.ts';
+import { changed, holds } from './property.ts';
 
 const anyInteger = fc.oneof(
   fc.integer({ min: -300, max: 300 }),
@@ -121,4 +121,21 @@ test('what is not a column is refused', () => {
 test('a column that is all seeds and zeros costs no more than its values', () => {
   const { values } = decodeIntegers(Buffer.from('20feffffffffffff0f01', 'hex'), 65_536);
   assert.equal(values[65_535], INTEGER_MAX - 65_535);
+});
+
+test('bytes that are changed unpack to integers that pack again, or are refused', (t) => {
+  const anyPacked = anyRun.chain((run) =>
+    fc.tuple(changed(encodeIntegers(Float64Array.from(run))), fc.constantFrom(run.length, run.length + 1, 0, 65_536)),
+  );
+  let taken = 0;
+  holds(t, 3_000, anyPacked, ([bytes, count]) => {
+    let integers = decodeIntegers(Uint8Array.of(0), 0);
+    if (!isTaken(() => (integers = decodeIntegers(bytes, count)), 'batch-column')) return;
+    taken++;
+    const { values, low, high } = integers;
+    assert.equal(values.length, count);
+    assert(values.every((value) => Number.isInteger(value) && value >= low && value <= high));
+    assert.deepEqual(decodeIntegers(encodeIntegers(values), count).values, values);
+  });
+  assert(taken > 100, `${taken} were taken`);
 });

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { formatDecimal, SCALE_MAX } from '../../src/codec/index.ts';
 import { encodeIntegers } from '../../src/codec/integers.ts';
 import { measuresOf, packMeasures, sumMeasures, unpackMeasures } from '../../src/codec/measures.ts';
-import { anyMeasure, coded } from './events.ts';
+import { anyMeasure, coded, isTaken } from './events.ts';
 import { exactSum } from './exact.ts';
-import { holds } from './property.ts';
+import { changed, holds } from './property.ts';
 
 const anyColumn = fc.oneof(
   fc.array(anyMeasure, { maxLength: 50 }),
@@ -175,4 +175,28 @@ test('what is not a measure column is refused', () => {
   assert.throws(() => unpackMeasures(two, 2), coded('batch-column'), 'positions that descend');
   const twice = [0, integers(1, 1), null, integers(1, 1), new Uint8Array(16)];
   assert.throws(() => unpackMeasures(twice, 2), coded('batch-column'), 'a position twice');
+});
+
+test('parts that are changed unpack to doubles whose sum is exact, or are refused', (t) => {
+  const anyChanged = anyColumn.chain((values) => {
+    const packed = packMeasures(columnOf(values));
+    return fc.nat(packed.length - 1).chain((at) => {
+      const part = packed[at];
+      const instead: fc.Arbitrary<unknown> =
+        part instanceof Uint8Array
+          ? fc.oneof({ weight: 5, arbitrary: changed(part) }, { weight: 1, arbitrary: fc.constant(null) })
+          : fc.constantFrom<unknown>(null, -1, 0, 22, 23, 1.5, 'x', Uint8Array.of(0x10, 2));
+      return fc.tuple(fc.constant(packed.with(at, 0 as never)), fc.constant(at), instead, fc.constant(values.length));
+    });
+  });
+  let taken = 0;
+  holds(t, 3_000, anyChanged, ([packed, at, instead, count]) => {
+    const parts = (packed as readonly unknown[]).with(at, instead);
+    let measures = columnOf([]);
+    if (!isTaken(() => (measures = unpackMeasures(parts, count)), 'batch-column', 'batch-malformed')) return;
+    taken++;
+    assert(measures.values.length === count && measures.values.every(Number.isFinite));
+    assert.equal(formatDecimal(sumMeasures(measures)), exactSum(measures.values));
+  });
+  assert(taken > 100, `${taken} were taken`);
 });

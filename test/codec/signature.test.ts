@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   type AnswerHead,
   formatSignatures,
@@ -12,6 +13,7 @@ import {
   verifyAnswer,
   verifyRequest,
 } from '../../src/codec/index.ts';
+import { holds } from './property.ts';
 
 const secret = Buffer.alloc(32, 1);
 const body = Buffer.from('body\nwith lines');
@@ -98,4 +100,41 @@ test('a header names one key, or the two of a rotation', () => {
   for (const header of [undefined, '', ',', 'k1,', 'k1,k2,k3', 'k 1', '-k', 'k'.repeat(65)]) {
     assert.equal(parseKeyIds(header), undefined, header);
   }
+});
+
+test('whatever is said is signed and verified, and nothing else is', (t) => {
+  const anyId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/);
+  const anyHead = fc.record({
+    deviceId: anyId,
+    keyId: anyId,
+    timestamp: fc.maxSafeInteger(),
+    contentEncoding: fc.stringMatching(/^[a-z0-9-]{1,32}$/),
+  });
+  const anyRequest = fc.tuple(anyHead, fc.uint8Array(), fc.uint8Array({ minLength: 16, maxLength: 64 }));
+  holds(t, 300, fc.tuple(anyRequest, anyRequest), ([[one, body, key], [other, otherBody, otherKey]]) => {
+    const signature = signRequest(key, one, body);
+    assert.equal(verifyRequest(key, one, body, [signature]), signature);
+    const isSame =
+      Buffer.from(body).equals(otherBody) &&
+      Buffer.from(key).equals(otherKey) &&
+      JSON.stringify(one) === JSON.stringify(other);
+    assert.equal(verifyRequest(otherKey, other, otherBody, [signature]) !== undefined, isSame);
+    assert.deepEqual(parseSignatures(formatSignatures([signature])), [signature]);
+  });
+});
+
+test('a header is a few signatures of the form, or none', (t) => {
+  const anyPart = fc.oneof(
+    fc.stringMatching(/^v1=[0-9a-f]{64}$/),
+    fc.constantFrom('v1=', 'v2=zz', '', ' ', 'v1=00', `v1=${'AB'.repeat(32)}`),
+    fc.string({ maxLength: 70 }),
+  );
+  holds(t, 2_000, fc.array(anyPart, { maxLength: 7 }), (parts) => {
+    const signatures = parseSignatures(parts.join(','));
+    if (signatures === undefined) return;
+    assert(signatures.length >= 1 && signatures.length <= 4);
+    for (const signature of signatures) assert.match(signature, /^[0-9a-f]{64}$/);
+    const ids = parseKeyIds(parts.join(','));
+    if (ids !== undefined) for (const id of ids) assert.match(id, /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/);
+  });
 });

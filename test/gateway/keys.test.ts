@@ -4,8 +4,10 @@ import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import fc from 'fast-check';
 import { pino } from 'pino';
 import { createKeyFile, type KeyFile, type WatchedKeyRing, watchKeyFile } from '../../src/gateway/index.ts';
+import { changed, seedOf } from '../codec/property.ts';
 import { powerDisk } from '../faults/power-disk.ts';
 import { temporaryFolder } from './gateway-fixture.ts';
 
@@ -194,4 +196,37 @@ test('a broken file, or none, leaves the keys as they were', async (t) => {
   await file.add('e');
   await until(() => ring.lookup('d', 'k1') === undefined, 'the file is followed again');
   await chmod(path, 0o600);
+});
+
+test('keys come back from their file, and a file that is changed holds keys or is unreadable', async (t) => {
+  const path = join(await temporaryFolder(t), 'keys.json');
+  let bytes = 0;
+  const file = createKeyFile({ path, clock: () => NOW, randomBytes: (count) => Buffer.alloc(count, ++bytes) });
+  const anyId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/);
+  const seed = seedOf(t);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(anyId, { minLength: 1, maxLength: 4 }),
+      fc.infiniteStream(fc.nat()),
+      async (ids, dice) => {
+        await rm(path, { force: true });
+        const made = new Map<string, unknown>();
+        for (const id of ids) made.set(id, [await file.add(id)]);
+        assert.deepEqual(await file.list(), made);
+        const whole = await readFile(path);
+        for (const broken of fc.sample(changed(whole), { seed: dice.next().value, numRuns: 20 })) {
+          await writeFile(path, broken);
+          const table = await file.list().catch((error: unknown) => error);
+          if (table instanceof Map) {
+            // What can be read can be changed: nothing in it stops the next key from being written.
+            await file
+              .add('another:key')
+              .catch((error: { code?: string }) => assert.equal(error.code, 'device-exists'));
+            assert((await file.list()).size >= table.size);
+          } else assert.equal((table as { code?: string }).code, 'keys-unreadable', String(table));
+        }
+      },
+    ),
+    { seed, numRuns: 20 },
+  );
 });
