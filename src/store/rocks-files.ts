@@ -9,7 +9,8 @@ import { link, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { syncDirectory } from './directories.ts';
 import { StoreError } from './errors.ts';
-import { examineLog, formatLog } from './rocks-log.ts';
+import { examineLog, formatLog, type LogFindings } from './rocks-log.ts';
+import { liveTables } from './rocks-manifest.ts';
 
 export interface FileCheck {
   readonly path: string;
@@ -24,17 +25,24 @@ const LOG_NAME = /^\d+\.log$/;
 /** Where one of these is, there was a database. */
 const DATABASE_NAME = /^(CURRENT|MANIFEST-\d+|\d+\.(log|sst|ldb))$/;
 
-/** Resolves with how many bits it has put right; at once where there is no database. */
-export async function checkFiles(check: FileCheck): Promise<number> {
+export interface FileFindings {
+  /** Bits that were put right. */
+  readonly mendedBits: number;
+  /** Numbers of the sorted files that RocksDB will open; undefined where nobody can tell. */
+  readonly tables: ReadonlySet<number> | undefined;
+}
+
+/** Resolves at once where there is no database. */
+export async function checkFiles(check: FileCheck): Promise<FileFindings> {
   const names = await readdir(check.path);
   const manifest = await currentManifest(check, names);
-  if (manifest === undefined) return 0;
-  let mendedBits = await checkLog(check, manifest, 'refuse');
+  if (manifest === undefined) return { mendedBits: 0, tables: new Set() };
+  let { mendedBits, records } = await checkLog(check, manifest, 'refuse');
   // In the order in which they were written.
   for (const name of names.filter((one) => LOG_NAME.test(one)).sort()) {
-    mendedBits += await checkLog(check, name, check.broken);
+    mendedBits += (await checkLog(check, name, check.broken)).mendedBits;
   }
-  return mendedBits;
+  return { mendedBits, tables: liveTables(records) };
 }
 
 /** The MANIFEST that CURRENT names; where that is lost, the only one it can have been. */
@@ -54,7 +62,11 @@ async function currentManifest(check: FileCheck, names: readonly string[]): Prom
   return undefined;
 }
 
-async function checkLog(check: FileCheck, name: string, broken: FileCheck['broken']): Promise<number> {
+async function checkLog(
+  check: FileCheck,
+  name: string,
+  broken: FileCheck['broken'],
+): Promise<Pick<LogFindings, 'mendedBits' | 'records'>> {
   const bytes = await readFile(join(check.path, name));
   const { mendedBits, brokenAt, failedAt, unfinishedAt, records } = examineLog(bytes);
   if (brokenAt !== undefined && broken === 'refuse') {
@@ -64,7 +76,7 @@ async function checkLog(check: FileCheck, name: string, broken: FileCheck['broke
   const isRewritten = [brokenAt, failedAt, unfinishedAt].some((at) => at !== undefined);
   if (isRewritten) await replace(check, name, formatLog(records), brokenAt !== undefined);
   else if (mendedBits > 0) await replace(check, name, bytes);
-  return mendedBits;
+  return { mendedBits, records };
 }
 
 /** Puts a file in the place of another; after a crash one of the two is there, whole. The other can be kept for inspection. */

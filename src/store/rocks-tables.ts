@@ -8,7 +8,7 @@
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
-import type { FileCheck } from './rocks-files.ts';
+import type { FileCheck, FileFindings } from './rocks-files.ts';
 import { mendBlock, openTable, type Table, type TableRange } from './rocks-table.ts';
 
 export interface Tables {
@@ -25,48 +25,53 @@ const COMPLAINT = /block checksum mismatch: .* in (.+\.(?:sst|ldb)) offset (\d+)
 /** What is looked through before it is iterated over. */
 const PIECE_BYTES = 256 << 10;
 
-/** Looks through what the files say of themselves; their data has its turn later. `mendedBits` is what was mended before. */
-export async function openTables(check: FileCheck, mendedBits: number): Promise<Tables> {
-  const tables = new DirectoryTables(check, mendedBits);
-  await tables.load(check.assertUnlocked);
+/**
+ * Looks through what the files say of themselves, before RocksDB has the database; their data has its turn later. A file
+ * that is damaged in what it says is refused or left out only where `findings` has it as one of the database's: a process
+ * that was killed leaves unfinished ones behind, and RocksDB removes them.
+ */
+export async function openTables(check: FileCheck, findings: FileFindings): Promise<Tables> {
+  const tables = new DirectoryTables(check.path, findings.mendedBits);
+  for (const name of await tables.load()) {
+    if (!findings.tables?.has(Number.parseInt(name, 10))) continue;
+    if (check.broken === 'refuse') throw new StoreError('corrupt', `${name} is damaged in what it says of itself`);
+    await check.assertUnlocked();
+    await rename(join(check.path, name), join(check.path, `${name}.damaged`));
+  }
   return tables;
 }
 
 class DirectoryTables implements Tables {
   readonly #path: string;
-  readonly #broken: FileCheck['broken'];
   /** By name: RocksDB never changes one, nor uses a name again. */
   readonly #known = new Map<string, Table>();
   mendedBits: number;
 
-  constructor({ path, broken }: FileCheck, mendedBits: number) {
+  constructor(path: string, mendedBits: number) {
     this.#path = path;
-    this.#broken = broken;
     this.mendedBits = mendedBits;
   }
 
-  /** @param mayChange rejects where nothing may be changed; not needed once the database is ours */
-  async load(mayChange = async () => {}): Promise<Iterable<Table>> {
+  /** Gives the names of those that cannot be read: they are damaged, or RocksDB is still writing them. */
+  async load(): Promise<string[]> {
     const names = (await readdir(this.#path)).filter((name) => TABLE_NAME.test(name));
     for (const name of this.#known.keys()) if (!names.includes(name)) this.#known.delete(name);
+    const unreadable: string[] = [];
     for (const name of names) {
       if (this.#known.has(name)) continue;
       const opened = await unlessGone(() => openTable(join(this.#path, name)));
-      if (opened?.condition === 'broken') {
-        if (this.#broken === 'refuse') throw new StoreError('corrupt', `${name} is damaged in what it says of itself`);
-        await mayChange();
-        await rename(join(this.#path, name), join(this.#path, `${name}.damaged`));
-      }
+      if (opened?.condition === 'broken') unreadable.push(name);
       if (opened?.condition !== 'whole') continue;
       this.mendedBits += opened.mendedBits;
       this.#known.set(name, opened.table);
     }
-    return this.#known.values();
+    return unreadable;
   }
 
   async *pieces({ gte, lt, reverse }: TableRange & { reverse: boolean }): AsyncGenerator<TableRange, void, void> {
     for (let left: TableRange | undefined = { gte, lt }; left !== undefined; ) {
-      const tables = [...(await this.load())];
+      await this.load();
+      const tables = [...this.#known.values()];
       const piece: TableRange = reverse ? lastPiece(tables, left) : firstPiece(tables, left);
       for (const table of tables) this.mendedBits += (await unlessGone(() => table.check(piece))) ?? 0;
       yield piece;

@@ -110,10 +110,10 @@ export async function openRocks(path: string, options: RocksOptions = {}): Promi
   try {
     if (create) await makeDirectory(path);
     const check = { path, broken: options.broken ?? 'refuse', assertUnlocked: () => assertUnlocked(path) };
-    const mendedBits = await checkFiles(check);
+    const findings = await checkFiles(check);
     // RocksDB would leave a directory behind where there was none.
     if (!create) await access(join(path, 'CURRENT'));
-    const tables = await openTables(check, mendedBits);
+    const tables = await openTables(check, findings);
     return new RocksDatabase(await openLevel(path, { ...options, create }), tables);
   } catch (error) {
     throw toStoreError(error, `cannot open the database in ${path}`);
