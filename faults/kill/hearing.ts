@@ -6,7 +6,8 @@
  */
 import type { Programs } from '../../rig/programs.ts';
 import type { Verdict } from '../oracle/verdict.ts';
-import { askOracle, type DeviceSide, startOf } from '../sides.ts';
+import { askOracle, startOf } from '../sides.ts';
+import type { Arena } from './arena.ts';
 import { type Death, eventsAtStake, faultOf, stepFaultOf } from './death.ts';
 import { DRAIN_MAX_MS, type Fought } from './round.ts';
 
@@ -19,50 +20,27 @@ export interface Toll {
 }
 
 export interface Heard {
+  readonly tolls: readonly Toll[];
+  readonly problems: readonly { readonly fault: string; readonly what: string }[];
   /** Events that were given up for lack of room, and events that the gateway refused. */
   readonly gaps: number;
   readonly quarantined: number;
-  readonly tolls: readonly Toll[];
-  readonly problems: readonly { readonly fault: string; readonly what: string }[];
 }
 
-const NO_DEATH = 'SIGKILL';
+/** Where no single death is to blame. */
+const ANY_DEATH = 'SIGKILL';
 
-export async function hear(programs: Programs, fought: Fought): Promise<Heard> {
-  const { arena, deaths, troubles } = fought;
-  const { gatewaySide, deviceSides, journals } = arena;
-  const problems = troubles.map((what) => ({ fault: NO_DEATH, what }));
-  const verdicts = new Map<string, Verdict>();
-  await gatewaySide.start();
+export async function hear(programs: Programs, { arena, deaths, troubles }: Fought): Promise<Heard> {
+  const problems = troubles.map((what) => ({ fault: ANY_DEATH, what }));
+  let verdicts: readonly Verdict[] = [];
   try {
-    const accounts = await Promise.all(deviceSides.map((side) => drained(side, fought)));
-    await gatewaySide.kill();
-    await gatewaySide.start();
-    for (const [i, side] of deviceSides.entries()) {
-      const mayMove = i === 0 ? arena.isRetrying : arena.isWiped;
-      const verdict = await askOracle(programs, {
-        gateway: gatewaySide.url,
-        deviceId: side.id,
-        journal: side.journal,
-        quarantine: await side.exportQuarantine(),
-        idsStay: !mayMove,
-        // What a disk knew that is gone, its account does not know.
-        ...(i === 0 && { account: accounts[i]! }),
-      });
-      verdicts.set(side.id, verdict);
-      problems.push(...verdict.problems.map((what) => ({ fault: faultBehind(what), what: `${side.id}: ${what}` })));
-
-      function faultBehind(problem: string): string {
-        const serial = /^event (\d+) /.exec(problem)?.[1];
-        const death = serial === undefined ? undefined : deathOf(side.id, Number(serial));
-        return death === undefined ? NO_DEATH : labelOf(death);
-      }
-    }
-    const status = await gatewaySide.stop();
-    if (status !== 0)
-      problems.push({ fault: NO_DEATH, what: `the gateway ended with status ${status} when it was asked to` });
+    verdicts = await verdictsOn(programs, arena);
+    const status = await arena.gatewaySide.stop();
+    if (status !== 0) throw new Error(`the gateway ended with status ${status} when it was asked to`);
   } catch (error) {
-    problems.push({ fault: NO_DEATH, what: (error as Error).message });
+    problems.push({ fault: ANY_DEATH, what: (error as Error).message });
+  } finally {
+    await Promise.all([arena.gatewaySide, ...arena.deviceSides].map((side) => side.kill()));
   }
 
   /** What ended the life in which an event was recorded. */
@@ -71,26 +49,57 @@ export async function hear(programs: Programs, fought: Fought): Promise<Heard> {
     return deaths.find(({ lives }) => lives.some((life) => life.of === device && life.number === number));
   }
 
-  const count = (death: Death, which: 'lost' | 'doubled'): number =>
-    [...verdicts].reduce(
-      (sum, [id, verdict]) => sum + verdict[which].filter((s) => deathOf(id, s) === death).length,
-      0,
-    );
+  const [lost, doubled] = [new Map<Death | undefined, number>(), new Map<Death | undefined, number>()];
+  for (const [i, verdict] of verdicts.entries()) {
+    const { id } = arena.deviceSides[i]!;
+    for (const what of verdict.problems) {
+      const serial = /^event (\d+) /.exec(what)?.[1];
+      const death = serial === undefined ? undefined : deathOf(id, Number(serial));
+      problems.push({ fault: death === undefined ? ANY_DEATH : labelOf(death), what: `${id}: ${what}` });
+    }
+    for (const serial of verdict.lost) count(lost, deathOf(id, serial));
+    for (const serial of verdict.doubled) count(doubled, deathOf(id, serial));
+  }
   const tolls = deaths.map((death) => ({
     death,
-    events: eventsAtStake(death, journals),
-    lost: count(death, 'lost'),
-    doubled: count(death, 'doubled'),
+    events: eventsAtStake(death, arena.journals),
+    lost: lost.get(death) ?? 0,
+    doubled: doubled.get(death) ?? 0,
   }));
-  const sum = (which: 'gaps' | 'quarantined'): number =>
-    [...verdicts.values()].reduce((all, verdict) => all + verdict[which], 0);
+  const sum = (which: 'gaps' | 'quarantined') => verdicts.reduce((all, verdict) => all + verdict[which], 0);
   return { tolls, problems, gaps: sum('gaps'), quarantined: sum('quarantined') };
 }
 
-async function drained(side: DeviceSide, { arena }: Fought) {
-  await side.kill();
-  const retryQuarantine = arena.isRetrying && side === arena.deviceSides[0];
-  return side.drain({ gateway: arena.gatewaySide.url, seed: 0, retryQuarantine }, DRAIN_MAX_MS);
+/** Of each device. Rejects where one does not drain. */
+async function verdictsOn(programs: Programs, arena: Arena): Promise<Verdict[]> {
+  const { gatewaySide, deviceSides } = arena;
+  await gatewaySide.start();
+  const accounts = await Promise.all(
+    deviceSides.map(async (side, i) => {
+      await side.kill();
+      const retryQuarantine = arena.isRetrying && i === 0;
+      return side.drain({ gateway: gatewaySide.url, seed: 0, retryQuarantine }, DRAIN_MAX_MS);
+    }),
+  );
+  await gatewaySide.kill();
+  await gatewaySide.start();
+  return Promise.all(
+    deviceSides.map(async (side, i) =>
+      askOracle(programs, {
+        gateway: gatewaySide.url,
+        deviceId: side.id,
+        journal: side.journal,
+        quarantine: await side.exportQuarantine(),
+        idsStay: i === 0 ? !arena.isRetrying : !arena.isWiped,
+        // What a disk knew that is gone, its account does not know.
+        ...(i === 0 && { account: accounts[i]! }),
+      }),
+    ),
+  );
+}
+
+function count(into: Map<Death | undefined, number>, death: Death | undefined): void {
+  into.set(death, (into.get(death) ?? 0) + 1);
 }
 
 /** A death, with its steps where there are any. */
