@@ -45,6 +45,12 @@ export const DEFAULT_LIMITS: GatewayLimits = {
 /** Measures of one sensor. A page of totals holds each of them, and is written with every batch. */
 export const SENSOR_MEASURES_MAX = 512;
 
+/**
+ * Measures of a device, on average of the sensors that it may have. All their names are held in memory while the device
+ * sends, and all their totals while somebody looks at it.
+ */
+export const MEASURES_PER_SENSOR = 25;
+
 /** Pages that one batch may touch: four for each sensor at least. Bounds what one batch can have read and written. */
 export const BATCH_PAGES_MAX = 4 * SENSORS_MAX;
 

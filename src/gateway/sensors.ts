@@ -6,7 +6,7 @@
  */
 import type { GatewayStore } from '../store/index.ts';
 import { GatewayError } from './errors.ts';
-import { SENSOR_MEASURES_MAX } from './limits.ts';
+import { MEASURES_PER_SENSOR, SENSOR_MEASURES_MAX } from './limits.ts';
 import { bucketPageOf, type Page } from './pages.ts';
 import type { PageDelta } from './tally.ts';
 
@@ -128,6 +128,12 @@ class DeviceSensors implements KnownSensors {
     }
     if (newSensors > 0 && this.#sensors.size + newSensors > this.#sensorsMax) {
       throw new GatewayError('sensor-limit', `a device has at most ${this.#sensorsMax} sensors`);
+    }
+    // One sensor may have as many as any, however few there may be.
+    const namesMax = SENSOR_MEASURES_MAX + this.#sensorsMax * (1 + MEASURES_PER_SENSOR);
+    const newNames = fresh.reduce((sum, [, measures]) => sum + measures.length, newSensors);
+    if (newNames > 0 && this.#names + newNames > namesMax) {
+      throw new GatewayError('sensor-limit', `a device has at most ${namesMax} sensors and measures of them`);
     }
     for (const [sensor, measures] of fresh) this.#add(sensor, measures);
   }

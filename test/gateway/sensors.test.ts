@@ -58,6 +58,16 @@ test('a batch with more than fits takes in none of it', async () => {
   known.admit([delta('d'), delta('e')]);
 });
 
+test('the measures of all sensors together have a bound as well', async () => {
+  const sensors = createSensors({ store: storeOf({}), sensorsMax: 2 });
+  const known = await sensors.of('d');
+  const many = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
+  known.admit([delta('a', ...many(512))]);
+  assert.throws(() => known.admit([delta('b', ...many(200))]), { code: 'sensor-limit' });
+  known.admit([delta('b', ...many(40))]);
+  known.admit([delta('a', 'm1', 'm2'), delta('b', 'm3')]);
+});
+
 test('devices seen last stay in memory, as far as their names fit', async () => {
   const store = storeOf({ a: ['m1', 'm2'] });
   const sensors = createSensors({ store, sensorsMax: 100, namesMax: 9 });
