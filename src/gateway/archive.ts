@@ -1,13 +1,15 @@
 /**
  * Archive: what was counted under an id, as far as accepted batches are still kept.
  *
- * Owns the look-up of ids in retained batches. Promises one look-up at a time, since each may read many batches, and that
- * a batch which cannot be read any more says nothing rather than fails. Never looks at what the batch that came now holds.
+ * Owns the look-up of ids in retained batches. Promises one look-up at a time, since each may read many batches, with turns
+ * for others between them and a bound on how many; and that a batch which cannot be read any more says nothing rather than
+ * fails. Never looks at what the batch that came now holds.
  */
-import { CodecError, decodeBatchInSteps, digestInSteps, inflateBody } from '../codec/index.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BATCH_EVENTS_MAX, CodecError, decodeBatchInSteps, digestInSteps, inflateBody } from '../codec/index.ts';
 import type { GatewayStore, Range, RetainedBatch, StreamKey } from '../store/index.ts';
 import type { Page } from './pages.ts';
-import { intersect, subtract } from './ranges.ts';
+import { intersect, lengthOf, subtract } from './ranges.ts';
 import { inTurns } from './turns.ts';
 
 /** Ids whose content is known. */
@@ -17,6 +19,13 @@ export interface Finding extends Range {
 }
 
 export type DigestOf = (first: number, last: number) => bigint;
+
+/**
+ * What one look-up reads at most: several times what a batch may have, so that batches which were cut in another way are
+ * found. Else a device whose batches overlap by a little could have thousands read for each that it sends.
+ */
+const EVENTS_MAX = 4 * BATCH_EVENTS_MAX;
+const BYTES_MAX = 64 * 1024 * 1024;
 
 export interface Archive {
   /** Disjoint findings that cover as much of the ranges as the retained batches do. */
@@ -40,13 +49,19 @@ async function findAll(
   ranges: readonly Range[],
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
+  let eventsLeft = EVENTS_MAX;
   for (const range of ranges) {
     let open: Range[] = [range];
-    const batches = await store.retained(key, range.first, range.last);
+    const batches = await store.retained(key, range.first, range.last, BYTES_MAX);
     // Of two batches with one id the earlier one was counted.
     for (const batch of batches.toSorted((a, b) => a.receivedAt - b.receivedAt)) {
       const parts = intersect(open, batch);
-      const digest = parts.length > 0 ? await digestsIn(batch) : undefined;
+      if (parts.length === 0) continue;
+      eventsLeft -= lengthOf(batch);
+      if (eventsLeft < 0) return findings;
+      // What is small is read without a turn of its own.
+      await nextTurn();
+      const digest = await digestsIn(batch);
       if (digest === undefined) continue;
       for (const { first, last } of parts) findings.push({ first, last, digest });
       open = subtract(open, [batch]);

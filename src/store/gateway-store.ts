@@ -145,8 +145,11 @@ export interface GatewayStore<Page> {
   /** Ids of the devices with a `device` page, ascending, behind `after`; at most `limit`. Costs O(ids given). */
   devices(options?: { readonly after?: string; readonly limit?: number }): AsyncIterable<string>;
 
-  /** The retained batches of a stream that overlap a sequence range, ascending by first sequence, then acceptance. */
-  retained(key: StreamKey, first: number, last: number): Promise<RetainedBatch[]>;
+  /**
+   * The retained batches of a stream that overlap a sequence range, ascending by first sequence, then acceptance; of those
+   * whose bodies come to more than `bytesMax` only the first.
+   */
+  retained(key: StreamKey, first: number, last: number, bytesMax?: number): Promise<RetainedBatch[]>;
   /** A device's retained batches with events in a time range, ascending by stream, first sequence, acceptance. */
   batches(deviceId: string, range?: TimeRange): AsyncIterable<RetainedBatch>;
   /**

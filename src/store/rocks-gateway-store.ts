@@ -150,10 +150,15 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     }
   }
 
-  async retained(key: StreamKey, first: number, last: number): Promise<RetainedBatch[]> {
+  async retained(key: StreamKey, first: number, last: number, bytesMax = Infinity): Promise<RetainedBatch[]> {
     assertRange({ first, last });
     const batches: RetainedBatch[] = [];
-    for await (const batch of this.#log.retained(key, first, last)) batches.push(batch);
+    let bytes = 0;
+    for await (const batch of this.#log.retained(key, first, last)) {
+      bytes += batch.body.length;
+      if (bytes > bytesMax) break;
+      batches.push(batch);
+    }
     return batches;
   }
 

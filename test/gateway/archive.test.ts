@@ -1,7 +1,8 @@
 /** What kept batches say of ids: nothing where they cannot be read, and nothing that the ledger did not count. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeBatch, digestOf, sliceTable } from '../../src/codec/index.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BATCH_EVENTS_MAX, decodeBatch, digestOf, sliceTable } from '../../src/codec/index.ts';
 import { createArchive } from '../../src/gateway/archive.ts';
 import { type RetainedBatch, StoreError } from '../../src/store/index.ts';
 import { batchBytes, DEVICE, eventOf, STREAM_HEX } from './gateway-fixture.ts';
@@ -59,6 +60,35 @@ test('of two batches with one id the earlier one says what was counted', async (
     ],
   );
   assert.equal(findings[0]!.digest(1, 1), digestOf(decodeBatch(other).table, 1)(0, 1));
+});
+
+test('a look-up reads a bounded number of events, with turns for others between batches', async () => {
+  const events = Array.from({ length: BATCH_EVENTS_MAX }, () => ({ ts: 0, sensor: 's', fields: { volume: 1 } }));
+  // Each reaches one event further than all before it.
+  const batches = Array.from({ length: 40 }, (_, i) =>
+    retained(100 - i, BATCH_EVENTS_MAX, { receivedAt: i, body: batchBytes({ first: 100 - i, events }) }),
+  );
+  let turns = 0;
+  let isOver = false;
+  const others = (async () => {
+    while (!isOver) {
+      await nextTurn();
+      turns++;
+    }
+  })();
+  const findings = await createArchive(storeOf(...batches)).find(KEY, [{ first: 50, last: 110 }]);
+  isOver = true;
+  await others;
+  assert.deepEqual(
+    findings.map(({ first, last }) => [first, last]),
+    [
+      [100, 110],
+      [99, 99],
+      [98, 98],
+      [97, 97],
+    ],
+  );
+  assert(turns >= findings.length);
 });
 
 test('a batch that cannot be read says nothing; a store that cannot is an error, and the next look-up goes on', async () => {

@@ -473,6 +473,9 @@ const reading: Record<string, Check> = {
         `${first}-${last}`,
       );
     }
+    // A body has one byte.
+    assert.equal((await store.retained(key, 1, 1_000, 2)).length, 2);
+    assert.deepEqual(await store.retained(key, 1, 1_000, 0), []);
   },
 
   async 'a device has its batches of a time, by stream, then sequence'(t, open) {
