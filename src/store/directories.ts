@@ -2,10 +2,13 @@
  * Directories that last: private, and on disk by name.
  *
  * Owns how a directory is made and how its entries are made durable. Promises that after a power loss the directory is
- * still there under its name, which an fsync of the files in it alone does not give. Never removes anything.
+ * still there under its name, which an fsync of the files in it alone does not give. Never removes what is somebody's.
  */
-import { access, mkdir, open } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { access, mkdir, open, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { toStoreError } from './errors.ts';
+
+const PROBE_BYTES = 4_096;
 
 /**
  * Makes a directory, and those above it that are missing, for its owner only. One that exists is left as it is, but its
@@ -22,6 +25,23 @@ export async function makeDirectory(path: string): Promise<void> {
     // One that was made for us, in a place where we may not look around.
     if (!isThere || error.code !== 'EACCES') throw error;
   });
+}
+
+/** Rejects where no file can be made in a directory, written and fsynced; leaves none behind. */
+export async function assertWritable(path: string): Promise<void> {
+  const probe = join(path, 'probe');
+  try {
+    const file = await open(probe, 'w', 0o600);
+    try {
+      await file.write(Buffer.alloc(PROBE_BYTES));
+      await file.sync();
+    } finally {
+      await file.close();
+      await rm(probe, { force: true });
+    }
+  } catch (error) {
+    throw toStoreError(error, `cannot write in ${path}`);
+  }
 }
 
 /** Makes durable which names a directory holds. */

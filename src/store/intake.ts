@@ -3,7 +3,7 @@
  *
  * Owns the way of an admission: ledger, decision, group, pages merged, one fsynced write. Promises that a decision sees
  * every decision before it, and that after a failed commit all that is in memory is forgotten and the database is opened
- * again: what the failed write left on disk is then read like anything else. Never shows anyone but a decision what is
+ * again before the next: what the failed write left on disk is then read like anything else. Never shows anyone but a decision what is
  * not committed.
  */
 import assert from 'node:assert';
@@ -21,15 +21,18 @@ import { createPageCache, type PageCache, type PageChange } from './page-cache.t
 import type { Operation } from './rocks.ts';
 import type { RocksHandle } from './rocks-handle.ts';
 import { seal } from './seal.ts';
+import type { WriteGate } from './write-gate.ts';
 
 /** A group's merging holds the event loop, so it ends at this many admissions, or at this weight. */
 const GROUP_ITEMS_MAX = 128;
 const GROUP_BYTES_MAX = 8 << 20;
-/** What a page of an admission weighs in its group. */
+/** What a page of an admission weighs in its group, and a ledger. */
 const PAGE_BYTES = 4 << 10;
+const LEDGER_BYTES = 256;
 
 export interface IntakeOptions<Page> {
   readonly handle: RocksHandle;
+  readonly gate: WriteGate;
   readonly log: BatchLog;
   readonly count: CommitCount;
   readonly operator: PageOperator<Page>;
@@ -60,10 +63,13 @@ interface Change<Page> {
   readonly pages: readonly PageChange<Page>[];
   /** Its writes to the log; asked for once, when it is its turn. */
   readonly log: () => readonly Operation[];
+  /** About how many bytes it writes; none where it makes room. */
+  readonly bytes: number;
 }
 
 class GroupedIntake<Page> implements Intake<Page> {
   readonly #handle: RocksHandle;
+  readonly #gate: WriteGate;
   readonly #log: BatchLog;
   readonly #count: CommitCount;
   readonly #ledgers: LiveLedgers;
@@ -74,6 +80,7 @@ class GroupedIntake<Page> implements Intake<Page> {
 
   constructor(options: IntakeOptions<Page>) {
     this.#handle = options.handle;
+    this.#gate = options.gate;
     this.#log = options.log;
     this.#count = options.count;
     this.#pages = createPageCache(options.operator, options.cachedPagesMax);
@@ -85,7 +92,10 @@ class GroupedIntake<Page> implements Intake<Page> {
     });
     this.#ledgers = createLiveLedgers({
       ledgersMax: options.cachedLedgersMax,
-      read: (keys) => this.#handle.use((rocks) => rocks.getMany(keys)),
+      read: async (keys) => {
+        await this.#gate.renewed();
+        return await this.#handle.use((rocks) => rocks.getMany(keys));
+      },
       isCommitted: (group) => this.#commits.isCommitted(group),
     });
   }
@@ -108,9 +118,10 @@ class GroupedIntake<Page> implements Intake<Page> {
   }
 
   async retainPiece(limits: RetentionLimits, now: number): Promise<BatchTally> {
+    await this.#gate.renewed();
     const expired = await this.#log.expired(limits, now);
     if (expired.length > 0) {
-      const group = this.#commits.add({ pages: [], log: () => this.#log.drop(expired) }, 0);
+      const group = this.#commits.add({ pages: [], log: () => this.#log.drop(expired), bytes: 0 }, 0);
       await this.#commits.committed(group);
     }
     return { batches: expired.length, bytes: expired.reduce((sum, { bodyBytes }) => sum + bodyBytes, 0) };
@@ -128,19 +139,25 @@ class GroupedIntake<Page> implements Intake<Page> {
     for (const segment of segments) live.ledger.add(segment);
     for (const gap of gaps) live.ledger.addGap(gap);
     const log = () => (batch === undefined ? [] : this.#log.accept(key, batch));
-    return this.#commits.add({ live, pages, log }, (batch?.body.length ?? 0) + pages.length * PAGE_BYTES);
+    const bytes = LEDGER_BYTES + (batch?.body.length ?? 0) + pages.length * PAGE_BYTES;
+    return this.#commits.add({ live, pages, log, bytes }, bytes);
   }
 
   async #commit(changes: readonly Change<Page>[]): Promise<void> {
     // At once, before the next group changes the ledgers further.
     const operations = ledgerWrites(changes);
+    const bytes = changes.reduce((sum, change) => sum + change.bytes, 0);
+    // What makes room does not wait for it.
+    await (bytes > 0 ? this.#gate.pass(bytes) : this.#gate.renewed());
     await this.#handle.use(async (rocks) => {
       const pages = changes.flatMap((change) => change.pages);
       for (const write of await this.#pages.merge(rocks, pages)) operations.push(write);
+      this.#gate.doubt();
       for (const change of changes) operations.push(...change.log());
       operations.push(this.#count.next());
       // failpoint: before-admit
       await rocks.write(operations);
+      this.#gate.believe();
       await this.#count.counted();
     });
     // failpoint: admit-committed
@@ -148,11 +165,10 @@ class GroupedIntake<Page> implements Intake<Page> {
     for (const { live } of changes) if (live !== undefined) this.admissions += 1;
   }
 
-  /** Memory is ahead of the disk, and nobody can say what a failed write left there. */
+  /** Memory is ahead of the disk. What a failed write has left there the gate sees to. */
   #forget(): void {
     this.#pages.clear();
     this.#ledgers.clear();
-    this.#handle.giveUp();
   }
 }
 

@@ -177,6 +177,9 @@ class Disk implements QueueDisk {
     if (!this.#isTrusted) {
       const isCalm = await this.handle.use((rocks) => rocks.calm(withinMs));
       if (!isCalm) throw new StoreError('disk-full', 'RocksDB waits for space');
+      // What is closed now may not open again: not while the disk takes nothing.
+      const { path, files } = this.#options;
+      await files.assertWritable?.(path);
       this.handle.giveUp();
       this.#isTrusted = true;
     }

@@ -5,7 +5,7 @@
  * everything of a queue run on them. Never looks into a database.
  */
 import { access } from 'node:fs/promises';
-import { makeDirectory } from './directories.ts';
+import { assertWritable, makeDirectory } from './directories.ts';
 import { clearUnfinished, newestGeneration, publishUnfinished, removeOlder } from './generations.ts';
 import { openReserve, type Reserve, type ReserveOptions } from './reserve.ts';
 import { openWitness, type Witness } from './witness.ts';
@@ -19,6 +19,8 @@ export interface QueueFiles {
   publishUnfinished(path: string, generation: number): Promise<void>;
   removeOlder(path: string, generation: number): Promise<void>;
   openReserve(options: ReserveOptions): Promise<Reserve>;
+  /** Rejects where nothing can be written in a directory. Without it that turns out later. */
+  assertWritable?(path: string): Promise<void>;
   /** Without it, what a database has lost without a trace stays unknown. */
   openWitness?(path: string): Promise<Witness>;
 }
@@ -26,6 +28,7 @@ export interface QueueFiles {
 export const queueFiles: QueueFiles = {
   makeDirectory,
   access,
+  assertWritable,
   newestGeneration,
   clearUnfinished,
   publishUnfinished,

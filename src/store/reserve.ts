@@ -1,12 +1,12 @@
 /**
  * The reserve: space that is held back, so that a full disk can still be drained.
  *
- * Owns one file of a given size and the measure of what is free beside it. Promises that its bytes are really taken from
+ * Owns one file of a given size, and how much is to stay free beside it. Promises that its bytes are really taken from
  * the disk, and that where making it fails the queue goes on without. Never touches anything else.
  */
-import { open, rm, stat, statfs } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { toStoreError } from './errors.ts';
+import { createRoom, type Room } from './room.ts';
 
 export interface ReserveOptions {
   readonly path: string;
@@ -18,15 +18,11 @@ export interface ReserveOptions {
   readonly now: () => number;
 }
 
-export interface Reserve {
-  /**
-   * Whether less than half as much as is held back, or than RocksDB needs to work, would be free after `bytes` more, and
-   * after `pendingBytes` that will be written anyway. The disk is measured every 250 ms or MiB, not at every question; then, too, a missing file is
-   * made in the background where there is room for it.
-   */
-  isLow(bytes: number, pendingBytes?: number): Promise<boolean>;
-  /** Measures again at the next question. */
-  remeasure(): void;
+/**
+ * What is to stay free is half as much as is held back, or what RocksDB needs to work. With each measure a missing file is
+ * made in the background, where there is room for it.
+ */
+export interface Reserve extends Room {
   /** Gives the space back to the disk; false where there was none to give. */
   spend(): Promise<boolean>;
   /** Waits for a file that is being made. */
@@ -39,8 +35,6 @@ export interface Reserve {
  */
 const WORKING_BYTES = 2 << 20;
 
-const MEASURE_EVERY_MS = 250;
-const MEASURE_EVERY_BYTES = 1 << 20;
 const CHUNK_BYTES = 1 << 20;
 /** A disk's own bookkeeping may show a file as a little smaller than it is. */
 const TAKEN_SHARE = 0.9;
@@ -53,28 +47,30 @@ export async function openReserve(options: ReserveOptions): Promise<Reserve> {
 class ReserveFile implements Reserve {
   readonly #options: ReserveOptions;
   #held: boolean;
+  readonly #room: Room;
   #making: Promise<void> = Promise.resolve();
-  #measuredAtMs = Number.NEGATIVE_INFINITY;
-  #freeBytes = 0;
-  /** Granted since the last measure. */
-  #grantedBytes = 0;
 
   constructor(options: ReserveOptions, held: boolean) {
     this.#options = options;
     this.#held = held;
+    const { path, bytes, now } = options;
+    this.#room = createRoom({
+      directory: dirname(path),
+      keptBytes: Math.max(WORKING_BYTES, bytes / 2),
+      now,
+      // Twice, so that what is left besides is not low again at once.
+      onMeasure: (freeBytes) => {
+        if (bytes > 0 && !this.#held && freeBytes >= 2 * bytes) this.#make();
+      },
+    });
   }
 
-  async isLow(bytes: number, pendingBytes = 0): Promise<boolean> {
-    const isOld = this.#options.now() - this.#measuredAtMs >= MEASURE_EVERY_MS;
-    if (isOld || this.#grantedBytes + bytes >= MEASURE_EVERY_BYTES) await this.#measure();
-    const isLow =
-      this.#freeBytes - this.#grantedBytes - bytes - pendingBytes < Math.max(WORKING_BYTES, this.#options.bytes / 2);
-    if (!isLow) this.#grantedBytes += bytes;
-    return isLow;
+  isLow(bytes: number, pendingBytes?: number): Promise<boolean> {
+    return this.#room.isLow(bytes, pendingBytes);
   }
 
   remeasure(): void {
-    this.#measuredAtMs = Number.NEGATIVE_INFINITY;
+    this.#room.remeasure();
   }
 
   async spend(): Promise<boolean> {
@@ -88,15 +84,6 @@ class ReserveFile implements Reserve {
 
   close(): Promise<void> {
     return this.#making;
-  }
-
-  async #measure(): Promise<void> {
-    const { path, bytes, now } = this.#options;
-    this.#freeBytes = await measureFree(dirname(path));
-    this.#measuredAtMs = now();
-    this.#grantedBytes = 0;
-    // Twice, so that what is left besides is not low again at once.
-    if (bytes > 0 && !this.#held && this.#freeBytes >= 2 * bytes) this.#make();
   }
 
   #make(): void {
@@ -128,13 +115,4 @@ async function writeReserve({ path, bytes, randomBytes }: ReserveOptions): Promi
 async function isTaken({ path, bytes }: ReserveOptions): Promise<boolean> {
   const { size, blocks } = await stat(path).catch(() => ({ size: 0, blocks: 0 }));
   return size === bytes && blocks * 512 >= bytes * TAKEN_SHARE;
-}
-
-async function measureFree(directory: string): Promise<number> {
-  try {
-    const { bavail, bsize } = await statfs(directory);
-    return bavail * bsize;
-  } catch (error) {
-    throw toStoreError(error, `cannot measure the free space of ${directory}`);
-  }
 }

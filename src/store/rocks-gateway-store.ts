@@ -44,7 +44,9 @@ import { decodeLedger } from './ledger-bytes.ts';
 import { decodePage } from './page-cache.ts';
 import { openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
+import { createRoom } from './room.ts';
 import { unsealOrThrow } from './seal.ts';
+import { createWriteGate, type WriteGate } from './write-gate.ts';
 
 export interface RocksGatewayStoreOptions<Page> {
   /** The directory of the database; made where there is none. */
@@ -79,12 +81,15 @@ const FORMAT = Buffer.from('tidegate gateway 1');
 const CACHED_MAX = 16384;
 const CACHE_BYTES = 32 << 20;
 const WRITE_BUFFER_BYTES = 16 << 20;
+/** What RocksDB is left to work with on a disk that is full otherwise. */
+const WORKING_BYTES = 8 << 20;
 
 class RocksGatewayStore<Page> implements GatewayStore<Page> {
   readonly #operator: PageOperator<Page>;
   readonly #handle: RocksHandle;
   readonly #log: BatchLog;
   readonly #count: CommitCount;
+  readonly #gate: WriteGate;
   readonly #intake: Intake<Page>;
   #retaining: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -100,8 +105,12 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     });
     this.#count = createCommitCount(`${options.path}.witness`, files.openWitness);
     this.#log = createBatchLog(this.#handle);
+    const { path } = options;
+    const room = createRoom({ directory: path, keptBytes: WORKING_BYTES, now: () => performance.now() });
+    this.#gate = createWriteGate({ path, handle: this.#handle, room });
     this.#intake = createIntake({
       handle: this.#handle,
+      gate: this.#gate,
       log: this.#log,
       count: this.#count,
       operator: options.operator,
@@ -178,7 +187,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   }
 
   ready(): Promise<void> {
-    return this.#handle.use(async () => {});
+    return this.#gate.pass(0);
   }
 
   async close(): Promise<void> {

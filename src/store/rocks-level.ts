@@ -4,6 +4,8 @@
  * Owns the only use of `level-rocksdb`, and the settings that a database is opened with. Promises nothing about what it
  * opens: `rocks.ts` does.
  */
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { LevelUp } from 'level-rocksdb';
 import { StoreError, toStoreError } from './errors.ts';
 import { levelRocks } from './rocksdb-addon.ts';
@@ -37,9 +39,23 @@ export async function assertUnlocked(path: string): Promise<void> {
   throw new StoreError('corrupt', 'a database came about that was not asked for');
 }
 
-function open(path: string, settings: Partial<Parameters<typeof levelRocks>[1]>): Promise<LevelUp> {
-  return new Promise((resolve, reject) => {
+async function open(path: string, settings: Partial<Parameters<typeof levelRocks>[1]>): Promise<LevelUp> {
+  await assertLockable(path);
+  return await new Promise((resolve, reject) => {
     const encodings = { keyEncoding: 'binary', valueEncoding: 'binary' } as const;
     levelRocks(path, { ...encodings, ...settings }, (error, database) => (error ? reject(error) : resolve(database)));
   });
+}
+
+/**
+ * RocksDB that may not open its lock file takes it for locked by this process ever after. Asked without opening it, for
+ * closing it again would let go of a lock that this process has.
+ */
+async function assertLockable(path: string): Promise<void> {
+  try {
+    await access(join(path, 'LOCK'), constants.W_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await access(path, constants.W_OK);
+  }
 }

@@ -5,11 +5,13 @@ import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { StoreError } from '../../src/store/index.ts';
+import { openQueue, StoreError } from '../../src/store/index.ts';
+import { queueFiles } from '../../src/store/queue-files.ts';
 import { openRocks, type Rocks } from '../../src/store/rocks.ts';
 import {
   ALL,
   block,
+  cleanUp,
   collect,
   contents,
   countingBytes,
@@ -243,6 +245,29 @@ test('a database that cannot be closed yet goes on reading, and is opened anew w
   isCalm = true;
   assert.equal((await queue.append([block(1, 'c')])).first, 3);
   assert.equal(counter.opens, 2);
+});
+
+test('a database goes on being read while the disk takes no files, and is opened anew once it does', async (t) => {
+  let failure: StoreError | undefined;
+  const { open, counter } = interposed(async (real, operations) => {
+    if (failure) throw failure;
+    await real(operations);
+  });
+  const assertWritable = async () => {
+    if (failure) throw failure;
+  };
+  const path = await temporaryDirectory(t);
+  const queue = await openQueue({ path, deviceId: 'pump-1', reserveBytes: 0 }, open, { ...queueFiles, assertWritable });
+  cleanUp(t, () => queue.close());
+  await queue.append([block(2, 'a')]);
+  failure = new StoreError('io', 'read-only file system');
+  for (let attempt = 0; attempt < 2; attempt += 1) await assert.rejects(queue.append([block(2, 'b')]), { code: 'io' });
+  assert.deepEqual(await contents(queue), ['1+2 a']);
+  assert.equal(counter.opens, 1);
+  failure = undefined;
+  await queue.append([block(2, 'c')]);
+  assert.equal(counter.opens, 2);
+  assert.deepEqual(await contents(queue), ['1+2 a', '3+2 c']);
 });
 
 test('a replacement that fails leaves the queue as it was', async (t) => {

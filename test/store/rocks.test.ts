@@ -153,6 +153,23 @@ test('is open once, in this process and in any other', async (t) => {
   assert.equal(stdout.toString(), 'locked\n');
 });
 
+test('a database whose lock file could not be opened is no longer locked once it can', async (t) => {
+  const path = await temporaryDirectory(t);
+  await (await openRocks(path)).close();
+  const lock = join(path, 'LOCK');
+  const chattr = (flag: string) => spawnSync('chattr', [flag, lock], { encoding: 'utf8' });
+  // Not even root may write to it then, as on a file system that has turned read-only.
+  const { status, stderr } = chattr('+i');
+  if (status !== 0) return t.skip(`NOT RUN: needs root, and \`chattr +i FILE\` on the disk of ${path} (${stderr})`);
+  try {
+    for (let attempt = 0; attempt < 2; attempt += 1) await assert.rejects(openRocks(path), { code: 'io' });
+  } finally {
+    chattr('-i');
+  }
+  const rocks = await openTestRocks(t, path);
+  await rocks.write([put(1)]);
+});
+
 test('a broken database is corrupt', async (t) => {
   const path = await temporaryDirectory(t);
   const rocks = await openTestRocks(t, path);

@@ -1,0 +1,80 @@
+/**
+ * The gate before every write to a gateway's database.
+ *
+ * Owns whether there is room, and whether the database in memory is still to be believed. Promises that RocksDB is not let
+ * run into a full disk if that can be helped, for it may not come back from that; that after a failed write the database is
+ * opened again before anything is decided or written; and that until the disk takes files again it stays open for those
+ * who read. Never writes a record.
+ */
+import { assertWritable } from './directories.ts';
+import { StoreError } from './errors.ts';
+import type { RocksHandle } from './rocks-handle.ts';
+import type { Room } from './room.ts';
+
+export interface WriteGate {
+  /** Resolves where so many bytes can be written now. */
+  pass(bytes: number): Promise<void>;
+  /** Resolves once the database can be believed, having opened it again if need be. */
+  renewed(): Promise<void>;
+  /** A write begins: unless `believe` is called behind it, nobody can say what it left on disk. */
+  doubt(): void;
+  believe(): void;
+}
+
+export interface WriteGateOptions {
+  readonly path: string;
+  readonly handle: RocksHandle;
+  readonly room: Room;
+}
+
+export function createWriteGate(options: WriteGateOptions): WriteGate {
+  return new RenewingGate(options);
+}
+
+class RenewingGate implements WriteGate {
+  readonly #options: WriteGateOptions;
+  #isDoubted = false;
+  #renewing: Promise<void> | undefined;
+
+  constructor(options: WriteGateOptions) {
+    this.#options = options;
+  }
+
+  async pass(bytes: number): Promise<void> {
+    await this.renewed();
+    const { handle, room } = this.#options;
+    const pendingBytes = await handle.use(async (rocks) => rocks.unsortedBytes);
+    if (!(await room.isLow(bytes, pendingBytes))) return;
+    // Somebody may just have made some.
+    room.remeasure();
+    if (await room.isLow(bytes, pendingBytes)) throw new StoreError('disk-full', 'too little space to write in');
+  }
+
+  renewed(): Promise<void> {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  doubt(): void {
+    this.#isDoubted = true;
+  }
+
+  believe(): void {
+    this.#isDoubted = false;
+  }
+
+  async #renew(): Promise<void> {
+    const { path, handle } = this.#options;
+    if (this.#isDoubted) {
+      const isCalm = await handle.use((rocks) => rocks.calm(0));
+      if (!isCalm) throw new StoreError('disk-full', 'RocksDB waits for space');
+      // What is closed now may not open again: not while the disk takes nothing.
+      await assertWritable(path);
+      handle.giveUp();
+      this.#isDoubted = false;
+    }
+    await handle.use(async () => {});
+  }
+}
