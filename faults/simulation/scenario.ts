@@ -93,6 +93,13 @@ export function drawScenario(random: Chance): Scenario {
     const most = TIMES[fault];
     if (most !== undefined) times.set(fault, whole(random, 1, most));
   }
+  // What an id that came twice has moved is moved again by a disk from before that, and no promise covers both.
+  if (rates.has('entropyRepeated') && rates.has('diskRestored')) {
+    if (rates.has('diskCloned')) {
+      rates.delete('diskRestored');
+      times.delete('diskRestored');
+    } else times.set('diskRestored', 1);
+  }
   // A queue runs full while nothing gets through.
   if (rates.has('quota')) {
     rates.set('partition', 0);

@@ -14,7 +14,7 @@ export function deviceWeather(faults: Faults, random: Chance): DiskWeather {
     readFails: () => faults.strikes('deviceReadFails'),
     openFails: () => faults.strikes('deviceOpenFails'),
     rots: () => faults.strikes('databaseReplaced'),
-    writeMs: () => writeMs(random),
+    writeMs: () => writeMs(faults, random),
   };
 }
 
@@ -25,11 +25,11 @@ export function gatewayWeather(faults: Faults, random: Chance): DiskWeather {
     readFails: () => faults.strikes('gatewayReadFails'),
     openFails: () => faults.strikes('gatewayOpenFails'),
     rots: () => false,
-    writeMs: () => writeMs(random),
+    writeMs: () => writeMs(faults, random),
   };
 }
 
 /** A millisecond or two, and now and then a disk that thinks. */
-function writeMs(random: Chance): number {
-  return random() < 0.03 ? random() * 5_000 : 0.2 + 2 * random();
+function writeMs(faults: Faults, random: Chance): number {
+  return !faults.hasStopped && random() < 0.03 ? random() * 5_000 : 0.2 + 2 * random();
 }
