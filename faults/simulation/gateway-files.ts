@@ -5,12 +5,15 @@
  * that lived. Never keeps files aside: a disk in memory does not rot.
  */
 import type { GatewayFiles } from '../../src/store/gateway-files.ts';
-import { never } from './disk.ts';
+import { type Disk, never } from './disk.ts';
 
 /** @param isAlive whether the process that asks still runs; asked for each process anew */
-export function createGatewayFiles(): (isAlive: () => boolean) => GatewayFiles {
+export function createGatewayFiles(disk: Pick<Disk, 'isFull'>): (isAlive: () => boolean) => GatewayFiles {
   let written: Buffer | undefined;
   return (isAlive) => ({
+    // A disk that takes nothing shows it when it is written to.
+    assertWritable: async () => {},
+    createRoom: () => ({ isLow: async () => disk.isFull(), remeasure() {} }),
     keepFiles: async () => ({ putBack: async () => {}, letGo: async () => {} }),
     openWitness: async () => ({
       get statement() {

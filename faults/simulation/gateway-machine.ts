@@ -46,7 +46,7 @@ interface Running {
 
 export class GatewayMachine implements KeyRing {
   readonly disk: Disk;
-  readonly #files = createGatewayFiles();
+  readonly #files: ReturnType<typeof createGatewayFiles>;
   readonly #options: GatewayMachineOptions;
   readonly #keys = new Map<string, Key>();
   /** Ends whatever is being answered, when the process dies. */
@@ -64,6 +64,7 @@ export class GatewayMachine implements KeyRing {
     this.#options = options;
     const { time, random, weather, onDurable, onCrash } = options;
     this.disk = createDisk({ time, random, weather, onDurable: (_path, operations) => onDurable(operations), onCrash });
+    this.#files = createGatewayFiles(this.disk);
   }
 
   readonly clock = (): number => {

@@ -124,7 +124,7 @@ export function drawScenario(random: Chance): Scenario {
 
 /** How a device is set up. Long outages have longer waits, so that a simulation need not sit through all of them. */
 export function drawHabits(random: Chance, { chaosMs, rates }: Scenario): Habits {
-  const retryMaxMs = Math.min(DAY_MS, Math.max(MINUTE_MS, chaosMs / spread(random, 3, 25)));
+  const retryMaxMs = Math.min(DAY_MS, Math.max(MINUTE_MS, chaosMs / spread(random, 2, 12)));
   const retryBaseMs = Math.min(retryMaxMs, spread(random, 100, 60_000));
   const isTight = rates.has('quota');
   return {

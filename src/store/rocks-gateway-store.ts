@@ -44,7 +44,6 @@ import { decodeLedger } from './ledger-bytes.ts';
 import { decodePage } from './page-cache.ts';
 import { openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
-import { createRoom } from './room.ts';
 import { unsealOrThrow } from './seal.ts';
 import { createWriteGate, type WriteGate } from './write-gate.ts';
 
@@ -106,8 +105,8 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     this.#count = createCommitCount(`${options.path}.witness`, files.openWitness);
     this.#log = createBatchLog(this.#handle);
     const { path } = options;
-    const room = createRoom({ directory: path, keptBytes: WORKING_BYTES, now: () => performance.now() });
-    this.#gate = createWriteGate({ path, handle: this.#handle, room });
+    const room = files.createRoom({ directory: path, keptBytes: WORKING_BYTES, now: () => performance.now() });
+    this.#gate = createWriteGate({ path, handle: this.#handle, room, files });
     this.#intake = createIntake({
       handle: this.#handle,
       gate: this.#gate,

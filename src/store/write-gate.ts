@@ -6,8 +6,8 @@
  * opened again before anything is decided or written; and that until the disk takes files again it stays open for those
  * who read. Never writes a record.
  */
-import { assertWritable } from './directories.ts';
 import { StoreError } from './errors.ts';
+import type { GatewayFiles } from './gateway-files.ts';
 import type { RocksHandle } from './rocks-handle.ts';
 import type { Room } from './room.ts';
 
@@ -25,6 +25,7 @@ export interface WriteGateOptions {
   readonly path: string;
   readonly handle: RocksHandle;
   readonly room: Room;
+  readonly files: Pick<GatewayFiles, 'assertWritable'>;
 }
 
 export function createWriteGate(options: WriteGateOptions): WriteGate {
@@ -66,12 +67,12 @@ class RenewingGate implements WriteGate {
   }
 
   async #renew(): Promise<void> {
-    const { path, handle } = this.#options;
+    const { path, handle, files } = this.#options;
     if (this.#isDoubted) {
       const isCalm = await handle.use((rocks) => rocks.calm(0));
       if (!isCalm) throw new StoreError('disk-full', 'RocksDB waits for space');
       // What is closed now may not open again: not while the disk takes nothing.
-      await assertWritable(path);
+      await files.assertWritable(path);
       handle.giveUp();
       this.#isDoubted = false;
     }
