@@ -80,6 +80,7 @@ const retried = task.retryQuarantine ? device.retryQuarantine() : undefined;
 const source = telemetry({ random, serial, around, strays, scatter });
 let left = events ?? Number.POSITIVE_INFINITY;
 let refused = 0;
+let allSettled: Promise<unknown> = Promise.resolve();
 while (left > 0 && !stop.signal.aborted) {
   const burst = Array.from({ length: Math.min(left, 1 + Math.floor(random() * burstMax)) }, () => source.next().value);
   left -= burst.length;
@@ -87,6 +88,7 @@ while (left > 0 && !stop.signal.aborted) {
   const attempts = isTogether || timeless === 0 ? burst : burst.map(withoutTime);
   write(attempts);
   const settled = isTogether ? [recordTogether(burst)] : attempts.map(recordOne);
+  allSettled = Promise.all([allSettled, ...settled]).then(() => {});
   // Not every burst is waited for, so that commits are shared.
   if (random() < 0.5) await Promise.all(settled);
   else await sleep(random() * pauseMaxMs);
@@ -95,6 +97,8 @@ while (left > 0 && !stop.signal.aborted) {
   refused = 0;
 }
 await retried;
+await allSettled;
+say({ recorded: device.status().queued.events });
 await device.drain();
 say({ drained: device.status() });
 await device.close();

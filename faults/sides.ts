@@ -145,6 +145,8 @@ export interface DeviceSideOptions {
   readonly secretFile: string;
   /** Where its data lies. Default: in the folder. */
   readonly data?: string;
+  /** How many starts came before, of another that writes the same journal. Default none. */
+  readonly startsBefore?: number;
 }
 
 /** Serials of one start; more than any start records. */
@@ -171,10 +173,11 @@ class RunningDevice implements DeviceSide {
   readonly journal: string;
   program: Program | undefined;
   readonly #options: DeviceSideOptions;
-  starts = 0;
+  starts: number;
 
   constructor(options: DeviceSideOptions) {
-    const { folder, id, data } = options;
+    const { folder, id, data, startsBefore = 0 } = options;
+    this.starts = startsBefore;
     this.#options = options;
     this.id = id;
     this.data = data ?? join(folder, id);
