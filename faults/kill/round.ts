@@ -40,11 +40,11 @@ export interface Fought {
 }
 
 /** How often a death is waited out until its victims are well again, rather than followed by the next one at once. */
-const PATIENCE = 0.6;
+const PATIENCE = 0.5;
 /** How often somebody is killed at a random moment, rather than when a trap springs. */
 const CHANCE = 0.3;
 /** How often one that died at a step takes the other side along. */
-const COMPANY = 0.2;
+const COMPANY = 0.3;
 /** How often one that is killed at a random moment was asked to end by itself shortly before. */
 const WARNING = 0.15;
 /** How often the gateway stays away for a while. */
@@ -56,7 +56,7 @@ const MOMENT_MAX_MS = 500;
 const OUTAGE_MAX_MS = 1_500;
 const WARNED_MAX_MS = 100;
 /** Where no trap springs for so long, none will soon. */
-const TRAP_MAX_MS = 4_000;
+const TRAP_MAX_MS = 3_000;
 /** Hundreds of times what it takes, so that a busy machine is no finding. */
 const WELL_AGAIN_MAX_MS = 60_000;
 export const DRAIN_MAX_MS = 120_000;

@@ -10,39 +10,39 @@ export type SideKind = 'device' | 'gateway';
 export interface Step {
   readonly name: string;
   readonly side: SideKind;
-  /** Visits of a few seconds under load, or fewer. */
+  /** Visits of about a second under load. */
   readonly visitsMax: number;
   /** What only some devices come to: giving up events, or moving them to a fresh stream. */
   readonly needs?: 'quota' | 'collisions';
 }
 
 export const STEPS: readonly Step[] = [
-  { name: 'event-accepted', side: 'device', visitsMax: 1_500 },
-  { name: 'before-append', side: 'device', visitsMax: 80 },
-  { name: 'append-committed', side: 'device', visitsMax: 80 },
-  { name: 'batch-cut', side: 'device', visitsMax: 40 },
-  { name: 'batch-packed', side: 'device', visitsMax: 40 },
-  { name: 'batch-compressed', side: 'device', visitsMax: 40 },
-  { name: 'batch-signed', side: 'device', visitsMax: 40 },
-  { name: 'before-post', side: 'device', visitsMax: 40 },
-  { name: 'answer-received', side: 'device', visitsMax: 40 },
-  { name: 'answer-verified', side: 'device', visitsMax: 40 },
-  { name: 'before-release', side: 'device', visitsMax: 20 },
-  { name: 'release-committed', side: 'device', visitsMax: 20 },
-  { name: 'before-drop', side: 'device', visitsMax: 6, needs: 'quota' },
-  { name: 'drop-committed', side: 'device', visitsMax: 6, needs: 'quota' },
+  { name: 'event-accepted', side: 'device', visitsMax: 250 },
+  { name: 'before-append', side: 'device', visitsMax: 30 },
+  { name: 'append-committed', side: 'device', visitsMax: 30 },
+  { name: 'batch-cut', side: 'device', visitsMax: 20 },
+  { name: 'batch-packed', side: 'device', visitsMax: 20 },
+  { name: 'batch-compressed', side: 'device', visitsMax: 20 },
+  { name: 'batch-signed', side: 'device', visitsMax: 20 },
+  { name: 'before-post', side: 'device', visitsMax: 20 },
+  { name: 'answer-received', side: 'device', visitsMax: 20 },
+  { name: 'answer-verified', side: 'device', visitsMax: 20 },
+  { name: 'before-release', side: 'device', visitsMax: 10 },
+  { name: 'release-committed', side: 'device', visitsMax: 10 },
+  { name: 'before-drop', side: 'device', visitsMax: 4, needs: 'quota' },
+  { name: 'drop-committed', side: 'device', visitsMax: 4, needs: 'quota' },
   { name: 'before-restream', side: 'device', visitsMax: 1, needs: 'collisions' },
   { name: 'restream-committed', side: 'device', visitsMax: 1, needs: 'collisions' },
-  { name: 'head-accepted', side: 'gateway', visitsMax: 60 },
-  { name: 'body-received', side: 'gateway', visitsMax: 60 },
-  { name: 'signature-verified', side: 'gateway', visitsMax: 60 },
-  { name: 'body-inflated', side: 'gateway', visitsMax: 60 },
-  { name: 'batch-decoded', side: 'gateway', visitsMax: 60 },
-  { name: 'ledger-decided', side: 'gateway', visitsMax: 60 },
-  { name: 'before-admit', side: 'gateway', visitsMax: 40 },
-  { name: 'admit-committed', side: 'gateway', visitsMax: 40 },
-  { name: 'answer-signed', side: 'gateway', visitsMax: 60 },
-  { name: 'answer-sent', side: 'gateway', visitsMax: 60 },
+  { name: 'head-accepted', side: 'gateway', visitsMax: 25 },
+  { name: 'body-received', side: 'gateway', visitsMax: 25 },
+  { name: 'signature-verified', side: 'gateway', visitsMax: 25 },
+  { name: 'body-inflated', side: 'gateway', visitsMax: 25 },
+  { name: 'batch-decoded', side: 'gateway', visitsMax: 25 },
+  { name: 'ledger-decided', side: 'gateway', visitsMax: 25 },
+  { name: 'before-admit', side: 'gateway', visitsMax: 20 },
+  { name: 'admit-committed', side: 'gateway', visitsMax: 20 },
+  { name: 'answer-signed', side: 'gateway', visitsMax: 25 },
+  { name: 'answer-sent', side: 'gateway', visitsMax: 25 },
 ];
 
 /** A step, and the visit at which to die there. */
