@@ -38,7 +38,7 @@ export interface RecorderTask {
   readonly scatter?: number;
   /** How many of the events that are recorded one by one have no time of their own, from 0 to 1. Default 0. */
   readonly timeless?: number;
-  /** Queues what is in quarantine again, meanwhile. */
+  /** Has what is in quarantine sent again, meanwhile. */
   readonly retryQuarantine?: boolean;
   /** Decides every stream: two starts with the same dice begin the same one. Default: no two streams are alike. */
   readonly dice?: number;

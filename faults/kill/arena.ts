@@ -29,7 +29,7 @@ export interface Arena {
   readonly deviceSides: readonly DeviceSide[];
   /** Where each device's journal is. */
   readonly journals: ReadonlyMap<string, string>;
-  /** Whether what is in quarantine is tried again now and then, which gives it other ids. */
+  /** Whether what is in quarantine is sent again now and then. */
   readonly isRetrying: boolean;
   /** Drains the second device, whose life has ended, and takes its disk away. */
   wipe(withinMs: number): Promise<void>;

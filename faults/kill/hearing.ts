@@ -90,7 +90,7 @@ async function verdictsOn(programs: Programs, arena: Arena): Promise<Verdict[]> 
         deviceId: side.id,
         journal: side.journal,
         quarantine: await side.exportQuarantine(),
-        idsStay: i === 0 ? !arena.isRetrying : !arena.isWiped,
+        idsStay: i === 0 || !arena.isWiped,
         // What a disk knew that is gone, its account does not know.
         ...(i === 0 && { account: accounts[i]! }),
       }),

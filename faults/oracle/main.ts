@@ -20,7 +20,7 @@ export interface OracleTask {
   readonly account?: AccountSays;
   /**
    * Every event must have the id of its receipt, and every gap be of the life that recorded its events. Default false:
-   * collisions, and what was in quarantine and tried again, give events other ids.
+   * collisions give events other ids.
    */
   readonly idsStay?: boolean;
 }

@@ -26,7 +26,7 @@ export function claimOf({ headers, body }: TransportRequest, custody: Custody, b
   const { stream, first, count, gaps } = envelopeOf(headers['content-encoding']!, body);
   const facts: Fact[] = [];
   for (let sequence = first; sequence < first + count; sequence++) {
-    const fact = custody.at(sequence);
+    const fact = custody.kept(sequence);
     if (fact === undefined) breach(`${sequence} was sent, and is not on disk`);
     else facts.push(fact);
   }

@@ -109,6 +109,16 @@ export class Custody {
     return undefined;
   }
 
+  /** The event of a sequence, queued or in quarantine. */
+  kept(sequence: number): Fact | undefined {
+    const queued = this.at(sequence);
+    if (queued !== undefined) return queued;
+    for (const [first, facts] of this.#holdings.quarantine) {
+      if (sequence >= first && sequence < first + facts.length) return facts[sequence - first];
+    }
+    return undefined;
+  }
+
   /** Another run of the device begins, which has heard nothing yet. */
   begin(): void {
     this.#acknowledged.clear();
@@ -225,7 +235,16 @@ export class Custody {
       }
       this.#holdings.quarantine.set(entry.first, facts);
     }
-    for (const key of dels.get(QUEUE.quarantine) ?? []) this.#holdings.quarantine.delete(numberOfKey(key));
+    for (const key of dels.get(QUEUE.quarantine) ?? []) {
+      const first = numberOfKey(key);
+      for (const [i, fact] of (this.#holdings.quarantine.get(first) ?? []).entries()) {
+        if (!this.#acknowledged.has(first + i)) {
+          this.#breach(`event ${fact.serial} (${first + i}) left quarantine, and nobody has signed for it`);
+        }
+        this.#holdings.delivered.add(fact);
+      }
+      this.#holdings.quarantine.delete(first);
+    }
   }
 
   #releaseBlocks({ dels }: Change): void {
@@ -248,9 +267,8 @@ export class Custody {
     }
   }
 
-  #takeBlocks({ puts, dels }: Change) {
+  #takeBlocks({ puts }: Change) {
     const { blocks, recorded, bySequence } = this.#holdings;
-    const isRetry = dels.has(QUEUE.quarantine);
     for (const [key, value] of puts.get(QUEUE.block) ?? []) {
       // The fence is no block.
       if (key.length === 1) continue;
@@ -264,7 +282,7 @@ export class Custody {
       if (facts.length !== block.count) this.#breach(`a block of ${block.count} holds ${facts.length} events`);
       for (const [i, fact] of facts.entries()) {
         bySequence.set(block.first + i, fact);
-        if (recorded.has(fact) !== isRetry) this.#breach(`event ${fact.serial} comes to the disk a second time`);
+        if (recorded.has(fact)) this.#breach(`event ${fact.serial} comes to the disk a second time`);
         if (fact.standing === 'refused') this.#breach(`event ${fact.serial} was refused, and is on disk`);
         recorded.add(fact);
       }

@@ -131,6 +131,14 @@ export class DeviceMachine {
     });
   }
 
+  /** As a person does who has put right what was wrong at the gateway, or believes so. */
+  retryRefusals(): void {
+    const { life } = this;
+    this.device.retryQuarantine().catch((error: unknown) => {
+      if (life === this.life) this.#codeOf(error);
+    });
+  }
+
   /** A stored block rots; false where there is none. Only while the machine is down. */
   spoilBlock(): boolean {
     const { path, blockFirsts } = this.custody;

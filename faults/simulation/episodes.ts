@@ -148,6 +148,11 @@ const EPISODES: Partial<Record<Fault, Episode>> = {
     });
     world.time.after(lasting(world), () => restartGateway(world, () => world.configureGateway()));
   },
+  refusalsRetried(world, machine) {
+    if (!machine.isUp) return;
+    world.faults.count('refusalsRetried');
+    machine.retryRefusals();
+  },
   older(world) {
     world.faults.count('older');
     world.gateway.encodings = pick(world.random, [['gzip', 'identity'], ['identity'], ['br']]);

@@ -39,6 +39,7 @@ export const FAULTS = {
   keyRotated: 'gateway: key rotated',
   busy: 'gateway: signed 429 or 503',
   narrow: 'gateway: narrow limits',
+  refusalsRetried: 'device: refused events sent again',
   older: 'gateway: knows fewer encodings',
   quota: 'device: queue full',
 } as const;

@@ -74,11 +74,17 @@ const TIMES: Partial<Record<Fault, number>> = {
   keyRevoked: 1,
   keyRotated: 2,
   narrow: 2,
+  refusalsRetried: 4,
   older: 2,
 };
 
 /** What a seed has rather more often, or less, than other faults, since it takes others besides to show a bug. */
-const LIKELIHOOD: Partial<Record<Fault, number>> = { quota: 0.4, entropyRepeated: 0.7, blockSpoiled: 0.2 };
+const LIKELIHOOD: Partial<Record<Fault, number>> = {
+  quota: 0.4,
+  entropyRepeated: 0.7,
+  blockSpoiled: 0.2,
+  refusalsRetried: 0.8,
+};
 
 export function drawScenario(random: Chance): Scenario {
   const rates = new Map<Fault, number>();
@@ -87,6 +93,7 @@ export function drawScenario(random: Chance): Scenario {
   for (const fault of Object.keys(FAULTS) as Fault[]) {
     // Two machines with the same randomness, or one that has it twice.
     if (fault === 'entropyRepeated' && !rates.has('diskRestored') && !rates.has('diskCloned')) continue;
+    if (fault === 'refusalsRetried' && !rates.has('narrow')) continue;
     if (random() >= (LIKELIHOOD[fault] ?? likely)) continue;
     const range = RATES[fault];
     rates.set(fault, range === undefined ? 0 : spread(random, ...range));

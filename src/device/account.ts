@@ -5,6 +5,7 @@
  * with the release that removed it; what is still there is counted again after every start. Promises that each change
  * moves events from one place to another, so that the balance holds by construction. Never touches the disk itself.
  */
+import type { QueueState } from '../codec/index.ts';
 import { minus, NOTHING, plus, reportOf, type Tally, type TallyReport, tallyFrom } from './tally.ts';
 
 export type Place = 'delivered' | 'queued' | 'quarantined' | 'gaps';
@@ -34,6 +35,8 @@ export interface Account {
   /** What the release that follows must store: everything whose events are no longer on disk. */
   settled(): Uint8Array;
   events(place: Place): number;
+  /** What a batch says of it (proto-spec/delivery.md, "Balance"). */
+  queueState(): QueueState;
   report(): AccountReport;
 }
 
@@ -74,6 +77,11 @@ export function createAccount(stored: Uint8Array | undefined): Account {
       return Buffer.from(JSON.stringify({ delivered, gaps, windowEvents: account.windowEvents }));
     },
     events: (place) => tallies[place].events,
+    queueState() {
+      const { delivered, queued, quarantined, gaps } = tallies;
+      const recorded = delivered.events + queued.events + quarantined.events + gaps.events;
+      return { recorded, queued: queued.events, quarantined: quarantined.events, gaps: gaps.events };
+    },
     report() {
       const recorded = Object.values(tallies).reduce(plus, NOTHING);
       return {

@@ -6,7 +6,7 @@
  */
 import { EventEmitter, once, setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import type { DeclaredGap, QueueState, TelemetryEvent } from '../codec/index.ts';
+import type { DeclaredGap, TelemetryEvent } from '../codec/index.ts';
 import { type Gap, openQueue, type Queue, type Range } from '../store/index.ts';
 import { type Account, createAccount } from './account.ts';
 import { type Census, createCensus } from './census.ts';
@@ -19,13 +19,13 @@ import { createExchange } from './exchange.ts';
 import { createGaps, type Gaps } from './gaps.ts';
 import { createLink, type Link } from './link.ts';
 import { type DeviceOptions, type DeviceSettings, settle } from './options.ts';
-import { createRetries, type QuarantinedEvent, quarantinedEvents, type Retries } from './quarantine.ts';
+import { type QuarantinedEvent, quarantinedEvents } from './quarantine.ts';
 import { createQuota, type Quota, recordWindow } from './quota.ts';
 import { type Commit, createRecorder, type Mark, type Receipt, type Recorder } from './recorder.ts';
+import { askForRetry, createRetries, type Retries } from './retries.ts';
 import { createSession, type Session } from './session.ts';
 import { enterStock, takeStock } from './stock.ts';
 import { createSync, type Sync } from './sync.ts';
-import { tallyOf } from './tally.ts';
 import { createHttpTransport, type Transport } from './transport.ts';
 
 /**
@@ -48,8 +48,9 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
     const account = createAccount(queue.totals);
     await recordWindow(queue, account, settings);
     const gaps = createGaps();
-    enterStock(await takeStock(queue), account, gaps);
-    device = new OpenDevice(settings, queue, account, gaps);
+    const stock = await takeStock(queue);
+    enterStock(stock, account, gaps);
+    device = new OpenDevice(settings, queue, account, gaps, stock.retry);
     return device;
   } catch (error) {
     await queue.close();
@@ -78,7 +79,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   readonly #loop: Promise<void>;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: DeviceSettings, queue: Queue, account: Account, gaps: Gaps) {
+  constructor(settings: DeviceSettings, queue: Queue, account: Account, gaps: Gaps, retry: boolean) {
     super();
     this.#progress.setMaxListeners(0);
     this.id = settings.id;
@@ -98,7 +99,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       credential: settings.credential,
       transport: this.#transport,
       clock: this.#clock,
-      queueState: () => this.#queueState(),
+      queueState: () => account.queueState(),
       onSent: (bodyBytes) => this.#session.sent(bodyBytes),
     });
     const delivery = createDelivery({
@@ -120,10 +121,18 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       takeStock: async () => {
         const stock = await takeStock(queue);
         return () => {
+          if (stock.retry) this.#retries.resume();
           for (const { declared } of enterStock(stock, account, gaps)) this.#gapOpened(declared);
         };
       },
     });
+    this.#retries = createRetries({
+      ...settings,
+      ...{ queue, delivery, account, standing, signal, onFault },
+      onSettled: (refused, stream) => this.#sync.quarantined(refused, stream),
+      onIdle: () => this.#progress.emit('made'),
+    });
+    if (retry) this.#retries.resume();
     this.#sync = createSync({
       ...settings,
       queue,
@@ -132,6 +141,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       account,
       census: this.#census,
       gaps,
+      retries: this.#retries,
       signal,
       onQuarantine: (entries) => this.#tell('quarantined', [...quarantinedEvents(...entries)]),
       onRelease: () => this.#progress.emit('made'),
@@ -146,14 +156,6 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
       cutter,
       sync: this.#sync,
       onGap: (gap) => this.#gapOpened(gap.declared),
-    });
-    this.#retries = createRetries({
-      queue,
-      standing,
-      onRequeued: ({ appended, table }) => {
-        this.#account.move('quarantined', 'queued', tallyOf(table));
-        this.#joined(appended);
-      },
     });
     this.#recorder = createRecorder({
       pendingEventsMax: settings.pendingEventsMax,
@@ -214,7 +216,11 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   }
 
   retryQuarantine(): Promise<number> {
-    return this.#retries.run();
+    return this.#sync.standing(async () => {
+      const events = await askForRetry(this.#queue);
+      this.#retries.resume();
+      return events;
+    });
   }
 
   close(): Promise<void> {
@@ -268,14 +274,6 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   /** Counts in the background what is queued: the balance rests on the disk, not on a counter. */
   #count(next?: number): void {
     this.#counting = this.#census.run(next);
-  }
-
-  #queueState(): QueueState {
-    const delivered = this.#account.events('delivered');
-    const quarantined = this.#account.events('quarantined');
-    const gaps = this.#account.events('gaps');
-    const queued = this.#account.events('queued');
-    return { recorded: delivered + queued + quarantined + gaps, queued, quarantined, gaps };
   }
 
   #acknowledged(inserted: number, duplicates: number): void {

@@ -22,6 +22,9 @@ import type { Link } from './link.ts';
 import type { Outcome } from './outcome.ts';
 import { quarantineEntry } from './quarantine.ts';
 
+/** Where a parcel comes from: under which stream each of its events is sent, and how some get another one. */
+export type Source = Pick<Queue, 'streamAt' | 'restream'>;
+
 /** What became of a parcel. */
 export interface Delivered {
   readonly quarantine: readonly QuarantineEntry[];
@@ -31,7 +34,7 @@ export interface DeliveryOptions {
   readonly exchange: Exchange;
   readonly link: Link;
   readonly clock: GatewayClock;
-  readonly queue: Pick<Queue, 'next' | 'streamAt' | 'restream'>;
+  readonly queue: Pick<Queue, 'next'>;
   readonly deviceClock: () => number;
   readonly batchEventsMax: number;
   readonly signal: AbortSignal;
@@ -42,7 +45,7 @@ export interface DeliveryOptions {
 
 export interface Delivery {
   /** Rejects only when the signal aborts, or when the disk refuses what a collision asks of it. */
-  deliver(parcel: Parcel): Promise<Delivered>;
+  deliver(parcel: Parcel, source: Source): Promise<Delivered>;
   /** Declares gaps of a stream with a batch that holds no events; false where the gateway refuses them. */
   declare(stream: Uint8Array, gaps: readonly DeclaredGap[]): Promise<boolean>;
 }
@@ -94,15 +97,16 @@ class EndlessDelivery implements Delivery {
     this.#eventsMax = options.batchEventsMax;
   }
 
-  async deliver(parcel: Parcel): Promise<Delivered> {
-    const { queue, deviceClock, onAcknowledged } = this.#options;
+  async deliver(parcel: Parcel, source: Source): Promise<Delivered> {
+    const { deviceClock, onAcknowledged } = this.#options;
     const { first, table } = parcel;
     const { count } = table;
-    const { stream, last } = queue.streamAt(first);
+    const { stream, last } = source.streamAt(first);
     const ofStream = last - first + 1;
-    if (ofStream < count) return this.#inTwo(parcel, ofStream);
+    if (ofStream < count) return this.#inTwo(parcel, source, ofStream);
     // Near the middle: to cut off one batch after the other would pack a large block's end again and again.
-    if (count > this.#eventsMax) return this.#inTwo(parcel, this.#eventsMax * Math.ceil(count / this.#eventsMax / 2));
+    const half = this.#eventsMax * Math.ceil(count / this.#eventsMax / 2);
+    if (count > this.#eventsMax) return this.#inTwo(parcel, source, half);
     const verdict = await this.#untilVerdict({ stream, first, count, gaps: [], columns: parcel.columns });
     switch (verdict.kind) {
       case 'delivered':
@@ -111,13 +115,13 @@ class EndlessDelivery implements Delivery {
         return { quarantine: [] };
       case 'split':
         this.#shrink(count, verdict.problem?.eventsMax);
-        return this.deliver(parcel);
+        return this.deliver(parcel, source);
       case 'refused':
-        if (count > 1) return this.#inTwo(parcel, Math.ceil(count / 2));
+        if (count > 1) return this.#inTwo(parcel, source, Math.ceil(count / 2));
         return { quarantine: [quarantineEntry(parcel, stream, verdict.problem, deviceClock())] };
       case 'collision':
-        this.#made.add(hexOf(await queue.restream(within(verdict.ranges, first, first + count - 1))));
-        return this.deliver(parcel);
+        this.#made.add(hexOf(await source.restream(within(verdict.ranges, first, first + count - 1))));
+        return this.deliver(parcel, source);
     }
   }
 
@@ -127,9 +131,9 @@ class EndlessDelivery implements Delivery {
     return verdict.kind === 'delivered';
   }
 
-  async #inTwo(parcel: Parcel, at: number): Promise<Delivered> {
-    const left = await this.deliver(part(parcel, 0, at));
-    const right = await this.deliver(part(parcel, at, parcel.table.count));
+  async #inTwo(parcel: Parcel, source: Source, at: number): Promise<Delivered> {
+    const left = await this.deliver(part(parcel, 0, at), source);
+    const right = await this.deliver(part(parcel, at, parcel.table.count), source);
     return { quarantine: [...left.quarantine, ...right.quarantine] };
   }
 

@@ -59,7 +59,10 @@ export interface Device extends EventEmitter<DeviceEvents> {
   /** Ends the current wait after a failure: the program knows that the network is back. */
   probe(): void;
   quarantine(): AsyncIterable<QuarantinedEvent>;
-  /** Queues refused events again, under new ids; resolves with how many. */
+  /**
+   * Has everything in quarantine sent again, each under its own id; resolves with how many events had not been asked for
+   * before, once that is on disk. They stay in quarantine until the gateway has acknowledged them.
+   */
   retryQuarantine(): Promise<number>;
   /** Stops sending at once, commits what is pending, closes the queue. What is queued stays there. */
   close(): Promise<void>;

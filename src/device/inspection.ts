@@ -25,11 +25,11 @@ export async function printStatus({ data, json: asJson }: { data: string; json: 
 
 export async function listQuarantine({ data, json: asJson }: { data: string; json: boolean }): Promise<void> {
   if (asJson) return exportQuarantine({ data });
-  const table = new Table({ head: ['sequence', 'time', 'sensor', 'code', 'detail'], style: PLAIN });
+  const table = new Table({ head: ['sequence', 'time', 'sensor', 'code', 'detail', 'retry'], style: PLAIN });
   await eachQuarantined(data, async (lines) => {
     for await (const line of lines) {
-      const { sequence, event, code, detail } = JSON.parse(line) as QuarantinedEvent;
-      table.push([sequence, new Date(event.ts).toISOString(), event.sensor, code, detail]);
+      const { sequence, event, code, detail, retry } = JSON.parse(line) as QuarantinedEvent;
+      table.push([sequence, new Date(event.ts).toISOString(), event.sensor, code, detail, retry ? 'asked for' : '']);
     }
   });
   process.stdout.write(table.length === 0 ? 'nothing is in quarantine\n' : `${table.toString()}\n`);
@@ -47,7 +47,7 @@ export async function retryQuarantine({ data }: { data: string }): Promise<void>
   const events = answer
     ? ((await json(answer)) as { events: number }).events
     : await offline(data, (queue) => queue.retryQuarantine());
-  process.stdout.write(`${events} events queued again\n`);
+  process.stdout.write(`${events} events will be sent again\n`);
 }
 
 /** Gives the events as NDJSON lines. */

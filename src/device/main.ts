@@ -38,7 +38,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   add(program, 'status', 'where the events are: delivered, queued, quarantined, gaps', showSettings, printStatus);
   const quarantine = program.command('quarantine').description('events that the gateway has refused for good');
   add(quarantine, 'list', 'what is there, and why', showSettings, listQuarantine);
-  add(quarantine, 'retry', 'queue all of it again', dataSettings, retryQuarantine);
+  add(quarantine, 'retry', 'have all of it sent again', dataSettings, retryQuarantine);
   add(quarantine, 'export', 'all of it as NDJSON; it stays in quarantine', exportSettings, exportQuarantine);
   await runCommand(program, { argv });
 }

@@ -9,7 +9,8 @@ import { openQueue } from '../store/index.ts';
 import { type AccountReport, createAccount } from './account.ts';
 import { readTables } from './block.ts';
 import { createGaps } from './gaps.ts';
-import { type QuarantinedEvent, quarantinedEvents, requeue, tableOf } from './quarantine.ts';
+import { type QuarantinedEvent, quarantinedEvents, tableOf } from './quarantine.ts';
+import { askForRetry } from './retries.ts';
 import { tallyOf } from './tally.ts';
 
 export interface OfflineStatus extends AccountReport {
@@ -22,7 +23,7 @@ export interface OfflineStatus extends AccountReport {
 export interface OfflineQueue {
   status(): Promise<OfflineStatus>;
   quarantine(): AsyncIterable<QuarantinedEvent>;
-  /** Queues refused events again, under new ids; resolves with how many. */
+  /** Has the next run send what is in quarantine again; resolves with how many events had not been asked for before. */
   retryQuarantine(): Promise<number>;
   close(): Promise<void>;
 }
@@ -44,11 +45,7 @@ export async function openOffline(data: string): Promise<OfflineQueue> {
     async *quarantine() {
       for await (const entry of queue.quarantine()) yield* quarantinedEvents(entry);
     },
-    async retryQuarantine() {
-      let events = 0;
-      for await (const { table } of requeue(queue)) events += table.count;
-      return events;
-    },
+    retryQuarantine: () => askForRetry(queue),
     close: () => queue.close(),
   };
 }

@@ -7,22 +7,32 @@
 import type { Gap, Queue } from '../store/index.ts';
 import type { Account } from './account.ts';
 import type { Gaps, OpenGap } from './gaps.ts';
-import { tableOf } from './quarantine.ts';
+import { isRetried, tableOf } from './quarantine.ts';
 import { NOTHING, plus, type Tally, tallyOf } from './tally.ts';
 
 export interface Stock {
   readonly quarantined: Tally;
+  /** Something in quarantine is to be sent again. */
+  readonly retry: boolean;
   readonly gaps: readonly Gap[];
 }
 
 export async function takeStock(queue: Pick<Queue, 'quarantine' | 'gaps'>): Promise<Stock> {
   let quarantined = NOTHING;
-  for await (const entry of queue.quarantine()) quarantined = plus(quarantined, tallyOf(tableOf(entry)));
-  return { quarantined, gaps: await queue.gaps() };
+  let retry = false;
+  for await (const entry of queue.quarantine()) {
+    quarantined = plus(quarantined, tallyOf(tableOf(entry)));
+    retry ||= isRetried(entry);
+  }
+  return { quarantined, retry, gaps: await queue.gaps() };
 }
 
 /** Has the account begin anew with it; gives the gaps that are news. */
-export function enterStock({ quarantined, gaps }: Stock, account: Account, open: Gaps): readonly OpenGap[] {
+export function enterStock(
+  { quarantined, gaps }: Omit<Stock, 'retry'>,
+  account: Account,
+  open: Gaps,
+): readonly OpenGap[] {
   account.restock();
   account.add('quarantined', quarantined);
   const news = gaps.filter(({ first }) => !open.has(first));

@@ -12,8 +12,9 @@ import type { Cut, Cutter } from './cutter.ts';
 import type { Delivery } from './delivery.ts';
 import type { Gaps } from './gaps.ts';
 import { type PersistOptions, persist } from './persistence.ts';
-import { tableOf } from './quarantine.ts';
-import { NOTHING, plus, tallyOf } from './tally.ts';
+import { tallyOfEntries } from './quarantine.ts';
+import type { Retries } from './retries.ts';
+import { NOTHING, plus } from './tally.ts';
 
 export interface SyncOptions extends PersistOptions {
   readonly queue: Queue;
@@ -23,6 +24,7 @@ export interface SyncOptions extends PersistOptions {
   /** Set before the loop runs. */
   readonly census: Pick<Census, 'leaving'>;
   readonly gaps: Gaps;
+  readonly retries: Retries;
   readonly inFlightMax: number;
   readonly batchEventsMax: number;
   readonly lingerMs: number;
@@ -35,10 +37,12 @@ export interface Sync {
   /** Sequence that the next batch begins with: what lies before it may be at the gateway. */
   readonly cursor: number;
   readonly inFlight: number;
-  /** False while the gateway does not know of a gap, or of what is in quarantine. */
+  /** False while something in quarantine is to be sent again, or the gateway does not know of a gap or of what is there. */
   readonly reported: boolean;
   /** Something was committed. */
   wake(): void;
+  /** What is in quarantine has changed on disk: these have come in. The gateway is told, under `stream`. */
+  quarantined(entries: readonly QuarantineEntry[], stream: Uint8Array): void;
   /** Sends without lingering until the returned function is called. */
   hurry(): () => void;
   /** Runs until the signal aborts. */
@@ -81,11 +85,12 @@ class SyncLoop implements Sync {
   }
 
   get inFlight(): number {
-    return this.#flying.size;
+    return this.#flying.size + this.#options.retries.inFlight;
   }
 
   get reported(): boolean {
-    return this.#options.gaps.idle && this.#untold === undefined && !this.#telling;
+    const { gaps, retries } = this.#options;
+    return gaps.idle && !retries.due && retries.inFlight === 0 && this.#untold === undefined && !this.#telling;
   }
 
   wake(): void {
@@ -97,6 +102,12 @@ class SyncLoop implements Sync {
   #wakeUp(): void {
     this.#awake = true;
     this.#endNap();
+  }
+
+  quarantined(entries: readonly QuarantineEntry[], stream: Uint8Array): void {
+    this.#untold = stream;
+    if (entries.length > 0) this.#options.onQuarantine(entries);
+    this.#wakeUp();
   }
 
   hurry(): () => void {
@@ -143,13 +154,14 @@ class SyncLoop implements Sync {
 
   /** Does one thing; false where there is nothing to do yet. */
   async #step(): Promise<boolean> {
-    const { queue, cutter, gaps } = this.#options;
+    const { queue, cutter, gaps, retries } = this.#options;
     if (gaps.due) {
       void this.#declare();
       return true;
     }
+    if (retries.due && this.#hasRoomToRetry() && (await retries.send())) return true;
     const { next } = queue;
-    if (this.#untold !== undefined && !this.#telling && this.cursor >= next && this.#flying.size === 0) {
+    if (this.#untold !== undefined && !this.#telling && this.cursor >= next && this.inFlight === 0) {
       void this.#tell(this.#untold);
       return true;
     }
@@ -177,10 +189,16 @@ class SyncLoop implements Sync {
     return this.#flying.size < inFlightMax && this.#unreleased <= inFlightMax;
   }
 
+  /** While there are events that have not been sent at all, one lot at a time, besides the window. */
+  #hasRoomToRetry(): boolean {
+    const { queue, retries, inFlightMax } = this.#options;
+    return retries.inFlight === 0 || (this.cursor >= queue.next && this.inFlight < inFlightMax);
+  }
+
   async #fly(cut: Cut): Promise<void> {
-    const { delivery, signal } = this.#options;
+    const { delivery, queue, signal } = this.#options;
     // What was acknowledged of the parcel before is acknowledged again as a duplicate.
-    const delivered = await persist(this.#options, () => delivery.deliver(cut));
+    const delivered = await persist(this.#options, () => delivery.deliver(cut, queue));
     if (!delivered || signal.aborted) return;
     this.#settled.push({ cut, quarantine: delivered.quarantine });
     // Off the window before the release, so that the next batches fly meanwhile.
@@ -232,23 +250,19 @@ class SyncLoop implements Sync {
   }
 
   async #release(settled: readonly Settled[]): Promise<void> {
-    const { queue, account, census, signal, onQuarantine, onRelease } = this.#options;
+    const { queue, account, census, signal, onRelease } = this.#options;
     const quarantine = settled.flatMap((part) => part.quarantine);
-    const refused = quarantine.reduce((sum, entry) => plus(sum, tallyOf(tableOf(entry))), NOTHING);
     for (const { cut } of settled) {
       account.remove('queued', census.leaving(cut));
       account.add('delivered', cut.tally);
     }
-    account.move('delivered', 'quarantined', refused);
+    account.move('delivered', 'quarantined', tallyOfEntries(quarantine));
     const blocks = settled.flatMap((part) => part.cut.blocks);
     // Until it succeeds the blocks stay, and after a restart they would be sent and acknowledged again: no loss.
     await persist(this.#options, () => queue.release({ blocks, totals: account.settled(), quarantine }));
     if (signal.aborted) return;
     this.#unreleased -= settled.length;
-    if (quarantine.length > 0) {
-      this.#untold = quarantine.at(-1)?.stream;
-      onQuarantine(quarantine);
-    }
+    if (quarantine.length > 0) this.quarantined(quarantine, quarantine.at(-1)!.stream);
     onRelease();
     this.#wakeUp();
   }

@@ -61,8 +61,6 @@ export interface Mark {
 export interface AppendExtras {
   /** Each replaces the one of its name. */
   readonly marks?: readonly Mark[];
-  /** First sequences of quarantine entries whose events are tried again: they are among the blocks. */
-  readonly removeQuarantine?: readonly number[];
 }
 
 /** A sequence range under one stream. */
@@ -75,7 +73,7 @@ export interface Release {
   readonly blocks?: readonly BlockName[];
   /** Replaces what `totals` gives. */
   readonly totals?: Uint8Array;
-  /** Events that go from the blocks to quarantine. */
+  /** Events that go from the blocks to quarantine; each entry replaces the one of its first sequence. */
   readonly quarantine?: readonly QuarantineEntry[];
   /** First sequences of entries to remove from quarantine. */
   readonly removeQuarantine?: readonly number[];

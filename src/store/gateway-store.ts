@@ -128,8 +128,8 @@ export interface GatewayStore<Page> {
    * made. The view is good only until `decide` returns; null stores nothing.
    *
    * Resolves once the admission *and everything that `decide` saw* is fsynced. Calls made meanwhile share a commit.
-   * Where `decide` throws, or the admission breaks the rules of `Admission`, this call alone rejects with that error
-   * and nothing is stored. Where the commit fails, every call in it and behind it rejects with the commit's error,
+   * Where `decide` throws, or the admission breaks the rules of `Admission`, this call alone rejects with that error,
+   * also once everything that `decide` saw is fsynced, and nothing is stored. Where the commit fails, every call in it and behind it rejects with the commit's error,
    * and each may or may not be stored: the next `decide` sees which.
    */
   ingest(key: StreamKey, decide: (ledger: LedgerView) => Admission<Page> | null): Promise<void>;

@@ -110,7 +110,8 @@ class GroupedIntake<Page> implements Intake<Page> {
           // Also where nothing is stored: what was seen may not be committed yet.
           resolve(this.#commits.committed(live.changedIn));
         } catch (error) {
-          reject(error);
+          // Nor may anyone be told of what was seen before it is committed.
+          this.#commits.committed(live.changedIn).then(() => reject(error), reject);
         }
       };
       this.#ledgers.give(key, { take, fail: reject });

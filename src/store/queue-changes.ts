@@ -28,7 +28,7 @@ type Leaving = Pick<Block, 'first' | 'last' | 'storedBytes'>;
 export function appended(
   state: QueueState,
   blocks: readonly NewBlock[],
-  { marks = [], removeQuarantine = [] }: AppendExtras,
+  { marks = [] }: AppendExtras,
   freshStream: () => Uint8Array,
 ): Change {
   const { position, streams, begun } = state;
@@ -47,11 +47,7 @@ export function appended(
       streams: begun ? streams : beginRun(streams, position.next, freshStream()),
       begun: true,
     },
-    operations: [
-      ...puts,
-      ...marks.map(({ name, value }) => putSealed(markKey(name), value)),
-      ...deletions(QUEUE.quarantine, removeQuarantine),
-    ],
+    operations: [...puts, ...marks.map(({ name, value }) => putSealed(markKey(name), value))],
   };
 }
 

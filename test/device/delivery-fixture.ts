@@ -88,7 +88,13 @@ export function testDelivery(
       counts.duplicates += duplicates;
     },
   });
-  return { delivery, queue, stop, counts, links, clock: gatewayClock };
+  return {
+    delivery: {
+      deliver: (parcel: Parcel) => delivery.deliver(parcel, queue),
+      declare: (...args: Parameters<typeof delivery.declare>) => delivery.declare(...args),
+    },
+    ...{ queue, stop, counts, links, clock: gatewayClock },
+  };
 }
 
 export const sizes = (gateway: ModelGateway): number[] => gateway.batches.map(({ count }) => count);

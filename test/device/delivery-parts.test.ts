@@ -124,6 +124,7 @@ test('a batch that is refused is bisected to exactly the guilty events, and the 
         code: 'sensor-limit',
         detail: 'as the test wants it',
         refusedAt: 77,
+        retry: false,
       })),
     );
     const found = bySequence(gateway);

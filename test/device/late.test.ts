@@ -88,19 +88,36 @@ test('a damaged block that was set aside by a write that failed is declared, and
   );
 });
 
-test('events that a retry which failed has queued again are counted once', async (t) => {
+test('what a failed request to send refused events again has left on disk is done', async (t) => {
   const gateway = createModelGateway();
   gateway.judge = refusing(({ fields }) => fields['volume'] === 2);
   const { device, disk } = await unluckyDevice(t, gateway);
   for (const volume of [1, 2, 3]) await device.record({ volume }, { at: volume });
   await device.drain();
   assert.deepEqual(parts(device), [3, 2, 0, 1, 0]);
-  disk.strikes = puts(QUEUE.block);
+  disk.strikes = puts(QUEUE.quarantine);
   await assert.rejects(device.retryQuarantine(), { code: 'io' });
   gateway.judge = () => undefined;
   // Whatever is asked next has the database opened again.
   await device.mark('any');
+  await until(() => device.status().delivered.events === 3);
   await device.drain();
   await until(() => !device.status().counting);
   assert.deepEqual(parts(device), [3, 3, 0, 0, 0]);
+});
+
+test('refused events whose release failed, and is on disk, are accounted for once', async (t) => {
+  const gateway = createModelGateway();
+  gateway.judge = refusing(({ fields }) => fields['volume'] === 2);
+  const { device, disk } = await unluckyDevice(t, gateway);
+  for (const volume of [1, 2, 3]) await device.record({ volume }, { at: volume });
+  await device.drain();
+  gateway.judge = () => undefined;
+  disk.strikes = (operations) => operations.some(({ type, key }) => type === 'del' && key[0] === QUEUE.quarantine);
+  assert.equal(await device.retryQuarantine(), 1);
+  await device.drain();
+  await until(() => !device.status().counting);
+  assert.equal(disk.struck, 1);
+  assert.deepEqual(parts(device), [3, 3, 0, 0, 0]);
+  assert.equal(gateway.events.size, 3);
 });

@@ -37,7 +37,7 @@ test('a running device: rows of a silent pipe at once, status, quarantine, and S
   assert.equal(JSON.parse(listed.stdout).event.sensor, 'bad');
   gateway.judge = () => undefined;
   const retried = await runToEnd(t, ['quarantine', 'retry', '--data', data]);
-  assert.equal(retried.stdout, '1 events queued again\n');
+  assert.equal(retried.stdout, '1 events will be sent again\n');
   await until(() => gateway.events.size === 2);
   gateway.before = () => new Error('gone');
   running.stdin.write('{"ts":3,"volume":4}\n');

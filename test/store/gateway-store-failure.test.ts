@@ -136,6 +136,24 @@ test('what gathers behind a failing commit fails with it, and nothing of either 
   assert.equal(await assertBalanced(store, 'a'), 30);
 });
 
+test('a refusal that rests on a commit which fails is not spoken', async (t) => {
+  let isBroken = false;
+  const { store } = await open(
+    t,
+    breaking(() => isBroken),
+  );
+  await send(store, key, { first: 1, last: 10 });
+  const refuse = () =>
+    store.ingest(key, (ledger) => {
+      assert.deepEqual(ledger.missing(11, 20), [], 'it sees what is not committed yet');
+      throw Object.assign(new Error('counted already'), { code: 'collision' });
+    });
+  isBroken = true;
+  assert.deepEqual(await codesOf([send(store, key, { first: 11, last: 20 }), refuse()]), ['bug', 'bug']);
+  isBroken = false;
+  assert.deepEqual(await codesOf([send(store, key, { first: 11, last: 20 }), refuse()]), ['stored', 'collision']);
+});
+
 test('a commit holds nothing of what was decided after it began', async (t) => {
   let store!: GatewayStore<Counter>;
   let commits = 0;
