@@ -1,8 +1,8 @@
 /**
  * Clock: the device's idea of the gateway's time (proto-spec/signing.md, "Clocks").
  *
- * Owns the offset that signed answers correct. Promises that two timestamps it gives between two corrections are never
- * equal, so that no two requests carry the same signature. Never touches the system clock or the times of events.
+ * Owns the offset that signed answers correct. Promises that two timestamps it gives are never equal but where a correction
+ * in between has gone back far, so that no two requests carry the same signature. Never touches the system clock or the times of events.
  */
 export interface GatewayClock {
   /** Milliseconds to add to the device's clock. 0 until the gateway has said otherwise. */
@@ -12,6 +12,9 @@ export interface GatewayClock {
   /** Takes the gateway's clock from a signed answer. */
   correct(gatewayClock: number): void;
 }
+
+/** No gateway's window is so narrow that being ahead by this would matter. */
+const AHEAD_MS = 100;
 
 export function createGatewayClock(clock: () => number): GatewayClock {
   let offsetMs = 0;
@@ -28,8 +31,8 @@ export function createGatewayClock(clock: () => number): GatewayClock {
     },
     correct(gatewayClock) {
       offsetMs = Math.round(gatewayClock - clock());
-      // Stepping on from there would be refused again, until the gateway's clock has come as far.
-      latest = Number.NEGATIVE_INFINITY;
+      // Stepping on from far ahead would be refused again, until the gateway's clock has come as far.
+      if (latest - gatewayClock > AHEAD_MS) latest = Number.NEGATIVE_INFINITY;
     },
   };
 }

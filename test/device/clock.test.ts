@@ -38,3 +38,14 @@ test('a correction is believed however little it is: a gateway’s window may be
     assert.equal(clock.timestamp(), 1_700_000_000_001 - backMs);
   }
 });
+
+test('a correction by little, or by nothing, gives no timestamp again', () => {
+  const clock = createGatewayClock(() => 7);
+  clock.correct(5_000);
+  const given = [clock.timestamp(), clock.timestamp()];
+  for (const gatewayClock of [5_000, 5_002, 5_001, 4_990]) {
+    clock.correct(gatewayClock);
+    given.push(clock.timestamp(), clock.timestamp());
+  }
+  assert.equal(new Set(given).size, given.length, given.join());
+});
