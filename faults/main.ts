@@ -11,6 +11,7 @@ import type { Campaign } from './campaign.ts';
 import { MUTANTS } from './mutants.ts';
 import { type FaultsOptions, readOptions } from './options.ts';
 import { createProgress } from './progress.ts';
+import { publishCampaigns, publishMutants } from './reliability.ts';
 import { mutantTable, tableOf, totalLine } from './report.ts';
 import { type CampaignReport, holds, loadCampaign, runCampaigns } from './run.ts';
 import { type MutantReport, tryMutant } from './trial.ts';
@@ -48,6 +49,7 @@ async function attack(options: FaultsOptions, signal: AbortSignal): Promise<bool
   progress.close();
   console.log(`${tableOf(reports)}\n\n${totalLine(reports)}, seed ${seed}`);
   await write(options, { campaigns: reports });
+  if (options.publish) await publishCampaigns(reports);
   return holds(reports);
 }
 
@@ -69,6 +71,7 @@ async function tryMutants(options: FaultsOptions, signal: AbortSignal): Promise<
   const caught = reports.filter((report) => report.caught !== undefined).length;
   console.log(`${caught} of ${chosen.length} deliberate bugs caught`);
   await write(options, { mutants: reports });
+  if (options.publish) await publishMutants(reports);
   return caught === chosen.length;
 }
 

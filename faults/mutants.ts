@@ -17,10 +17,18 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'release before the acknowledgement',
     file: 'src/device/sync.ts',
-    find: 'const delivered = await persist(this.#options, () => delivery.deliver(cut));',
+    find: 'const delivered = await persist(this.#options, () => delivery.deliver(cut, queue));',
     replace: `const delivered = { quarantine: [] };
-    void persist(this.#options, () => delivery.deliver(cut));
+    void persist(this.#options, () => delivery.deliver(cut, queue));
     await new Promise((resolve) => setImmediate(resolve));`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'let refused events go when they are sent again',
+    file: 'src/device/retries.ts',
+    find: 'const delivered = await persist(this.#options, () => delivery.deliver(lot, lot));',
+    replace: `const delivered = { quarantine: [] };
+    void persist(this.#options, () => delivery.deliver(lot, lot));`,
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {
@@ -178,5 +186,29 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'offsetMs = Math.round(gatewayClock - clock());',
     replace: 'void gatewayClock;',
     caughtBy: [{ campaign: 'clock', size: 6 }],
+  },
+  {
+    name: 'order reports by the clock alone',
+    file: 'src/gateway/device-page.ts',
+    find: 'arriving.sentAt <= known.sentAt && !isFurther(arriving.queue, known.queue)',
+    replace: 'arriving.sentAt <= known.sentAt',
+    caughtBy: [
+      { campaign: 'clock', size: 6 },
+      { campaign: 'simulation', size: 300 },
+    ],
+  },
+  {
+    name: 'look at the first signature only',
+    file: 'src/codec/signature.ts',
+    find: 'return offered.find((signature) => equals(expected, signature));',
+    replace: 'return offered.slice(0, 1).find((signature) => equals(expected, signature));',
+    caughtBy: [{ campaign: 'hostile', size: 20_000 }],
+  },
+  {
+    name: 'decode a batch in one go, however large',
+    file: 'src/gateway/turns.ts',
+    find: 'const PIECE = 131_072;',
+    replace: 'const PIECE = 1e12;',
+    caughtBy: [{ campaign: 'hostile', size: 20_000 }],
   },
 ];

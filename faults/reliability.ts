@@ -13,17 +13,20 @@ import type { MutantReport } from './trial.ts';
 
 const PAGE = new URL('../RELIABILITY.md', import.meta.url);
 
-export async function writeCampaigns(reports: readonly CampaignReport[]): Promise<void> {
-  await replaceParts(reports.map((report) => [report.name, campaignPart(report)]));
+export async function publishCampaigns(reports: readonly CampaignReport[], page = PAGE): Promise<void> {
+  await replaceParts(
+    page,
+    reports.map((report) => [report.name, campaignPart(report)]),
+  );
 }
 
-export async function writeMutants(reports: readonly MutantReport[]): Promise<void> {
+export async function publishMutants(reports: readonly MutantReport[], page = PAGE): Promise<void> {
   const rows = reports.map(({ mutant, caught }) => [
     ...[mutant.name, `\`${mutant.file}\``, caught?.campaign ?? '**not caught**'],
     (caught?.what ?? '').replace(/[|<>]/g, ' ').slice(0, 160),
   ]);
   const part = [...tableLines(['deliberate bug', 'in', 'caught by', 'as'], rows), '', `${whereAndWhen()}`];
-  await replaceParts([['mutants', part.join('\n')]]);
+  await replaceParts(page, [['mutants', part.join('\n')]]);
 }
 
 function campaignPart({ title, unit, seed, size, seconds, result, skipped, broken }: CampaignReport): string {
@@ -48,14 +51,14 @@ function tableLines(columns: readonly string[], rows: readonly (readonly string[
 }
 
 /** Each part stands between `<!-- name -->` and `<!-- end name -->`. */
-async function replaceParts(parts: readonly (readonly [name: string, text: string])[]): Promise<void> {
-  let page = await readFile(PAGE, 'utf8');
+async function replaceParts(url: URL, parts: readonly (readonly [name: string, text: string])[]): Promise<void> {
+  let page = await readFile(url, 'utf8');
   for (const [name, text] of parts) {
     const between = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- end ${name} -->)`);
     if (!between.test(page)) throw new Error(`RELIABILITY.md has no marks for ${name}`);
     page = page.replace(between, (_, begin: string, end: string) => `${begin}${text}\n${end}`);
   }
-  await writeFile(PAGE, page);
+  await writeFile(url, page);
 }
 
 function whereAndWhen(): string {
