@@ -8,10 +8,11 @@
 import { decodeColumns, eventsOf } from '../../src/codec/index.ts';
 import { numberOfKey, QUEUE } from '../../src/store/keys.ts';
 import { decodeBlock } from '../../src/store/queue-blocks.ts';
-import { decodePosition, type Position } from '../../src/store/queue-position.ts';
+import { decodePosition } from '../../src/store/queue-position.ts';
 import { decodeGap, decodeQuarantine, POSITION_KEY } from '../../src/store/queue-records.ts';
 import type { Operation } from '../../src/store/rocks.ts';
 import { contentOf, difference, type Fact, serialOf, sumsOf, unitsOf } from './facts.ts';
+import { type GivenUp, Holdings } from './holdings.ts';
 
 export interface CustodyOptions {
   readonly name: string;
@@ -24,35 +25,9 @@ export interface CustodyOptions {
   breach(what: string): void;
 }
 
-/** Events that were given up. */
-export interface GivenUp {
-  readonly first: number;
-  readonly last: number;
-  readonly stream: string;
-  readonly reason: 'quota' | 'damage';
-  readonly facts: readonly Fact[];
-}
-
-/** What is on a disk, and what has left it. */
-interface Holdings {
-  path: string | undefined;
-  position: Position | undefined;
-  next: number;
-  readonly blocks: Map<number, readonly Fact[]>;
-  readonly quarantine: Map<number, readonly Fact[]>;
-  /** By first sequence; those that the gateway has acknowledged, too. */
-  readonly gaps: Map<number, GivenUp>;
-  readonly settledGaps: Set<number>;
-  readonly recorded: Set<Fact>;
-  readonly bySequence: Map<number, Fact>;
-  readonly delivered: Set<Fact>;
-  /** Sequences whose blocks are not what they were. */
-  readonly spoiled: Set<number>;
-}
-
 export class Custody {
   readonly #options: CustodyOptions;
-  #holdings: Holdings = emptyHoldings();
+  #holdings = new Holdings();
   /** Sequences, and first sequences of gaps, for which the gateway has signed to this run of the device. */
   readonly #acknowledged = new Set<number>();
   readonly #acknowledgedGaps = new Set<number>();
@@ -77,9 +52,7 @@ export class Custody {
   }
 
   get queuedEvents(): number {
-    let events = 0;
-    for (const { length } of this.#holdings.blocks.values()) events += length;
-    return events;
+    return this.#holdings.queuedEvents;
   }
 
   get queued(): Fact[] {
@@ -92,31 +65,12 @@ export class Custody {
 
   /** Whether it is on this disk, or was given up here. */
   holds(fact: Fact): boolean {
-    const { blocks, quarantine, gaps } = this.#holdings;
-    const within = (facts: readonly Fact[]) => facts.includes(fact);
-    return (
-      [...blocks.values()].some(within) ||
-      [...quarantine.values()].some(within) ||
-      [...gaps.values()].some(({ facts }) => within(facts))
-    );
-  }
-
-  /** The queued event of a sequence. */
-  at(sequence: number): Fact | undefined {
-    for (const [first, facts] of this.#holdings.blocks) {
-      if (sequence >= first && sequence < first + facts.length) return facts[sequence - first];
-    }
-    return undefined;
+    return this.#holdings.has(fact);
   }
 
   /** The event of a sequence, queued or in quarantine. */
   kept(sequence: number): Fact | undefined {
-    const queued = this.at(sequence);
-    if (queued !== undefined) return queued;
-    for (const [first, facts] of this.#holdings.quarantine) {
-      if (sequence >= first && sequence < first + facts.length) return facts[sequence - first];
-    }
-    return undefined;
+    return this.#holdings.queuedAt(sequence) ?? this.#holdings.refusedAt(sequence);
   }
 
   /** Another run of the device begins, which has heard nothing yet. */
@@ -136,18 +90,11 @@ export class Custody {
   }
 
   spoiled(first: number): void {
-    const { blocks, spoiled } = this.#holdings;
-    for (const [i] of (blocks.get(first) ?? []).entries()) spoiled.add(first + i);
+    this.#holdings.spoil(first);
   }
 
   copy(): Holdings {
-    const { path, position, next, blocks, quarantine, gaps, settledGaps, recorded, bySequence, delivered, spoiled } =
-      this.#holdings;
-    return {
-      ...{ path, position, next, blocks: new Map(blocks), quarantine: new Map(quarantine), gaps: new Map(gaps) },
-      ...{ settledGaps: new Set(settledGaps), recorded: new Set(recorded), bySequence: new Map(bySequence) },
-      ...{ delivered: new Set(delivered), spoiled: new Set(spoiled) },
-    };
+    return this.#holdings.copy();
   }
 
   replace(holdings: Holdings): void {
@@ -194,7 +141,7 @@ export class Custody {
       const { first, last, reason } = gap;
       const facts: Fact[] = [];
       for (let sequence = first; sequence <= last; sequence++) {
-        const fact = reason === 'damage' ? this.#damaged(sequence) : this.at(sequence);
+        const fact = reason === 'damage' ? this.#holdings.spoiledAt(sequence) : this.#holdings.queuedAt(sequence);
         if (fact === undefined) return this.#breach(`${sequence} was given up for ${reason}, and need not be`);
         facts.push(fact);
       }
@@ -213,11 +160,6 @@ export class Custody {
     }
   }
 
-  #damaged(sequence: number): Fact | undefined {
-    const { spoiled, bySequence } = this.#holdings;
-    return spoiled.has(sequence) ? bySequence.get(sequence) : undefined;
-  }
-
   #takeQuarantine({ puts, dels }: Change) {
     for (const [key, value] of puts.get(QUEUE.quarantine) ?? []) {
       const entry = decodeQuarantine(key, value);
@@ -228,7 +170,8 @@ export class Custody {
       const before = this.#holdings.quarantine.get(entry.first);
       if (before?.length === facts.length && before.every((fact, i) => fact === facts[i])) continue;
       facts.forEach((fact, i) => {
-        if (this.at(entry.first + i) !== fact) this.#breach(`event ${fact.serial} is in quarantine under another's id`);
+        if (this.#holdings.queuedAt(entry.first + i) !== fact)
+          this.#breach(`event ${fact.serial} is in quarantine under another's id`);
       });
       for (let sequence = entry.first; sequence <= entry.last; sequence++) {
         if (!this.#refused.has(sequence)) this.#breach(`${sequence} is in quarantine, and nobody has refused it`);
@@ -341,13 +284,6 @@ class Change {
       else this.puts.set(family, [...(this.puts.get(family) ?? []), [operation.key, operation.value]]);
     }
   }
-}
-
-function emptyHoldings(): Holdings {
-  return {
-    ...{ path: undefined, position: undefined, next: 1, blocks: new Map(), quarantine: new Map(), gaps: new Map() },
-    ...{ settledGaps: new Set(), recorded: new Set(), bySequence: new Map(), delivered: new Set(), spoiled: new Set() },
-  };
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -5,7 +5,8 @@
  * itself: the disk says so.
  */
 import type { QueueFiles } from '../../src/store/queue-files.ts';
-import { type Disk, never } from './disk.ts';
+import type { Disk } from './disk.ts';
+import { never } from './handle.ts';
 
 /** Writes for which the reserve makes room. */
 const RESERVE_WRITES = 12;

@@ -5,7 +5,8 @@
  * that lived. Never keeps files aside: a disk in memory does not rot.
  */
 import type { GatewayFiles } from '../../src/store/gateway-files.ts';
-import { type Disk, never } from './disk.ts';
+import type { Disk } from './disk.ts';
+import { never } from './handle.ts';
 
 /** @param isAlive whether the process that asks still runs; asked for each process anew */
 export function createGatewayFiles(disk: Pick<Disk, 'isFull'>): (isAlive: () => boolean) => GatewayFiles {

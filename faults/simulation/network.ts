@@ -10,9 +10,9 @@ import type { Transport, TransportAnswer, TransportRequest } from '../../src/dev
 import { type Claim, claimOf, hear } from './claim.ts';
 import { damagedAnswer, damagedRequest } from './damage.ts';
 import type { DeviceMachine } from './device-machine.ts';
-import { never } from './disk.ts';
 import type { Faults } from './faults.ts';
 import { networkError } from './gateway-machine.ts';
+import { never } from './handle.ts';
 import { impostorAnswer, strangerAnswer } from './impostors.ts';
 import { createPatience, type Patience } from './patience.ts';
 import type { Time } from './time.ts';
