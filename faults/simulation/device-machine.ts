@@ -90,8 +90,7 @@ export class DeviceMachine {
   start(): void {
     if (this.#isWanted) return;
     this.#isWanted = true;
-    this.custody.begin();
-    void this.#start();
+    void this.#begin();
   }
 
   crash(): void {
@@ -194,8 +193,16 @@ export class DeviceMachine {
     this.#isInDoubt = false;
   }
 
+  async #begin(): Promise<void> {
+    const stopping = this.#stopping;
+    await stopping;
+    // Another may have begun it meanwhile, behind a crash or another stop.
+    if (!this.#isWanted || stopping !== this.#stopping) return;
+    this.custody.begin();
+    await this.#start();
+  }
+
   async #start(): Promise<void> {
-    await this.#stopping;
     const { random, trace, time, transport } = this.#options;
     const life = this.life;
     const isAlive = (): boolean => life === this.life;

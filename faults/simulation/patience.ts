@@ -3,7 +3,7 @@
  *
  * Owns the bound. A wait after a failure is random up to a cap, so in a time so many times as long as the mean wait a
  * device asks about as many times; promises that a breach is no chance, with six standard deviations to spare. Never
- * counts what a heard gateway has asked for.
+ * counts a wait that a gateway has asked for as too long.
  */
 import type { TransportAnswer } from '../../src/device/index.ts';
 import type { Time } from './time.ts';
@@ -45,8 +45,8 @@ export function createPatience(options: PatienceOptions): Patience {
       if (asked > most) breach(`asks ${asked} times in ${Math.round(time.now - since)} ms without an answer`);
     },
     heard({ status }) {
-      // A device that is not let in waits like one that hears nothing.
-      if (status !== 401 && status !== 403 && status !== 500) begin();
+      // A device that is not let in, or not yet, waits like one that hears nothing.
+      if (![401, 403, 429, 500, 503].includes(status)) begin();
       // A clock that was put right is tried at once.
       else if (status === 401) allowed += 1;
     },

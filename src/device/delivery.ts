@@ -74,9 +74,8 @@ const GROW_AFTER_BATCHES = 64;
 /** Thrown inside p-retry to have it try again; never leaves this file. */
 class Unsettled extends Error {}
 
-/** What was answered to a message last that would have it go on without a wait, if it were believed again. */
+/** Whether a collision of a message would have it go on without a wait, if it were believed. */
 interface Doubts {
-  skew: boolean;
   collision: boolean;
 }
 
@@ -154,7 +153,7 @@ class EndlessDelivery implements Delivery {
   /** Attempts without end; the link decides when each may start, so p-retry itself need not wait. */
   #untilVerdict(message: Message): Promise<Verdict> {
     const { link, signal, onRetry } = this.#options;
-    const doubts: Doubts = { skew: false, collision: this.#made.has(hexOf(message.stream)) };
+    const doubts: Doubts = { collision: this.#made.has(hexOf(message.stream)) };
     return pRetry(
       async () => {
         const outcome = await link.pass(() => this.#judged(message, doubts), signal);
@@ -172,15 +171,9 @@ class EndlessDelivery implements Delivery {
     const { exchange, clock, signal } = this.#options;
     const encoding = this.#encoding;
     const outcome = await exchange.attempt(message, encoding, signal);
-    const wasCorrected = doubts.skew;
-    doubts.skew = false;
     switch (outcome.kind) {
       case 'skew':
         clock.correct(outcome.clock);
-        // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait. After a
-        // wait it is believed again: a clock that stands still is off by as much as that.
-        if (wasCorrected) return { kind: 'failed', reason: 'clock-skew after correction' };
-        doubts.skew = true;
         return outcome;
       case 'encoding': {
         const { problem } = outcome;

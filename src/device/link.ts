@@ -1,9 +1,10 @@
 /**
  * Link: whether the gateway can be reached, and when to try next.
  *
- * Owns the circuit that all batches under way share: after a failure one attempt at a time probes, after a wait that is
- * random up to twice the last bound (full jitter). Promises that an outage is never hammered and never given up on, and
- * that only a signed answer ends it. Never looks into a batch.
+ * Owns the circuit that all batches under way share: after a failure, or where the gateway is busy, one attempt at a time
+ * probes, after a wait that is random up to twice the last bound (full jitter). Promises that an outage is never hammered and
+ * never given up on, that only a signed answer ends it, and that no wait is shorter than the gateway asks for. Never looks
+ * into a batch.
  */
 import type { Outcome } from './outcome.ts';
 import { pause, type Timer } from './timer.ts';
@@ -46,7 +47,11 @@ class Circuit implements Link {
   readonly #options: LinkOptions;
   readonly #waiting = new Set<() => void>();
   #status: LinkStatus;
+  /** In a row, with the times that the gateway said it was busy. */
   #failures = 0;
+  #isBusy = false;
+  /** The clock has been put right, and nothing was waited for since. */
+  #isCorrected = false;
   #notBefore = 0;
   #lastChangeAt = 0;
   #probing = false;
@@ -90,7 +95,7 @@ class Circuit implements Link {
     for (;;) {
       signal.throwIfAborted();
       const waitMs = this.#notBefore - this.#options.timer.now();
-      const probing = this.#status.state !== 'online';
+      const probing = this.#isBusy || this.#status.state !== 'online';
       if (waitMs <= 0 && !(probing && this.#probing)) {
         if (probing) this.#probing = true;
         return probing;
@@ -130,12 +135,36 @@ class Circuit implements Link {
       else this.#hold('offline', outcome.reason, Math.max(this.#jitter(retryMaxMs), outcome.waitMs ?? 0));
       return true;
     }
-    // Gateways that do not agree on the time put it right again and again; the waits in between still grow.
-    if (outcome.kind !== 'skew') this.#failures = 0;
-    if (outcome.kind === 'wait') this.#enter('online', outcome.reason, outcome.waitMs);
+    if (outcome.kind === 'wait') {
+      this.#beBusy(outcome, isNews);
+      return true;
+    }
+    if (outcome.kind === 'skew') {
+      // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait, which grows.
+      // Behind a wait it is believed again: a clock that stands still is off by as much as that.
+      if (isNews && this.#isCorrected) {
+        this.#hold('offline', 'clock-skew after correction', this.#jitter(retryMaxMs));
+        return true;
+      }
+      this.#isCorrected = true;
+    } else {
+      this.#failures = 0;
+      this.#isBusy = false;
+      this.#isCorrected = false;
+    }
     // An older success does not end a wait that the gateway has asked for since.
-    else if (isNews || this.#status.state !== 'online') this.#enter('online', null, 0);
+    if (isNews || this.#status.state !== 'online') this.#enter('online', null, 0);
     return true;
+  }
+
+  /** A gateway that is busy for hours is not sent a window of batches every few seconds: on a metered link they cost. */
+  #beBusy({ reason, waitMs }: Extract<Outcome, { kind: 'wait' }>, isNews: boolean): void {
+    const { timer, retryMaxMs } = this.#options;
+    this.#isBusy = true;
+    // One that was asked before the others knew does not end their wait, nor count once more.
+    const leastMs = isNews ? this.#jitter(retryMaxMs) : this.#notBefore - timer.now();
+    if (isNews) this.#failures++;
+    this.#enter('online', reason, Math.max(waitMs, leastMs));
   }
 
   #hold(state: LinkState, reason: string, waitMs: number): void {
@@ -152,6 +181,7 @@ class Circuit implements Link {
     const now = this.#options.clock();
     const before = this.#status;
     this.#lastChangeAt = this.#options.timer.now();
+    if (waitMs > 0) this.#isCorrected = false;
     this.#notBefore = waitMs > 0 ? this.#lastChangeAt + waitMs : 0;
     const since = before.state === state ? before.since : now;
     this.#status = { state, reason, since, nextAttemptAt: waitMs > 0 ? Math.round(now + waitMs) : null };

@@ -157,6 +157,37 @@ test('a wait that the gateway asks for holds all attempts, and is no failure', a
   assert.equal(attempts.length, 3, 'online: all at once');
 });
 
+test('a gateway that is busy again and again is asked less and less, by one attempt at a time', async () => {
+  const { link, timer, begin, answer, attempts } = testLink();
+  await begin(3);
+  await answer(DELIVERED);
+  const busy: Outcome = { kind: 'wait', waitMs: 60, reason: 'store-unavailable' };
+  const waits: number[] = [];
+  await timer.advance(5);
+  await answer(busy);
+  await timer.advance(5);
+  await answer({ ...busy, waitMs: 30 });
+  for (let i = 0; i < 6; i++) {
+    const waitMs = link.status.nextAttemptAt! - timer.now();
+    waits.push(waitMs);
+    await begin(1);
+    await timer.advance(waitMs - 1);
+    assert.equal(attempts.length, 0, 'no shorter than was asked for');
+    await timer.advance(1);
+    assert.equal(attempts.length, 1);
+    await answer(busy);
+  }
+  assert.deepEqual(waits, [55, 100, 200, 400, 500, 500]);
+  assert.equal(link.status.state, 'online', 'the gateway is there');
+  await begin(5);
+  await timer.advance(500);
+  await answer(DELIVERED);
+  assert.equal(attempts.length, 4, 'all at once again');
+  await timer.advance(5);
+  await answer(busy);
+  assert.equal(link.status.nextAttemptAt! - timer.now(), 60, 'another row');
+});
+
 test('an unsigned Retry-After of 0 does not make the device hammer, a long one is waited for', async () => {
   const { link, timer, begin, answer, attempts } = testLink();
   for (const bound of [100, 200, 400]) {
