@@ -4,6 +4,7 @@
  * Owns how the parts are put together, and how they are let go of. Promises that `close()` answers every request that was
  * accepted, and closes what `createGateway` opened and nothing else. Never listens by itself.
  */
+import type { Socket } from 'node:net';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -131,7 +132,11 @@ function createServer(tls: GatewaySettings['tls'], logger: FastifyBaseLogger | u
   } satisfies FastifyServerOptions;
   if (tls === undefined) return Fastify({ ...options, http });
   // Its server has every method of a plain one that is used here.
-  return Fastify({ ...options, https: { ...http, ...tls } }) as unknown as FastifyInstance;
+  const https = { ...http, ...tls, handshakeTimeout: HTTP.handshakeTimeoutMs };
+  const app = Fastify({ ...options, https }) as unknown as FastifyInstance;
+  // Nothing can be answered before the handshake is over: what is written then waits for it, and holds the connection.
+  app.server.prependListener('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
+  return app;
 }
 
 /** What Fastify itself has to say is for those who look for a fault. */

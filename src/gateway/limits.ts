@@ -82,6 +82,8 @@ export const RETENTION_INTERVAL_MS = 60_000;
 export const HTTP = {
   /** A head is a few hundred bytes: who takes longer is dripping. */
   headersTimeoutMs: 15_000,
+  /** Before there is a head: a few round trips on a slow link. Node would wait for two minutes. */
+  handshakeTimeoutMs: 15_000,
   /** A whole request: the largest body over 35 kB/s. */
   requestTimeoutMs: 120_000,
   /** A connection on which nothing moves in either direction while a request is open. */

@@ -288,6 +288,27 @@ test('over TLS everything is as without', async (t) => {
   assert.equal((await say(`${gateway.url}/healthz`, { ca: CERT })).status, 200);
 });
 
+test('what is no TLS is cut off at once where there is to be some', async (t) => {
+  const gateway = await testGateway(t, { tls: { cert: CERT, key: KEY } });
+  const { socket, heard } = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+  await once(socket, 'close');
+  assert.doesNotMatch(heard(), /HTTP/);
+});
+
+test('who does not get on with a TLS handshake is cut off, and the others are served meanwhile', async (t) => {
+  const gateway = await testGateway(t, { tls: { cert: CERT, key: KEY } });
+  const begun = performance.now();
+  const silent = talk(gateway, '');
+  // The beginning of a record that never comes.
+  const dripping = talk(gateway, '\x16\x03\x01\x02\x00');
+  const ends = Promise.all([silent, dripping].map(({ socket }) => once(socket, 'close')));
+  assert.equal((await post(gateway, { ca: CERT })).status, 200);
+  await ends;
+  assert(performance.now() - begun >= HTTP.handshakeTimeoutMs - 100);
+  assert.deepEqual([silent.heard(), dripping.heard()], ['', '']);
+  assert.equal((await post(gateway, { ca: CERT })).status, 200);
+});
+
 test('a gateway of its own folder opens and closes all of it', async (t) => {
   const data = join(await temporaryFolder(t), 'data');
   const app = await createGateway({ data });
