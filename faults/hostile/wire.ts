@@ -82,7 +82,9 @@ export function assertKnown({ status, headers, body }: WireAnswer): void {
 }
 
 function counted(bytes: Buffer, at: number, headers: ReadonlyMap<string, string>): [body: Buffer, next: number] {
-  const length = Number(headers.get('content-length') ?? 0);
+  // Without a length it is all that comes, as an old client expects it.
+  const isUntilEnd = !headers.has('content-length') && headers.get('connection') === 'close';
+  const length = isUntilEnd ? bytes.length - at : Number(headers.get('content-length') ?? 0);
   if (at + length > bytes.length) throw new Breach('an answer cut short');
   return [bytes.subarray(at, at + length), at + length];
 }

@@ -60,12 +60,12 @@ export async function hear(programs: Programs, { arena, deaths, troubles }: Foug
     for (const serial of verdict.lost) count(lost, deathOf(id, serial));
     for (const serial of verdict.doubled) count(doubled, deathOf(id, serial));
   }
-  const tolls = deaths.map((death) => ({
-    death,
-    events: eventsAtStake(death, arena.journals),
-    lost: lost.get(death) ?? 0,
-    doubled: doubled.get(death) ?? 0,
-  }));
+  const tolls = deaths.map((death) => {
+    const events = eventsAtStake(death, arena.journals);
+    // What nobody can be asked about any more is lost.
+    const isHeard = verdicts.length > 0;
+    return { death, events, lost: isHeard ? (lost.get(death) ?? 0) : events, doubled: doubled.get(death) ?? 0 };
+  });
   const sum = (which: 'gaps' | 'quarantined') => verdicts.reduce((all, verdict) => all + verdict[which], 0);
   return { tolls, problems, gaps: sum('gaps'), quarantined: sum('quarantined') };
 }

@@ -48,6 +48,7 @@ export interface LifeOptions {
 }
 
 const KILLED = 128 + constants.signals.SIGKILL;
+const TERMINATED = 128 + constants.signals.SIGTERM;
 
 /** What a device may say that its disk or quota refused. */
 const REFUSALS = ['queue-full', 'overloaded'];
@@ -115,7 +116,8 @@ class WatchedLife implements Life {
   #endOf(status: number): LifeEnd {
     if (status === KILLED && this.#isAsked) return 'killed';
     if (status === KILLED && this.trap !== undefined) return 'trapped';
-    if (status === 0 && this.#isWarned) return 'stopped';
+    // It may not have listened to the signal yet.
+    if ((status === 0 || status === TERMINATED) && this.#isWarned) return 'stopped';
     return { unasked: `${this.of} ended with status ${status}: ${this.#program.lastWords()}` };
   }
 }

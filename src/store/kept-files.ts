@@ -6,7 +6,8 @@
  * was, also where the process ends meanwhile. Where the file system knows no links it does without.
  */
 import { access, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { syncDirectory } from './directories.ts';
 import { assertUnlocked } from './rocks-level.ts';
 
 export interface KeptFiles {
@@ -21,7 +22,8 @@ const LOCK = 'LOCK';
 
 /** Rejects with `locked` where a process has the database. */
 export async function keepFiles(path: string): Promise<KeptFiles> {
-  const [kept, unfinished, refused] = [`${path}.kept`, `${path}.keeping`, `${path}.refused`];
+  const kept = `${path}.kept`;
+  const [unfinished, refused, spent] = [`${path}.keeping`, `${path}.refused`, `${path}.spent`];
   const putBack = async (): Promise<void> => {
     if (!(await isThere(kept))) return;
     // After a crash anywhere in between, the next opening goes on here.
@@ -29,9 +31,15 @@ export async function keepFiles(path: string): Promise<KeptFiles> {
     await rename(kept, path);
     await rm(refused, { recursive: true, force: true });
   };
-  const letGo = () => rm(kept, { recursive: true, force: true });
+  const letGo = async (): Promise<void> => {
+    if (!(await isThere(kept))) return;
+    // In one step: a part of the files must never pass for what the database was.
+    await rename(kept, spent);
+    await syncDirectory(dirname(path));
+    await rm(spent, { recursive: true, force: true });
+  };
   if (await isThere(path)) await assertUnlocked(path);
-  await rm(unfinished, { recursive: true, force: true });
+  for (const left of [unfinished, spent]) await rm(left, { recursive: true, force: true });
   if (await isThere(refused)) await ((await isThere(path)) ? rm(refused, { recursive: true }) : putBack());
   // An opening that was cut off: nobody has looked at what came of it.
   await putBack();
