@@ -36,7 +36,8 @@ export async function keepFiles(path: string): Promise<KeptFiles> {
     // In one step: a part of the files must never pass for what the database was.
     await rename(kept, spent);
     await syncDirectory(dirname(path));
-    await rm(spent, { recursive: true, force: true });
+    // What is left of it the next opening removes.
+    await rm(spent, { recursive: true, force: true }).catch(() => {});
   };
   if (await isThere(path)) await assertUnlocked(path);
   for (const left of [unfinished, spent]) await rm(left, { recursive: true, force: true });

@@ -7,7 +7,7 @@
  */
 import { type BatchLog, createBatchLog } from './batch-log.ts';
 import { type CommitCount, createCommitCount } from './commit-count.ts';
-import { StoreError } from './errors.ts';
+import { StoreError, toStoreError } from './errors.ts';
 import { type GatewayFiles, gatewayFiles } from './gateway-files.ts';
 import {
   deviceOfPageKey,
@@ -237,7 +237,13 @@ async function openDatabase(
     if (!(error instanceof StoreError && error.code === 'locked')) await kept.putBack();
     throw error;
   }
-  await kept.letGo();
+  try {
+    await kept.letGo();
+  } catch (error) {
+    // What is committed from now on would go when the kept files are put back.
+    await rocks.close();
+    throw toStoreError(error, 'cannot let go of the files from before the database was opened');
+  }
   return rocks;
 }
 

@@ -5,7 +5,11 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type GatewayFiles, gatewayFiles } from '../../src/store/gateway-files.ts';
 import { keepFiles } from '../../src/store/kept-files.ts';
+import { openRocks } from '../../src/store/rocks.ts';
+import { openRocksGatewayStore } from '../../src/store/rocks-gateway-store.ts';
+import { counters } from './gateway-store-counter.ts';
 import { temporaryDirectory } from './gateway-store-rocks.ts';
 
 const FILES = 1_000;
@@ -56,4 +60,19 @@ test('what a killed process has left is put right: kept files are put back, spen
   assert.equal(await readFile(join(path, '2.sst'), 'utf8'), '2');
   await again.letGo();
   assert.deepEqual((await readdir(join(path, '..'))).sort(), ['database']);
+});
+
+test('a store that cannot let go of them does not open, and is free again', async (t) => {
+  const path = join(await temporaryDirectory(t), 'store');
+  const options = { path, operator: counters };
+  const failing: GatewayFiles = {
+    ...gatewayFiles,
+    keepFiles: async (at) => ({
+      ...(await gatewayFiles.keepFiles(at)),
+      letGo: () => Promise.reject(Object.assign(new Error('read-only file system'), { code: 'EROFS' })),
+    }),
+  };
+  await assert.rejects(openRocksGatewayStore(options, openRocks, failing), { name: 'StoreError', code: 'io' });
+  const store = await openRocksGatewayStore(options);
+  await store.close();
 });
