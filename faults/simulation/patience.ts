@@ -28,30 +28,32 @@ export interface Patience {
 export function createPatience(options: PatienceOptions): Patience {
   const { time, retryBaseMs, retryMaxMs, inFlightMax, breach } = options;
   const ramp = Math.max(0, Math.ceil(Math.log2(retryMaxMs / retryBaseMs))) + 2;
-  let since = time.now;
+  let since = 0;
   let asked = 0;
-  let allowed = 0;
+  let probed = 0;
+  let corrected = 0;
   const begin = (): void => {
     since = time.now;
-    asked = 0;
-    allowed = 2 * inFlightMax + ramp;
+    [asked, probed, corrected] = [0, 0, 0];
   };
   begin();
   return {
     asked() {
       asked += 1;
       const mean = (time.now - since) / (retryMaxMs / 2);
-      const most = allowed + mean + 6 * Math.sqrt(mean + 1);
+      const waits = ramp + mean + 6 * Math.sqrt(mean + 1);
+      // A clock that was put right is tried at once, by all that are under way, and then there is a wait again.
+      const atOnce = Math.min(corrected, (inFlightMax + 1) * (waits + 1));
+      const most = 2 * inFlightMax + waits + atOnce + probed;
       if (asked > most) breach(`asks ${asked} times in ${Math.round(time.now - since)} ms without an answer`);
     },
     heard({ status }) {
       // A device that is not let in, or not yet, waits like one that hears nothing.
       if (![401, 403, 429, 500, 503].includes(status)) begin();
-      // A clock that was put right is tried at once.
-      else if (status === 401) allowed += 1;
+      else if (status === 401) corrected += 1;
     },
     probed() {
-      allowed += 1;
+      probed += 1;
     },
   };
 }

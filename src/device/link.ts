@@ -142,7 +142,8 @@ class Circuit implements Link {
     if (outcome.kind === 'skew') {
       // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait, which grows.
       // Behind a wait it is believed again: a clock that stands still is off by as much as that.
-      if (isNews && this.#isCorrected) {
+      if (!isNews) return true;
+      if (this.#isCorrected) {
         this.#hold('offline', 'clock-skew after correction', this.#jitter(retryMaxMs));
         return true;
       }

@@ -188,6 +188,35 @@ test('a gateway that is busy again and again is asked less and less, by one atte
   assert.equal(link.status.nextAttemptAt! - timer.now(), 60, 'another row');
 });
 
+test('a clock that is put right again and again is no way around the waits, however many attempts are under way', async () => {
+  const { link, timer, begin, answer, attempts } = testLink();
+  const skew: Outcome = { kind: 'skew', clock: 1 };
+  await begin(1);
+  await answer(DELIVERED);
+  await begin(3);
+  await timer.advance(5);
+  for (let i = 0; i < 3; i++) await answer(skew);
+  assert.equal(link.status.nextAttemptAt, null, 'the first correction is believed at once');
+  await begin(3);
+  assert.equal(attempts.length, 3);
+  await timer.advance(5);
+  const waits: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    while (attempts.length > 0) await answer(skew);
+    const waitMs = link.status.nextAttemptAt! - timer.now();
+    waits.push(waitMs);
+    await begin(3);
+    assert.equal(attempts.length, 0, 'all of them wait');
+    await timer.advance(waitMs);
+    assert.equal(attempts.length, 1);
+    // Believed once more behind the wait, and then not.
+    await answer(skew);
+    await begin(3);
+    await timer.advance(5);
+  }
+  assert.deepEqual(waits, [50, 100, 200, 400]);
+});
+
 test('an unsigned Retry-After of 0 does not make the device hammer, a long one is waited for', async () => {
   const { link, timer, begin, answer, attempts } = testLink();
   for (const bound of [100, 200, 400]) {
