@@ -4,6 +4,7 @@
  * Owns going from seed to seed and the adding up. Promises that every seed is one course of events: some are run twice, and
  * a digest that differs is a finding like any other. Never waits for anything real.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Campaign, type CampaignResult, type Finding, type Ground, roundSeed } from '../campaign.ts';
 import { type EventLoop, withEventLoop } from '../simulation/event-loop.ts';
 import { FAULTS, type Fault } from '../simulation/faults.ts';
@@ -51,6 +52,8 @@ async function run({ seed, size, signal, progress }: Ground): Promise<CampaignRe
       }
     });
     progress(sums.done);
+    // Nothing else has this process's own event loop turn, and a signal waits for that.
+    await nextTurn();
   }
   const { done, events, lost, doubled, requests, simulatedMs, drainedMs } = sums;
   const hours = Math.round(simulatedMs / HOUR_MS);
