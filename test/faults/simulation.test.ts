@@ -60,3 +60,11 @@ test('weeks of outages lose and double nothing, and everything drains', async (t
   assert(together.events > 3_000, `${together.events} events`);
   t.diagnostic(together.note ?? '');
 });
+
+test('a run whose time is over ends with what it has', async () => {
+  const run = { names: ['simulation'], seed: SEED, size: () => 1_000_000, jobs: 1, budgetMs: () => 2_000 } as const;
+  const [report] = await runCampaigns(run);
+  assert.equal(report?.broken, undefined);
+  const { done } = report!.result!;
+  assert(done > 0 && done < 1_000_000, `${done} seeds`);
+});
