@@ -13,6 +13,7 @@ import type { Side } from './damage.ts';
 import type { Pair } from './pair.ts';
 import type { Scenario } from './scenario.ts';
 import { NoDisk } from './small-disk.ts';
+import { whileStill } from './stillness.ts';
 
 const run = promisify(execFile);
 const MIB = 1 << 20;
@@ -59,7 +60,7 @@ export const refusing: readonly Scenario[] = [
       options: { reserveBytes: RESERVE_BYTES },
       async strike({ pair, disk }) {
         await running(pair);
-        await disk.fail();
+        await whileStill(pair[side].program!, () => disk.fail());
         await refused(pair, side);
         await pair.kill(side);
         await disk.remount('ro');
