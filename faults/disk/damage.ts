@@ -9,6 +9,9 @@ import { join } from 'node:path';
 
 export type Side = 'device' | 'gateway';
 
+/** What lies on the disk, in the reader's words. */
+export const WHOSE: Readonly<Record<Side, string>> = { device: "a device's queue", gateway: "a gateway's store" };
+
 export interface Damage {
   readonly side: Side;
   /** What the file is, in the reader's words. */
@@ -59,10 +62,9 @@ export function damage(folders: Readonly<Record<Side, string>>, random: () => nu
   const { bytes, place } = spoil(whole, kind, random);
   if (bytes === undefined) rmSync(join(folders[side], path));
   else writeFileSync(join(folders[side], path), bytes);
-  const owner = side === 'device' ? "a device's queue" : "a gateway's store";
   // One bit is a claim of its own for each; of the others there are few.
   const what = kind === 'bit' ? file : 'a file';
-  return { side, file, path, kind, name: `${name} ${what} of ${owner}`, place: `${path}: ${place}` };
+  return { side, file, path, kind, name: `${name} ${what} of ${WHOSE[side]}`, place: `${path}: ${place}` };
 }
 
 interface FileClass {

@@ -11,7 +11,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Side } from './damage.ts';
+import { WHOSE } from './damage.ts';
 import type { Scenario } from './scenario.ts';
 import { NoDisk } from './small-disk.ts';
 
@@ -82,8 +82,6 @@ int fdatasync(int fd) { return sync_with("fdatasync", fd); }
 /** How long the disk goes on failing. */
 const FAILING_MS = 1_500;
 
-const WHOSE: Readonly<Record<Side, string>> = { device: "a device's queue", gateway: "a gateway's store" };
-
 export const failingFsync: readonly Scenario[] = (['device', 'gateway'] as const).map((side) => ({
   fault: `fsync that fails under ${WHOSE[side]}`,
   async env(folder) {
@@ -92,9 +90,7 @@ export const failingFsync: readonly Scenario[] = (['device', 'gateway'] as const
     return { LD_PRELOAD: library, FSYNC_FAILS_BELOW: below, FSYNC_FAILS_WHEN: flagIn(folder) };
   },
   async strike({ pair, folder, random }) {
-    await pair.startGateway();
-    await pair.startDevice();
-    await pair.untilCounting('nothing was counted to begin with');
+    await pair.startBoth();
     await writeFile(flagIn(folder), '');
     if (side === 'device') await pair.until('the device has not told of it', () => pair.faults.has('io'));
     else await pair.until('the device was not told', () => pair.link.reason === 'store-unavailable');
@@ -103,7 +99,7 @@ export const failingFsync: readonly Scenario[] = (['device', 'gateway'] as const
     const isKilled = random() < 0.5;
     if (isKilled) await pair.kill(side);
     await rm(flagIn(folder));
-    if (isKilled) await (side === 'device' ? pair.startDevice() : pair.startGateway());
+    if (isKilled) await pair.start(side);
     return await pair.untilCounting('nothing was counted once fsync worked again');
   },
 }));

@@ -45,6 +45,9 @@ export interface Pair {
   startGateway(): Promise<void>;
   /** Records without end. */
   startDevice(): Promise<void>;
+  start(side: Side): Promise<void>;
+  /** Both, until events are counted. */
+  startBoth(): Promise<void>;
   /** Rejects where it does not come to hold in time, or a program is gone that should not be. */
   until(trouble: string, holds: () => boolean): Promise<void>;
   /** Until something was recorded since the device was started. */
@@ -144,6 +147,16 @@ class RunningPair implements Pair {
       this.#stir();
     });
     await this.until('the device has not opened its queue', () => isOpen);
+  }
+
+  start(side: Side): Promise<void> {
+    return side === 'device' ? this.startDevice() : this.startGateway();
+  }
+
+  async startBoth(): Promise<void> {
+    await this.startGateway();
+    await this.startDevice();
+    await this.untilCounting('nothing was counted to begin with');
   }
 
   until(trouble: string, holds: () => boolean): Promise<void> {

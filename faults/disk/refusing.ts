@@ -9,7 +9,7 @@ import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Side } from './damage.ts';
+import { type Side, WHOSE } from './damage.ts';
 import type { Pair } from './pair.ts';
 import type { Scenario } from './scenario.ts';
 import { NoDisk } from './small-disk.ts';
@@ -18,8 +18,6 @@ import { whileStill } from './stillness.ts';
 const run = promisify(execFile);
 const MIB = 1 << 20;
 const RESERVE_BYTES = 4 * MIB;
-
-const WHOSE: Readonly<Record<Side, string>> = { device: "a device's queue", gateway: "a gateway's store" };
 
 export const refusing: readonly Scenario[] = [
   {
@@ -46,7 +44,7 @@ export const refusing: readonly Scenario[] = [
     fault: "a full disk under a gateway's store",
     disk: { side: 'gateway', kind: 'tmpfs', mebibytes: 64 },
     async strike({ pair, disk }) {
-      await running(pair);
+      await pair.startBoth();
       await disk.fill();
       await unavailable(pair);
       await disk.makeRoom();
@@ -59,14 +57,14 @@ export const refusing: readonly Scenario[] = [
       disk: { side, kind: 'ext4', mebibytes: 64 },
       options: { reserveBytes: RESERVE_BYTES },
       async strike({ pair, disk }) {
-        await running(pair);
+        await pair.startBoth();
         await whileStill(pair[side].program!, () => disk.fail());
         await refused(pair, side);
         await pair.kill(side);
         await disk.remount('ro');
         if ((await pair.refusal(side)) === undefined) pair.found(`the ${side} opens its data where it cannot write`);
         await disk.remount('rw');
-        await (side === 'device' ? pair.startDevice() : pair.startGateway());
+        await pair.start(side);
         return await pair.untilCounting('nothing was counted once the file system was as before');
       },
     },
@@ -75,7 +73,7 @@ export const refusing: readonly Scenario[] = [
       disk: { side, kind: 'ext4', mebibytes: 64 },
       options: { reserveBytes: RESERVE_BYTES },
       async strike({ pair, disk }) {
-        await running(pair);
+        await pair.startBoth();
         const database = join(disk.path, 'data', side === 'device' ? 'queue/db-1' : 'store');
         await forbid(database, '+i');
         try {
@@ -88,12 +86,6 @@ export const refusing: readonly Scenario[] = [
     },
   ]),
 ];
-
-async function running(pair: Pair): Promise<void> {
-  await pair.startGateway();
-  await pair.startDevice();
-  await pair.untilCounting('nothing was counted to begin with');
-}
 
 async function refused(pair: Pair, side: Side): Promise<void> {
   if (side === 'gateway') return await unavailable(pair);

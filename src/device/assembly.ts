@@ -22,7 +22,7 @@ import { type DeviceOptions, type DeviceSettings, settle } from './options.ts';
 import { type QuarantinedEvent, quarantinedEvents } from './quarantine.ts';
 import { createQuota, type Quota, recordWindow } from './quota.ts';
 import { type Commit, createRecorder, type Mark, type Receipt, type Recorder } from './recorder.ts';
-import { askForRetry, createRetries, type Retries } from './retries.ts';
+import { createRetries, type Retries } from './retries.ts';
 import { createSession, type Session } from './session.ts';
 import { enterStock, takeStock } from './stock.ts';
 import { createSync, type Sync } from './sync.ts';
@@ -216,11 +216,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   }
 
   retryQuarantine(): Promise<number> {
-    return this.#sync.standing(async () => {
-      const events = await askForRetry(this.#queue);
-      this.#retries.resume();
-      return events;
-    });
+    return this.#retries.request();
   }
 
   close(): Promise<void> {

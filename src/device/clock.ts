@@ -1,8 +1,9 @@
 /**
  * Clock: the device's idea of the gateway's time (proto-spec/signing.md, "Clocks").
  *
- * Owns the offset that signed answers correct. Promises that two timestamps it gives are never equal but where a correction
- * in between has gone back far, so that no two requests carry the same signature. Never touches the system clock or the times of events.
+ * Owns the offset that signed answers correct. Promises that two timestamps it gives are never equal but where a
+ * correction in between has gone back far, so that no two requests carry the same signature. Never touches the system
+ * clock or the times of events.
  */
 export interface GatewayClock {
   /** Milliseconds to add to the device's clock. 0 until the gateway has said otherwise. */

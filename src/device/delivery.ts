@@ -104,8 +104,9 @@ class EndlessDelivery implements Delivery {
     const ofStream = last - first + 1;
     if (ofStream < count) return this.#inTwo(parcel, source, ofStream);
     // Near the middle: to cut off one batch after the other would pack a large block's end again and again.
-    const half = this.#eventsMax * Math.ceil(count / this.#eventsMax / 2);
-    if (count > this.#eventsMax) return this.#inTwo(parcel, source, half);
+    if (count > this.#eventsMax) {
+      return this.#inTwo(parcel, source, this.#eventsMax * Math.ceil(count / this.#eventsMax / 2));
+    }
     const verdict = await this.#untilVerdict({ stream, first, count, gaps: [], columns: parcel.columns });
     switch (verdict.kind) {
       case 'delivered':

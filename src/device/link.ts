@@ -162,10 +162,9 @@ class Circuit implements Link {
   #beBusy({ reason, waitMs }: Extract<Outcome, { kind: 'wait' }>, isNews: boolean): void {
     const { timer, retryMaxMs } = this.#options;
     this.#isBusy = true;
+    if (isNews) this.#hold('online', reason, Math.max(waitMs, this.#jitter(retryMaxMs)));
     // One that was asked before the others knew does not end their wait, nor count once more.
-    const leastMs = isNews ? this.#jitter(retryMaxMs) : this.#notBefore - timer.now();
-    if (isNews) this.#failures++;
-    this.#enter('online', reason, Math.max(waitMs, leastMs));
+    else this.#enter('online', reason, Math.max(waitMs, this.#notBefore - timer.now()));
   }
 
   #hold(state: LinkState, reason: string, waitMs: number): void {

@@ -19,11 +19,6 @@ import { tallyOf } from './tally.ts';
 /** Entries that are marked in one commit. */
 const MARK_STEP = 1_024;
 
-/** Entries next to each other, to be sent as one parcel; it is its own source. */
-export interface Lot extends Parcel, Source {
-  readonly entries: readonly QuarantineEntry[];
-}
-
 export interface RetriesOptions extends PersistOptions {
   readonly queue: Pick<Queue, 'quarantine' | 'release'>;
   readonly delivery: Pick<Delivery, 'deliver'>;
@@ -42,6 +37,8 @@ export interface Retries {
   /** There may be more to send. */
   readonly due: boolean;
   readonly inFlight: number;
+  /** As `askForRetry`, and has them sent. */
+  request(): Promise<number>;
   /** The disk has some that were asked for. */
   resume(): void;
   /** Begins to send the next ones; false where there are none now. One call at a time. */
@@ -93,6 +90,15 @@ class QuarantineRetries implements Retries {
     return this.#flying.size;
   }
 
+  request(): Promise<number> {
+    const { queue, standing } = this.#options;
+    return standing(async () => {
+      const events = await askForRetry(queue);
+      this.resume();
+      return events;
+    });
+  }
+
   resume(): void {
     this.#resumed = true;
   }
@@ -129,7 +135,7 @@ class QuarantineRetries implements Retries {
       if (entries.length === this.#options.batchEventsMax || !builder.addTable(tableOf(this.#held))) break;
       entries.push(this.#held);
     }
-    return entries.length > 0 ? new QuarantinedLot(this.#options, entries, builder.build()) : undefined;
+    return entries.length > 0 ? new Lot(this.#options, entries, builder.build()) : undefined;
   }
 
   async #next(): Promise<QuarantineEntry | undefined> {
@@ -159,7 +165,8 @@ class QuarantineRetries implements Retries {
 
 type LotOptions = Pick<RetriesOptions, 'queue' | 'randomBytes'>;
 
-class QuarantinedLot implements Lot {
+/** Entries next to each other, to be sent as one parcel; it is its own source. */
+class Lot implements Parcel, Source {
   readonly #options: LotOptions;
   readonly first: number;
   readonly table: EventTable;

@@ -28,11 +28,7 @@ export async function takeStock(queue: Pick<Queue, 'quarantine' | 'gaps'>): Prom
 }
 
 /** Has the account begin anew with it; gives the gaps that are news. */
-export function enterStock(
-  { quarantined, gaps }: Omit<Stock, 'retry'>,
-  account: Account,
-  open: Gaps,
-): readonly OpenGap[] {
+export function enterStock({ quarantined, gaps }: Stock, account: Account, open: Gaps): readonly OpenGap[] {
   account.restock();
   account.add('quarantined', quarantined);
   const news = gaps.filter(({ first }) => !open.has(first));

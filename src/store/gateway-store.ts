@@ -129,8 +129,8 @@ export interface GatewayStore<Page> {
    *
    * Resolves once the admission *and everything that `decide` saw* is fsynced. Calls made meanwhile share a commit.
    * Where `decide` throws, or the admission breaks the rules of `Admission`, this call alone rejects with that error,
-   * also once everything that `decide` saw is fsynced, and nothing is stored. Where the commit fails, every call in it and behind it rejects with the commit's error,
-   * and each may or may not be stored: the next `decide` sees which.
+   * also once everything that `decide` saw is fsynced, and nothing is stored. Where the commit fails, every call in it and
+   * behind it rejects with the commit's error, and each may or may not be stored: the next `decide` sees which.
    */
   ingest(key: StreamKey, decide: (ledger: LedgerView) => Admission<Page> | null): Promise<void>;
 

@@ -3,8 +3,8 @@
  *
  * Owns the way of an admission: ledger, decision, group, pages merged, one fsynced write. Promises that a decision sees
  * every decision before it, and that after a failed commit all that is in memory is forgotten and the database is opened
- * again before the next: what the failed write left on disk is then read like anything else. Never shows anyone but a decision what is
- * not committed.
+ * again before the next: what the failed write left on disk is then read like anything else. Never shows anyone but a
+ * decision what is not committed.
  */
 import assert from 'node:assert';
 import type { BatchLog } from './batch-log.ts';

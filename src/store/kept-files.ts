@@ -5,9 +5,9 @@
  * damaged file that told it so, that was all the rest. Promises that an opening which is refused leaves the database as it
  * was, also where the process ends meanwhile. Where the file system knows no links it does without.
  */
-import { access, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { link, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory } from './directories.ts';
+import { exists, syncDirectory } from './directories.ts';
 import { assertUnlocked } from './rocks-level.ts';
 
 export interface KeptFiles {
@@ -25,23 +25,23 @@ export async function keepFiles(path: string): Promise<KeptFiles> {
   const kept = `${path}.kept`;
   const [unfinished, refused, spent] = [`${path}.keeping`, `${path}.refused`, `${path}.spent`];
   const putBack = async (): Promise<void> => {
-    if (!(await isThere(kept))) return;
+    if (!(await exists(kept))) return;
     // After a crash anywhere in between, the next opening goes on here.
-    if (await isThere(path)) await rename(path, refused);
+    if (await exists(path)) await rename(path, refused);
     await rename(kept, path);
     await rm(refused, { recursive: true, force: true });
   };
   const letGo = async (): Promise<void> => {
-    if (!(await isThere(kept))) return;
+    if (!(await exists(kept))) return;
     // In one step: a part of the files must never pass for what the database was.
     await rename(kept, spent);
     await syncDirectory(dirname(path));
     // What is left of it the next opening removes.
     await rm(spent, { recursive: true, force: true }).catch(() => {});
   };
-  if (await isThere(path)) await assertUnlocked(path);
+  if (await exists(path)) await assertUnlocked(path);
   for (const left of [unfinished, spent]) await rm(left, { recursive: true, force: true });
-  if (await isThere(refused)) await ((await isThere(path)) ? rm(refused, { recursive: true }) : putBack());
+  if (await exists(refused)) await ((await exists(path)) ? rm(refused, { recursive: true }) : putBack());
   // An opening that was cut off: nobody has looked at what came of it.
   await putBack();
   const names = (await readdir(path).catch(() => [])).filter((name) => name !== LOCK);
@@ -55,11 +55,4 @@ export async function keepFiles(path: string): Promise<KeptFiles> {
     }
   }
   return { putBack, letGo };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

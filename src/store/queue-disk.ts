@@ -175,12 +175,8 @@ class Disk implements QueueDisk {
   /** Opens the database again where it is not trusted; until that can be done, only reading goes on. */
   async #ready(withinMs = 0): Promise<void> {
     if (!this.#isTrusted) {
-      const isCalm = await this.handle.use((rocks) => rocks.calm(withinMs));
-      if (!isCalm) throw new StoreError('disk-full', 'RocksDB waits for space');
-      // What is closed now may not open again: not while the disk takes nothing.
       const { path, files } = this.#options;
-      await files.assertWritable?.(path);
-      this.handle.giveUp();
+      await this.handle.renew(withinMs, () => files.assertWritable(path));
       this.#isTrusted = true;
     }
     await this.handle.use(async () => {});

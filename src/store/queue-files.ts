@@ -19,8 +19,8 @@ export interface QueueFiles {
   publishUnfinished(path: string, generation: number): Promise<void>;
   removeOlder(path: string, generation: number): Promise<void>;
   openReserve(options: ReserveOptions): Promise<Reserve>;
-  /** Rejects where nothing can be written in a directory. Without it that turns out later. */
-  assertWritable?(path: string): Promise<void>;
+  /** Rejects where nothing can be written in a directory. */
+  assertWritable(path: string): Promise<void>;
   /** Without it, what a database has lost without a trace stays unknown. */
   openWitness?(path: string): Promise<Witness>;
 }

@@ -24,6 +24,12 @@ export interface RocksHandle {
   walk(bounds: KeySpan, jump?: (key: Buffer) => Buffer | undefined): AsyncGenerator<Entry, void, void>;
   /** Lets go of the database as soon as nobody uses it; the next use opens it again. */
   giveUp(): void;
+  /**
+   * Gives up a database that is not to be believed any more. Until RocksDB can close it, waited for so long if need be, and
+   * `assertWritable` resolves, it rejects and the database stays open for those who read; `disk-full` where RocksDB waits
+   * for space.
+   */
+  renew(withinMs: number, assertWritable: () => Promise<void>): Promise<void>;
   /** Waits for every use, then closes. Further uses are `closed`. */
   close(): Promise<void>;
 }
@@ -70,6 +76,14 @@ class ReopeningHandle implements RocksHandle {
     if (this.#session === undefined) return;
     this.#released = this.#session.release();
     this.#session = undefined;
+  }
+
+  async renew(withinMs: number, assertWritable: () => Promise<void>): Promise<void> {
+    const isCalm = await this.use((rocks) => rocks.calm(withinMs));
+    if (!isCalm) throw new StoreError('disk-full', 'RocksDB waits for space');
+    // What is closed now may not open again: not while the disk takes nothing.
+    await assertWritable();
+    this.giveUp();
   }
 
   async close(): Promise<void> {

@@ -69,11 +69,7 @@ class RenewingGate implements WriteGate {
   async #renew(): Promise<void> {
     const { path, handle, files } = this.#options;
     if (this.#isDoubted) {
-      const isCalm = await handle.use((rocks) => rocks.calm(0));
-      if (!isCalm) throw new StoreError('disk-full', 'RocksDB waits for space');
-      // What is closed now may not open again: not while the disk takes nothing.
-      await files.assertWritable(path);
-      handle.giveUp();
+      await handle.renew(0, () => files.assertWritable(path));
       this.#isDoubted = false;
     }
     await handle.use(async () => {});

@@ -91,7 +91,7 @@ export function testDelivery(
   return {
     delivery: {
       deliver: (parcel: Parcel) => delivery.deliver(parcel, queue),
-      declare: (...args: Parameters<typeof delivery.declare>) => delivery.declare(...args),
+      declare: delivery.declare.bind(delivery),
     },
     ...{ queue, stop, counts, links, clock: gatewayClock },
   };

@@ -44,6 +44,12 @@ export async function testDevice(
   return device;
 }
 
+/** How many events are recorded, delivered, queued, in quarantine and in gaps. */
+export function parts(device: Device): number[] {
+  const { recorded, delivered, queued, quarantined, gaps } = device.status();
+  return [recorded, delivered, queued, quarantined, gaps].map(({ events }) => events);
+}
+
 /** The queue of a device that is closed (or was never opened), in the same directory. */
 export async function queueOf(
   t: TestContext,

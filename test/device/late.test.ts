@@ -1,12 +1,12 @@
 /** Changes that failed, on a disk that then did not open, and that had come to disk all the same. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type Device, type DeviceOptions, openDevice } from '../../src/device/index.ts';
+import { type DeviceOptions, openDevice } from '../../src/device/index.ts';
 import { openQueue, StoreError } from '../../src/store/index.ts';
 import { QUEUE } from '../../src/store/keys.ts';
 import { type Operation, openRocks } from '../../src/store/rocks.ts';
 import { blocksOf, garbage } from './blocks.ts';
-import { cleanUp, DEVICE_ID, queueOf, temporaryDirectory, until } from './device-fixture.ts';
+import { cleanUp, DEVICE_ID, parts, queueOf, temporaryDirectory, until } from './device-fixture.ts';
 import { CREDENTIAL, createModelGateway, type ModelGateway, refusing } from './model-gateway.ts';
 
 /** A device whose disk loses the answer to the next write that `strikes` likes, and then does not open once. */
@@ -40,11 +40,6 @@ async function unluckyDevice(t: TestContext, gateway: ModelGateway, options: Par
 
 const puts = (family: number) => (operations: readonly Operation[]) =>
   operations.some(({ type, key }) => type === 'put' && key[0] === family && key.length > 1);
-
-const parts = (device: Device): number[] => {
-  const { recorded, delivered, queued, quarantined, gaps } = device.status();
-  return [recorded, delivered, queued, quarantined, gaps].map(({ events }) => events);
-};
 
 test('events given up by a drop that failed are declared, and the account has them', async (t) => {
   const gateway = createModelGateway();

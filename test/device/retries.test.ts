@@ -1,9 +1,9 @@
 /** Events that the gateway has refused, sent again. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Device, DeviceOptions } from '../../src/device/index.ts';
+import type { DeviceOptions } from '../../src/device/index.ts';
 import { collect } from '../store/queue-fixture.ts';
-import { readings, temporaryDirectory, testDevice, until } from './device-fixture.ts';
+import { parts, readings, temporaryDirectory, testDevice, until } from './device-fixture.ts';
 import { createModelGateway, type ModelGateway, refusing } from './model-gateway.ts';
 
 /** A device all of whose events were refused, and a gateway that has changed its mind. */
@@ -17,11 +17,6 @@ async function refusedDevice(t: TestContext, count: number, options: Partial<Dev
   gateway.judge = () => undefined;
   return { gateway, device };
 }
-
-const parts = (device: Device): number[] => {
-  const { recorded, delivered, queued, quarantined, gaps } = device.status();
-  return [recorded, delivered, queued, quarantined, gaps].map(({ events }) => events);
-};
 
 /** Of the batches with events that were accepted. */
 const sizes = (gateway: ModelGateway): number[] =>

@@ -118,7 +118,7 @@ export async function testSync(
     account,
     census: { leaving: (cut) => cut.tally },
     gaps,
-    retries: { due: false, inFlight: 0, resume: () => {}, send: async () => false },
+    retries: { due: false, inFlight: 0, request: async () => 0, resume: () => {}, send: async () => false },
     timer,
     inFlightMax: 3,
     batchEventsMax: 10,

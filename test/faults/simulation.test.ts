@@ -36,8 +36,7 @@ test('what asks for real time or chance while a simulation runs is told so', asy
   assert(Date.now() > 0 && Math.random() < 1);
 });
 
-test('seeds that have found something once find nothing any more', async (t) => {
-  if (FOUND.length === 0) return t.skip('none has yet');
+test('seeds that have found something once find nothing any more', async () => {
   await withEventLoop(async (loop) => {
     for (const seed of FOUND) assert.equal((await simulate(seed, { loop })).breach, undefined, `seed ${seed}`);
   });
