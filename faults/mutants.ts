@@ -190,8 +190,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'order reports by the clock alone',
     file: 'src/gateway/device-page.ts',
-    find: 'arriving.sentAt <= known.sentAt && !isFurther(arriving.queue, known.queue)',
-    replace: 'arriving.sentAt <= known.sentAt',
+    find: 'if (isFurther(arriving.queue, known.queue)) return false;\n  return arriving.stream === known.stream || arriving.sentAt',
+    replace: 'return arriving.sentAt',
     caughtBy: [
       { campaign: 'clock', size: 6 },
       { campaign: 'simulation', size: 300 },

@@ -141,7 +141,7 @@ function samplePages(): (readonly [PageKind, Uint8Array])[] {
   }
   const gapSums = new Map([['volume', { digits: -12_345_678_901_234_567_890n, scale: 7 }]]);
   const queue = { recorded: 9, queued: 3, quarantined: 1, gaps: 2 };
-  const report = { sentAt: 1, receivedAt: 2, clockOffsetMs: -3, queue };
+  const report = { stream: 's', sentAt: 1, receivedAt: 2, clockOffsetMs: -3, queue };
   add('device', { ...emptyDevicePage(), batches: 5, events: 2 ** 40, tsMin: -1, tsMax: 7, gapSums, report });
   return pages;
 }

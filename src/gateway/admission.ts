@@ -89,7 +89,7 @@ export function createAdmissions({ store, archive, sensors }: AdmissionsOptions)
           unverified = countOf(weighing.unverified);
         }
         if (!areEqual(counting.missing, missing)) counting = countingOf(arrival, missing);
-        return counting.work.advance() ? admissionOf(arrival, ledger, counting, mine, known) : null;
+        return counting.work.advance() ? admissionOf(arrival, stream, ledger, counting, mine, known) : null;
       };
       const decideAgain = async (): Promise<void> => {
         if (open.length > 0) evidence.add(open, await archive.find(key, open));
@@ -116,6 +116,7 @@ export function createAdmissions({ store, archive, sensors }: AdmissionsOptions)
 /** What to store; null where all of it is known. */
 function admissionOf(
   arrival: Arrival,
+  stream: string,
   ledger: LedgerView,
   { missing, work }: Counting,
   mine: DigestOf,
@@ -132,7 +133,13 @@ function admissionOf(
     ...emptyDevicePage(),
     ...gaps.delta,
     ...(isNew && { batches: 1, firstReceivedAt: receivedAt, lastReceivedAt: receivedAt }),
-    report: { sentAt: batch.sentAt, receivedAt, clockOffsetMs: receivedAt - arrival.timestamp, queue: batch.queue },
+    report: {
+      stream,
+      sentAt: batch.sentAt,
+      receivedAt,
+      clockOffsetMs: receivedAt - arrival.timestamp,
+      queue: batch.queue,
+    },
   };
   const admission = {
     segments: missing.map(({ first, last }) => ({ first, last, digest: mine(first, last) })),

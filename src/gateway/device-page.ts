@@ -10,6 +10,8 @@ import { createPageReader, createPageWriter, type PageReader, type PageWriter } 
 
 /** The device's own account, as one batch brought it. */
 export interface Report {
+  /** 32 hex digits: the stream of that batch. */
+  readonly stream: string;
   /** The device's clock, epoch milliseconds. */
   readonly sentAt: number;
   /** The gateway's clock, epoch milliseconds. */
@@ -93,19 +95,22 @@ function sumOf(a: ReadonlyMap<string, Decimal>, b: ReadonlyMap<string, Decimal>)
 }
 
 /**
- * Whether a report that arrives is no news. Its time alone does not say so: the clocks of devices and gateways are set back.
- * Nor do its counts, which begin anew with another disk. What has been overtaken on its way is behind in both.
+ * Whether a report that arrives is no news. Batches of one stream leave one disk, whose counts alone say which came first,
+ * whatever the clocks do. Counts begin anew with another disk; there, what has been overtaken on its way is behind in both.
  */
 function isOvertaken(arriving: Report, known: Report): boolean {
-  return arriving.sentAt <= known.sentAt && !isFurther(arriving.queue, known.queue);
+  if (isFurther(arriving.queue, known.queue)) return false;
+  return arriving.stream === known.stream || arriving.sentAt <= known.sentAt;
 }
 
-/** Events only ever become more, and of as many only ever more are settled. */
+/** Events only ever become more; of as many, fewer are in the queue later, and of as many there, fewer in quarantine. */
 function isFurther(a: QueueState, b: QueueState): boolean {
-  return a.recorded === b.recorded ? a.queued < b.queued : a.recorded > b.recorded;
+  if (a.recorded !== b.recorded) return a.recorded > b.recorded;
+  if (a.queued !== b.queued) return a.queued < b.queued;
+  return a.quarantined < b.quarantined;
 }
 
-const VERSION = 1;
+const VERSION = 2;
 const writer = createPageWriter();
 
 export function encodeDevicePage(page: DevicePage): Uint8Array {
@@ -157,7 +162,8 @@ function readSums(reader: PageReader): Map<string, Decimal> {
 function writeReport(to: PageWriter, report: Report | undefined): void {
   to.natural(report ? 1 : 0);
   if (!report) return;
-  const { sentAt, receivedAt, clockOffsetMs, queue } = report;
+  const { stream, sentAt, receivedAt, clockOffsetMs, queue } = report;
+  to.text(stream);
   for (const time of [sentAt, receivedAt, clockOffsetMs]) to.double(time);
   for (const count of [queue.recorded, queue.queued, queue.quarantined, queue.gaps]) to.natural(count);
 }
@@ -165,6 +171,7 @@ function writeReport(to: PageWriter, report: Report | undefined): void {
 function readReport(from: PageReader): Report | undefined {
   if (from.natural() === 0) return undefined;
   return {
+    stream: from.text(),
     sentAt: from.double(),
     receivedAt: from.double(),
     clockOffsetMs: from.double(),

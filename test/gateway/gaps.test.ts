@@ -87,10 +87,9 @@ test('a report without events is stored once, and an older one not at all', asyn
 
 test('clocks that are set back do not keep a report from being the latest', async (t) => {
   const gateway = await testGateway(t);
-  const report = async (sentAt: number, recorded: number, queued: number, quarantined = 0) => {
-    await post(gateway, {
-      batch: { first: 1, events: [], sentAt, queue: { recorded, queued, quarantined, gaps: 0 } },
-    });
+  const report = async (sentAt: number, recorded: number, queued: number, quarantined = 0, stream?: Uint8Array) => {
+    const queue = { recorded, queued, quarantined, gaps: 0 };
+    await post(gateway, { batch: { first: 1, events: [], sentAt, queue, ...(stream && { stream }) } });
     return (await read(gateway, `/v1/devices/${DEVICE}`)).reported;
   };
   await report(9_000_000, 7, 7);
@@ -98,7 +97,11 @@ test('clocks that are set back do not keep a report from being the latest', asyn
   assert.deepEqual([recorded, queued], [9, 9], 'more was recorded since');
   assert.equal((await report(1_900, 9, 8, 1)).quarantined, 1, 'and more was settled since');
   assert.equal((await report(1_800, 9, 9)).quarantined, 1, 'but this was overtaken');
-  assert.equal((await report(3_000, 2, 2)).recorded, 2, 'another disk');
+  assert.equal((await report(9_500_000, 9, 9)).quarantined, 1, 'and this too, by whatever clock');
+  assert.equal((await report(1_700, 9, 8)).quarantined, 0, 'while this was sent after a retry');
+  const stream = freshStream();
+  assert.equal((await report(1_600, 2, 2, 0, stream)).recorded, 9, 'a disk of before');
+  assert.equal((await report(3_000, 2, 2, 0, stream)).recorded, 2, 'another disk');
 });
 
 test('what a device recorded and nobody has is shown as missing', async (t) => {

@@ -59,6 +59,7 @@ const devicePage: fc.Arbitrary<DevicePage> = fc.record({
     .map((sums) => new Map(Object.entries(sums).map(([key, digits]) => [key, { digits, scale: 3 }]))),
   report: fc.option(
     fc.record({
+      stream: fc.constantFrom('a', 'b'),
       sentAt: fc.nat(3),
       receivedAt: fc.nat(3),
       clockOffsetMs: fc.integer(),
