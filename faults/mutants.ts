@@ -198,6 +198,13 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'look at the first signature only',
+    file: 'src/codec/signature.ts',
+    find: 'return offered.find((signature) => equals(expected, signature));',
+    replace: 'return offered.slice(0, 1).find((signature) => equals(expected, signature));',
+    caughtBy: [{ campaign: 'hostile', size: 20_000 }],
+  },
+  {
     name: 'decode a batch in one go, however large',
     file: 'src/gateway/turns.ts',
     find: 'const PIECE = 131_072;',

@@ -18,6 +18,7 @@ import { fileKinds } from '../hostile/files.ts';
 import { createGauge, type Gauge, megabytes } from '../hostile/gauge.ts';
 import { describe, type Kind } from '../hostile/kind.ts';
 import { assertNothingSmuggled, requestKinds } from '../hostile/requests.ts';
+import { rotationKinds } from '../hostile/rotation.ts';
 import { rowKinds } from '../hostile/rows.ts';
 import { besiege, SILENCE, type Siege } from '../hostile/siege.ts';
 import { storageKinds } from '../hostile/storage.ts';
@@ -85,6 +86,7 @@ class Attack {
       ...rowKinds(corpus, this.#gauge),
       ...fileKinds(folder),
       ...batchKinds(corpus, target),
+      ...rotationKinds(target),
       ...requestKinds(target),
       ...deceived.kinds,
     ]);
