@@ -64,6 +64,17 @@ function volume(scale: number, ...parts: readonly Buffer[]): Partial<typeof COLU
 
 const one = integers(0, 15, 1, 2);
 
+function fractions(
+  places: number,
+  wholes: readonly number[],
+  numerators: readonly number[],
+  denominators: readonly number[],
+  corrections = nil,
+): Buffer {
+  const columns = [wholes, numerators, denominators].map((values) => integers(0, 15, ...values));
+  return array(uint(places), ...columns, corrections);
+}
+
 export function foreignBatches(): ForeignBatch[] {
   const cases: readonly (readonly [name: string, bytes: Buffer, events?: readonly TelemetryEvent[]])[] = [
     ['plainly packed', plainBatch()],
@@ -142,6 +153,30 @@ export function foreignBatches(): ForeignBatch[] {
       'a sixteen-digit quotient with a shorter decimal',
       plainBatch({}, volume(1, integers(0, 15, 4_503_599_627_370_401, 4_503_599_627_370_403), nil, nil, nil)),
       events({ volume: 4_503_599_627_370_401 / 10 }, { volume: 4_503_599_627_370_403 / 10 }),
+    ],
+    [
+      'mantissas as fractions',
+      plainBatch({}, volume(3, fractions(2, [1, 2], [1, 2], [3, 3]), nil, nil, nil)),
+      events({ volume: 0.133 }, { volume: 0.267 }),
+    ],
+    [
+      'fractions below zero, a half among them, with corrections',
+      plainBatch({}, volume(1, fractions(1, [-1, -2], [9, 3], [20, 7], integers(0, 15, 0, -2)), nil, nil, nil)),
+      events({ volume: -0.5 }, { volume: -1.8 }),
+    ],
+    [
+      'fractions at their limits',
+      plainBatch(
+        {},
+        volume(
+          22,
+          fractions(12, [4_503, -4_503], [1_023, 0], [1_024, 1], integers(0, 15, -399_396_067_005, 0)),
+          nil,
+          nil,
+          nil,
+        ),
+      ),
+      events({ volume: 4_503_599_627_370_495 / 1e22 }, { volume: -4_503e12 / 1e22 }),
     ],
     [
       'nudges from zero',

@@ -24,6 +24,16 @@ const ones = (name: string, presence: Buffer = nil): readonly Buffer[] => [
   nil,
   nil,
 ];
+const fractions = (
+  places: number,
+  wholes: readonly number[],
+  numerators: readonly number[],
+  denominators: readonly number[],
+  corrections = nil,
+): Buffer => {
+  const parts = [wholes, numerators, denominators].map((values) => integers(...values));
+  return measure(uint(0), array(uint(places), ...parts, corrections), nil, nil, nil);
+};
 const gap = (...parts: readonly Buffer[]): Buffer => plainBatch({ gaps: array(array(...parts)) });
 const gapOf = (sums: Buffer): Buffer => gap(uint(1), uint(2), str('quota'), sums);
 
@@ -133,6 +143,11 @@ const CASES: Readonly<Partial<Record<CodecErrorCode, readonly Case[]>>> = {
     ['a scale of 23', measure(uint(23), one, nil, nil, nil)],
     ['a scale with a fraction', measure(float64(0.5), one, nil, nil, nil)],
     ['mantissas of nil', measure(uint(0), nil, nil, nil, nil)],
+    ['fractions of four parts', measure(uint(0), array(uint(1), one, zeros, one), nil, nil, nil)],
+    ['fractions of no places', measure(uint(0), array(uint(0), one, zeros, one, nil), nil, nil, nil)],
+    ['fractions of 13 places', measure(uint(0), array(uint(13), one, zeros, one, nil), nil, nil, nil)],
+    ['fractions without denominators', measure(uint(0), array(uint(1), one, zeros, nil, nil), nil, nil, nil)],
+    ['corrections of text', measure(uint(0), array(uint(1), one, zeros, one, str('')), nil, nil, nil)],
     ['odd positions without values', measure(uint(0), one, nil, zeros, nil)],
     ['odd values without positions', measure(uint(0), one, nil, nil, bin(doubles(1)))],
   ],
@@ -184,9 +199,16 @@ const CASES: Readonly<Partial<Record<CodecErrorCode, readonly Case[]>>> = {
     ['a text that is not in the dictionary', fields([str('x'), uint(1), nil, array(str('a')), integers(0, 1)])],
     ['a text of an empty dictionary', fields([str('x'), uint(1), nil, array(), zeros])],
     ['mantissas cut short', measure(uint(0), bin(0x0f, 0x02), nil, nil, nil)],
-    ['a nudge of 16', measure(uint(0), one, integers(0, 16), nil, nil)],
-    ['a nudge of -16', measure(uint(0), one, integers(0, -16), nil, nil)],
+    ['a nudge of 1024', measure(uint(0), one, integers(0, 1_024), nil, nil)],
+    ['a nudge of -1024', measure(uint(0), one, integers(0, -1_024), nil, nil)],
     ['a nudge below zero', measure(uint(0), integers(0, 0), integers(0, -1), nil, nil)],
+    ['an improper fraction', fractions(1, [1, 1], [0, 3], [1, 3])],
+    ['a fraction below zero', fractions(1, [1, 1], [0, -1], [1, 3])],
+    ['a denominator of 0', fractions(1, [1, 1], [0, 0], [1, 0])],
+    ['a denominator of 1025', fractions(1, [1, 1], [0, 1], [1, 1_025])],
+    ['a whole that is out of range with its places', fractions(12, [4_504, 0], [0, 0], [1, 1])],
+    ['a correction out of range', fractions(12, [4_503, 0], [0, 0], [1, 1], integers(599_627_370_496, 0))],
+    ['fewer numerators than values', fractions(1, [1, 1], [0], [1, 1])],
     ['an odd position too far', measure(uint(0), one, nil, integers(2), bin(doubles(1)))],
     ['odd positions that descend', measure(uint(0), one, nil, integers(1, 0), bin(doubles(1, 1)))],
     ['an odd position twice', measure(uint(0), one, nil, integers(1, 1), bin(doubles(1, 1)))],

@@ -8,6 +8,7 @@ import { encode } from '@msgpack/msgpack';
 import { columnsFrom, decodeMsgpack } from './columns.ts';
 import { CodecError } from './errors.ts';
 import type { FieldKind } from './event.ts';
+import type { PackedFractions } from './fractions.ts';
 import { encodeIntegers } from './integers.ts';
 import { type EventTable, valueCount } from './table.ts';
 
@@ -25,7 +26,10 @@ export type PackedForm =
   | {
       readonly form: 'decimals';
       readonly scale: number;
+      /** Of the mantissas, or of their wholes. */
       readonly integers: IntegerForm;
+      /** Decimals that stand as fractions beside the wholes; 0 for plain mantissas. */
+      readonly fractionPlaces: number;
       readonly nudged: boolean;
       readonly odd: number;
     }
@@ -80,7 +84,7 @@ export function columnFaultOffset(bytes: Uint8Array): number | undefined {
     ...fields.map((field) => [field, [count, sensors, order === null ? null : zeros, zeros, [field]]] as const),
   ];
   const guilty = suspects.find(([, alone]) => isRefused(alone));
-  const packed = guilty && [guilty[0]].flat().find((part): part is Uint8Array => part instanceof Uint8Array);
+  const packed = guilty && [guilty[0]].flat(2).find((part): part is Uint8Array => part instanceof Uint8Array);
   // msgpack hands binaries out as views of what it was given.
   return packed?.buffer === bytes.buffer ? packed.byteOffset - bytes.byteOffset : undefined;
 }
@@ -110,13 +114,15 @@ function formOf(kind: FieldKind, parts: readonly unknown[]): PackedForm {
   if (parts.length === 1) return { form: 'doubles' };
   const [scale, mantissas, nudges, , far] = parts as [
     number,
-    Uint8Array,
+    Uint8Array | PackedFractions,
     Uint8Array | null,
     unknown,
     Uint8Array | null,
   ];
   const odd = far === null ? 0 : far.length / 8;
-  return { form: 'decimals', scale, integers: integerForm(mantissas), nudged: nudges !== null, odd };
+  const [places, wholes] = mantissas instanceof Uint8Array ? [0, mantissas] : mantissas;
+  const form = { form: 'decimals', scale, integers: integerForm(wholes), fractionPlaces: places } as const;
+  return { ...form, nudged: nudges !== null, odd };
 }
 
 function integersIn(packed: Uint8Array): PackedForm {

@@ -9,7 +9,8 @@ import { placesOf } from './bits.ts';
 import { addDecimals, type Decimal, decimalOf, ZERO } from './decimal.ts';
 import { nudge, nudgeBetween, packDoubles, unpackDoubles } from './doubles.ts';
 import { CodecError } from './errors.ts';
-import { decodeIntegers, encodeIntegers } from './integers.ts';
+import { type PackedFractions, packFractions, unpackFractions } from './fractions.ts';
+import { decodeIntegers, encodeIntegers, type Integers } from './integers.ts';
 import { SCALE_MAX } from './limits.ts';
 
 /**
@@ -33,7 +34,7 @@ export interface Measures {
 export type PackedMeasures =
   | readonly [
       scale: number,
-      mantissas: Uint8Array,
+      mantissas: Uint8Array | PackedFractions,
       nudges: Uint8Array | null,
       oddPositions: Uint8Array | null,
       oddValues: Uint8Array | null,
@@ -49,6 +50,9 @@ const MANTISSA_LIMIT = 1e15;
 const ODD_SHARE = 1 / 50;
 
 const SAMPLE = 64;
+
+/** Fractions take three integers a value: nothing is to be won where plain ones take no more bytes than that. */
+const FRACTION_BYTES_MIN = 3;
 
 /** Finds the scale and mantissas of finite doubles. */
 export function measuresOf(values: Float64Array): Measures {
@@ -118,13 +122,28 @@ export function packMeasures(measures: Measures): PackedMeasures {
   const far = Float64Array.from(farPositions, (at) => values[at]!);
   const packed: PackedMeasures = [
     scale,
-    encodeIntegers(mantissas),
+    packMantissas(mantissas, scale),
     nudged ? encodeIntegers(nudges) : null,
     far.length > 0 ? encodeIntegers(Float64Array.from(farPositions)) : null,
     far.length > 0 ? packDoubles(far) : null,
   ];
-  const bytes = packed.reduce<number>((sum, part) => sum + (part instanceof Uint8Array ? part.length : 1), 0);
-  return bytes <= doubles + 1 ? packed : [packDoubles(values)];
+  return bytesOf(packed) <= doubles + 1 ? packed : [packDoubles(values)];
+}
+
+/** In the smaller of the two forms. */
+function packMantissas(mantissas: Float64Array, scale: number): Uint8Array | PackedFractions {
+  const integers = encodeIntegers(mantissas);
+  if (integers.length < FRACTION_BYTES_MIN * mantissas.length) return integers;
+  const fractions = packFractions(mantissas, scale);
+  return fractions !== undefined && bytesOf(fractions) < integers.length ? fractions : integers;
+}
+
+/** About; of anything but a bin, one. */
+function bytesOf(packed: readonly unknown[]): number {
+  let bytes = 0;
+  for (const part of packed)
+    bytes += Array.isArray(part) ? bytesOf(part) : part instanceof Uint8Array ? part.length : 1;
+  return bytes;
 }
 
 /**
@@ -137,7 +156,7 @@ export function unpackMeasures(packed: readonly unknown[], count: number): Measu
   if (packed.length !== 5) throw malformed('a measure column has one or five parts');
   const [scale, ...parts] = packed;
   if (typeof scale !== 'number' || !Number.isInteger(scale) || scale < 0 || scale > SCALE_MAX) throw malformed('scale');
-  const { values: mantissas, low, high } = decodeIntegers(binary(parts[0]), count);
+  const { values: mantissas, low, high } = unpackMantissas(parts[0], count);
   const magnitude = Math.max(-low, high);
   const unit = POWERS[scale]!;
   const values = new Float64Array(count);
@@ -170,6 +189,10 @@ export function unpackMeasures(packed: readonly unknown[], count: number): Measu
     for (let i = 0; i < count; i++) if (Math.abs(mantissas[i]!) >= MANTISSA_LIMIT) odd[i] = 1;
   }
   return { values, scale, mantissas, magnitude, odd: placesOf(odd) };
+}
+
+function unpackMantissas(part: unknown, count: number): Integers {
+  return Array.isArray(part) ? unpackFractions(part, count) : decodeIntegers(binary(part), count);
 }
 
 /** The exact sum of the shortest decimals of `values[from]` … `values[to - 1]`. */

@@ -102,6 +102,7 @@ function wordsFor({ packed }: ColumnDescription): string {
       return `${number(packed.texts)} ${packed.texts === 1 ? 'text' : 'texts'}, ${integerWords(packed.integers)}`;
     case 'decimals': {
       const words = [packed.scale === 0 ? 'whole' : `scale ${packed.scale}`, integerWords(packed.integers)];
+      if (packed.fractionPlaces > 0) words.push(`fractions of ${packed.fractionPlaces} places`);
       if (packed.nudged) words.push('nudged');
       if (packed.odd > 0) words.push(`${number(packed.odd)} odd`);
       return words.join(', ');

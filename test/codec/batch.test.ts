@@ -215,6 +215,9 @@ test('a batch that is changed is one, whose parts agree, or is refused', (t) => 
     if (!isTaken(() => (batch = decodeBatch(bytes)), ...codes)) return;
     const { table, ...header } = batch;
     assert(header.count === table.count && header.first + header.count - 1 <= SEQUENCE_MAX);
-    assert.deepEqual(decodeBatch(encodeBatch(header, encodeColumns(table))), batch);
+    // Packed anew its values may take another form, and are the same.
+    const { table: again, ...sameHeader } = decodeBatch(encodeBatch(header, encodeColumns(table)));
+    assert.deepEqual(sameHeader, header);
+    assert.deepEqual([...eventsOf(again)], [...eventsOf(table)]);
   });
 });

@@ -52,10 +52,26 @@ const integers = (differences: number, residuals: 'zero' | 'planes' | 'varints',
 
 test('each form of a column is told', () => {
   const forms: [values: FieldValue[], form: unknown][] = [
-    [[1.5, 1.5, 1.5], { form: 'decimals', scale: 1, integers: integers(1, 'zero'), nudged: false, odd: 0 }],
-    [[0, 5, 10, 15], { form: 'decimals', scale: 0, integers: integers(2, 'zero'), nudged: false, odd: 0 }],
-    [[0, -0, 0, 0], { form: 'decimals', scale: 0, integers: integers(0, 'zero'), nudged: false, odd: 1 }],
-    [[0.3, 0.1 + 0.2, 0.3, 0.3], { form: 'decimals', scale: 1, integers: integers(1, 'zero'), nudged: true, odd: 0 }],
+    [
+      [1.5, 1.5, 1.5],
+      { form: 'decimals', scale: 1, integers: integers(1, 'zero'), fractionPlaces: 0, nudged: false, odd: 0 },
+    ],
+    [
+      [0, 5, 10, 15],
+      { form: 'decimals', scale: 0, integers: integers(2, 'zero'), fractionPlaces: 0, nudged: false, odd: 0 },
+    ],
+    [
+      [0, -0, 0, 0],
+      { form: 'decimals', scale: 0, integers: integers(0, 'zero'), fractionPlaces: 0, nudged: false, odd: 1 },
+    ],
+    [
+      [0.3, 0.1 + 0.2, 0.3, 0.3],
+      { form: 'decimals', scale: 1, integers: integers(1, 'zero'), fractionPlaces: 0, nudged: true, odd: 0 },
+    ],
+    [
+      Array.from({ length: 60 }, (_, i) => Number((7 + ((7 * i) % 11) / 13).toFixed(14))),
+      { form: 'decimals', scale: 14, integers: integers(1, 'planes', 1), fractionPlaces: 12, nudged: false, odd: 0 },
+    ],
     [[Math.PI, Math.E, Math.SQRT2, Math.LN2], { form: 'doubles' }],
     [[true, false, true], { form: 'bits' }],
     [['on', 'off', 'on'], { form: 'dictionary', texts: 2, integers: integers(0, 'planes', 1) }],
@@ -100,7 +116,7 @@ test('the column at fault is found, whichever it is', () => {
     Array.from({ length: 40 }, (_, i) => ({
       volume: (i * 7919) % 100,
       state: i % 3 === 0 ? 'on' : 'off',
-      far: 1 + Math.sin(i) ** 2,
+      far: Math.PI * 2 ** (i - 20),
     })),
   );
   const faults = Array.from(bytes.keys(), (at) => {

@@ -35,22 +35,22 @@ test('the distance between patterns leads from one to the other', (t) => {
 });
 
 test('what is too far apart has no distance', () => {
-  const sixteen = 1 + 16 * Number.EPSILON;
-  assert.equal(nudgeBetween(1, sixteen), 0);
-  assert.equal(nudgeBetween(sixteen, 1), 0);
+  const tooFar = 1 + 1_024 * Number.EPSILON;
+  assert.equal(nudgeBetween(1, tooFar), 0);
+  assert.equal(nudgeBetween(tooFar, 1), 0);
   assert.equal(nudgeBetween(1, -1), 0);
   assert.equal(nudgeBetween(0, 5e-324), 0);
   assert.equal(nudgeBetween(1, 2 ** 40), 0);
 });
 
-test('no nudge leads out of the finite doubles, nor further than fifteen', () => {
+test('no nudge leads out of the finite doubles, nor further than 1,023', () => {
   assert.equal(nudge(Number.MAX_VALUE, 0), Number.MAX_VALUE);
   for (const [quotient, distance] of [
     [Number.MAX_VALUE, 1],
     [-Number.MAX_VALUE, 1],
     [0, -1],
-    [1, 16],
-    [1, -16],
+    [1, 1_024],
+    [1, -1_024],
   ] as const) {
     assert.throws(() => nudge(quotient, distance), coded('batch-column'));
   }

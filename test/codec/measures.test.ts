@@ -155,8 +155,8 @@ test('what is not a measure column is refused', () => {
   for (const [name, parts] of [
     ['too few mantissas', [0, Uint8Array.of(0x0f), null, null, null]],
     ['too few nudges', [0, one, Uint8Array.of(0x0f), null, null]],
-    ['a nudge too far', [0, one, integers(16), null, null]],
-    ['a nudge too far back', [0, one, integers(-16), null, null]],
+    ['a nudge too far', [0, one, integers(1_024), null, null]],
+    ['a nudge too far back', [0, one, integers(-1_024), null, null]],
     ['a nudge below zero', [0, integers(0), integers(-1), null, null]],
     ['a position too far', [0, one, null, integers(1), double(1)]],
     ['a negative position', [0, one, null, integers(-1), double(1)]],

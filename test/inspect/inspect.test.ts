@@ -111,7 +111,7 @@ test('the JSON document has everything, and its numbers read back bit for bit', 
     sensors: ['inlet', 'outlet', 'tank'].map((sensor) => ({ sensor, events: 400 })),
   });
   assert.equal(bytes.uncompressed, sampleBatch().length);
-  assert.equal(columns.length, 9);
+  assert.equal(columns.length, 10);
   let cents = 0;
   for (let i = 0; i < SAMPLE_EVENTS; i++) cents += 120 + ((i * 37) % 61);
   const volume = measures.find(({ measure }: { measure: string }) => measure === 'volume');
@@ -124,7 +124,15 @@ test('the JSON document has everything, and its numbers read back bit for bit', 
     sequence: 98,
     ts: Date.UTC(2026, 0, 1) + 1_000,
     sensor: 'outlet',
-    fields: { volume: 1.57, temperature: 18.1, noise: 0.25, stroke: 0, phase: 7, running: true },
+    fields: {
+      volume: 1.57,
+      temperature: 18.1,
+      noise: 2 ** -20 / 4,
+      mean: 20.1166666666667,
+      stroke: 0,
+      phase: 7,
+      running: true,
+    },
   });
 });
 

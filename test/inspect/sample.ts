@@ -15,7 +15,8 @@ export function sampleBatch(): Uint8Array {
       fields: {
         volume: (120 + ((i * 37) % 61)) / 100,
         temperature: i % 11 === 0 ? 0.1 + 0.2 : (180 + (i % 5)) / 10,
-        noise: 1 / (i + 3),
+        noise: 2 ** ((i % 40) - 21) / (i + 3),
+        mean: Number((20 + ((7 * i) % 59) / 60).toFixed(13)),
         stroke: i % 100 === 0 ? -0 : 0,
         phase: 7,
         running: i % 13 !== 0,

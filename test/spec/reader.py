@@ -36,7 +36,9 @@ FIELDS_MAX = 128
 NAME_BYTES_MAX = 128
 TEXT_BYTES_MAX = 4_096
 SCALE_MAX = 22
-NUDGE_MAX = 15
+NUDGE_MAX = 1_023
+PLACES_MAX = 12
+DENOMINATOR_MAX = 1_024
 
 MEASURE, TEXT, FLAG = 0, 1, 2
 
@@ -413,7 +415,7 @@ def unpack_measures(parts, count):
     scale = whole(scale, 0, SCALE_MAX, "scale")
     if (positions is None) != (doubles is None):
         raise malformed("positions and doubles")
-    quotients = [float(mantissa) / float(10**scale) for mantissa in unpack_integers(packed(mantissas, "mantissas"), count)]
+    quotients = [float(mantissa) / float(10**scale) for mantissa in unpack_mantissas(mantissas, count)]
     values = quotients
     if nudges is not None:
         values = [nudged(q, nudge) for q, nudge in zip(quotients, unpack_integers(packed(nudges, "nudges"), count))]
@@ -426,6 +428,27 @@ def unpack_measures(parts, count):
         for place, value in zip(places, unpack_doubles(doubles, len(places))):
             values[place] = value
     return values
+
+
+def unpack_mantissas(part, count):
+    if isinstance(part, bytes):
+        return unpack_integers(part, count)
+    places, wholes, numerators, denominators, corrections = listed(part, 5, "fractions")
+    unit = 10 ** whole(places, 1, PLACES_MAX, "places")
+    wholes, numerators, denominators = (
+        unpack_integers(packed(each, "fractions"), count) for each in (wholes, numerators, denominators)
+    )
+    corrections = [0] * count if corrections is None else unpack_integers(packed(corrections, "corrections"), count)
+    mantissas = []
+    for w, a, d, correction in zip(wholes, numerators, denominators, corrections):
+        if not 0 <= a < d <= DENOMINATOR_MAX:
+            raise bad_column("improper fraction")
+        if abs(w * unit) > INTEGER_MAX:
+            raise bad_column("whole out of range")
+        mantissas.append(w * unit + (2 * a * unit + d) // (2 * d) + correction)
+    if any(abs(mantissa) > INTEGER_MAX for mantissa in mantissas):
+        raise bad_column("mantissa out of range")
+    return mantissas
 
 
 def nudged(quotient, nudge):

@@ -1,0 +1,166 @@
+/**
+ * Fractions: mantissas that are quotients of small integers, such as averages and interpolations (proto-spec/batch.md,
+ * "Fractions").
+ *
+ * Owns the way from a mantissa to a whole number, a proper fraction and what is then still wrong, and back. Promises that
+ * every mantissa comes back, whatever was found. Never tries where plain integers are small already.
+ */
+import { CodecError } from './errors.ts';
+import { decodeIntegers, encodeIntegers, type Integers } from './integers.ts';
+import { INTEGER_MAX } from './limits.ts';
+
+/** `[places, wholes, numerators, denominators, corrections]`; corrections are null where all are 0. */
+export type PackedFractions = readonly [
+  places: number,
+  wholes: Uint8Array,
+  numerators: Uint8Array,
+  denominators: Uint8Array,
+  corrections: Uint8Array | null,
+];
+
+/** With these bounds every step below is exact in doubles. */
+const DENOMINATOR_MAX = 1_024;
+const PLACES_MAX = 12;
+
+/** From so many places on, a fraction of such denominators is no accident. */
+const PLACES_MIN = 8;
+
+/** Decimals of 15 digits have one place less above a power of ten: their last digit here is a 0. */
+const TOLERANCE = 6;
+
+/** Wholes with up to so many decimals of their own. */
+const OWN_PLACES_MAX = 3;
+const DIGIT_BITS = Math.log2(10);
+
+/** Of a sample of so many, most must be fractions. */
+const SAMPLE = 64;
+const SHARE = 3 / 4;
+
+/** The mantissas at `scale` as fractions; undefined where most are none. */
+export function packFractions(mantissas: Float64Array, scale: number): PackedFractions | undefined {
+  const places = placesFor(mantissas, scale);
+  if (places === undefined) return undefined;
+  const unit = 10 ** places;
+  const count = mantissas.length;
+  const wholes = new Float64Array(count);
+  const numerators = new Float64Array(count);
+  const denominators = new Float64Array(count);
+  const corrections = new Float64Array(count);
+  let corrected = false;
+  for (let i = 0; i < count; i++) {
+    const mantissa = mantissas[i]!;
+    const whole = Math.floor(mantissa / unit);
+    const rest = mantissa - whole * unit;
+    const denominator = denominatorOf(rest, unit) ?? 1;
+    const numerator = Math.round((rest / unit) * denominator);
+    // What rounds up to the next whole is no proper fraction of this one.
+    const over = numerator === denominator ? 1 : 0;
+    wholes[i] = whole + over;
+    numerators[i] = numerator - over * denominator;
+    denominators[i] = denominator;
+    const correction = rest - over * unit - rounded(numerators[i]!, denominator, unit);
+    corrections[i] = correction;
+    if (correction !== 0) corrected = true;
+  }
+  return [
+    places,
+    encodeIntegers(wholes),
+    encodeIntegers(numerators),
+    encodeIntegers(denominators),
+    corrected ? encodeIntegers(corrections) : null,
+  ];
+}
+
+/**
+ * Unpacks `count` mantissas.
+ * @throws CodecError `batch-malformed` where the parts are not those of fractions, `batch-column` where their bytes do not
+ *   unpack to that many integers in range
+ */
+export function unpackFractions(packed: readonly unknown[], count: number): Integers {
+  const [places, ...parts] = packed;
+  if (packed.length !== 5) throw malformed('fractions have five parts');
+  if (typeof places !== 'number' || !Number.isInteger(places) || places < 1 || places > PLACES_MAX) {
+    throw malformed('places of fractions');
+  }
+  const unit = 10 ** places;
+  const { values } = decodeIntegers(binary(parts[0]), count);
+  const numerators = decodeIntegers(binary(parts[1]), count).values;
+  const denominators = decodeIntegers(binary(parts[2]), count).values;
+  const corrections = parts[3] === null ? null : decodeIntegers(binary(parts[3]), count).values;
+  let low = 0;
+  let high = 0;
+  for (let i = 0; i < count; i++) {
+    const numerator = numerators[i]!;
+    const denominator = denominators[i]!;
+    if (!(denominator <= DENOMINATOR_MAX && numerator >= 0 && numerator < denominator)) throw bad('improper fraction');
+    const whole = values[i]! * unit;
+    if (whole > INTEGER_MAX || whole < -INTEGER_MAX) throw bad('integer out of range');
+    const mantissa = whole + rounded(numerator, denominator, unit) + (corrections === null ? 0 : corrections[i]!);
+    values[i] = mantissa;
+    if (mantissa < low) low = mantissa;
+    else if (mantissa > high) high = mantissa;
+  }
+  if (high > INTEGER_MAX || low < -INTEGER_MAX) throw bad('integer out of range');
+  return { values, low, high };
+}
+
+/** `numerator` / `denominator` in units, to the nearest. */
+function rounded(numerator: number, denominator: number, unit: number): number {
+  if (numerator === 0) return 0;
+  return Math.floor((2 * numerator * unit + denominator) / (2 * denominator));
+}
+
+/** How many of the decimals belong to the fractions, where most of a sample are some: what takes the fewest bits. */
+function placesFor(mantissas: Float64Array, scale: number): number | undefined {
+  const step = Math.max(1, Math.floor(mantissas.length / SAMPLE));
+  let places: number | undefined;
+  let fewest = Infinity;
+  for (let own = Math.max(0, scale - PLACES_MAX); own <= OWN_PLACES_MAX && scale - own >= PLACES_MIN; own++) {
+    const unit = 10 ** (scale - own);
+    let sampled = 0;
+    let fractions = 0;
+    let bits = 0;
+    for (let i = 0; i < mantissas.length; i += step, sampled++) {
+      const rest = mantissas[i]! - Math.floor(mantissas[i]! / unit) * unit;
+      const denominator = denominatorOf(rest, unit);
+      if (denominator !== undefined) fractions++;
+      bits += own * DIGIT_BITS + 2 * Math.log2(denominator ?? DENOMINATOR_MAX);
+    }
+    if (fractions < sampled * SHARE || bits >= fewest) continue;
+    places = scale - own;
+    fewest = bits;
+  }
+  return places;
+}
+
+/** The denominator of the first convergent of `rest` / `unit` that is as near as may be. */
+function denominatorOf(rest: number, unit: number): number | undefined {
+  const share = rest / unit;
+  const tolerance = TOLERANCE / unit;
+  let remainder = share;
+  let previous = 0;
+  let denominator = 1;
+  for (;;) {
+    const numerator = share * denominator;
+    if (Math.abs(numerator - Math.round(numerator)) <= tolerance * denominator) return denominator;
+    remainder = 1 / (remainder - Math.floor(remainder));
+    const next = Math.floor(remainder) * denominator + previous;
+    // Not finite where a remainder was used up.
+    if (!(next <= DENOMINATOR_MAX)) return undefined;
+    previous = denominator;
+    denominator = next;
+  }
+}
+
+function binary(part: unknown): Uint8Array {
+  if (part instanceof Uint8Array) return part;
+  throw malformed('a packed column is binary');
+}
+
+function malformed(message: string): CodecError {
+  return new CodecError('batch-malformed', message);
+}
+
+function bad(message: string): CodecError {
+  return new CodecError('batch-column', message);
+}
