@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { ownTask, peakMemoryBytes } from '../rig/programs.ts';
 import { type DeviceStatus, openDevice } from '../src/device/index.ts';
 import { countedStatus } from './backlog.ts';
+import { countWireBytes, type WireBytes } from './wire-bytes.ts';
 
 export interface DrainTask {
   readonly gateway: string;
@@ -22,8 +23,10 @@ export interface DrainReport {
   /** Of all threads, from start to end. */
   readonly cpuSeconds: number;
   readonly status: DeviceStatus;
+  readonly wire: WireBytes;
 }
 
+const wireBytes = countWireBytes();
 const startedAt = performance.now();
 const device = await openDevice(ownTask<DrainTask>());
 await device.drain();
@@ -36,5 +39,6 @@ const report: DrainReport = {
   peakMemoryBytes: peakMemoryBytes('self'),
   cpuSeconds: (user + system) / 1e6,
   status,
+  wire: wireBytes(),
 };
 process.stdout.write(`${JSON.stringify(report)}\n`);

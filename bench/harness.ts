@@ -31,6 +31,13 @@ export interface Skip {
   readonly reason: string;
 }
 
+/** A table of its own. */
+export interface Comparison {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 /** What a file in `figures/` exports as `figure`. Each is measured in a process of its own. */
 export interface Figure {
   readonly title: string;
@@ -59,10 +66,15 @@ export interface Stand {
   events(full: number): number;
   /** A new empty folder on the disk that is measured. */
   folder(name: string): Promise<string>;
-  /** Runs it several times; `run` counts from 0, warm-ups included, whose quantities are not kept. */
-  repeat(repetition: Repetition, run: (run: number) => Promise<Quantities>): Promise<void>;
+  /**
+   * Runs it several times; `run` counts from 0, warm-ups included, whose quantities are not kept. Gives the medians of what
+   * it kept.
+   */
+  repeat(repetition: Repetition, run: (run: number) => Promise<Quantities>): Promise<Quantities>;
   /** What is the same in every run. */
   state(name: string, quantity: Quantity): void;
+  /** What is better read side by side; drawn below the table of all figures. */
+  compare(comparison: Comparison): void;
   /** What could not be measured, and why. */
   skip(name: string, reason: string): void;
 }
@@ -70,6 +82,7 @@ export interface Stand {
 export interface StandReport {
   readonly readings: readonly Reading[];
   readonly skips: readonly Skip[];
+  readonly comparisons: readonly Comparison[];
 }
 
 const QUICK_SHARE = 10;
@@ -84,12 +97,17 @@ export function createStand(
   const { settings, programs, folder, log } = options;
   const values = new Map<string, { readonly unit: Unit; readonly values: number[] }>();
   const skips: Skip[] = [];
+  const comparisons: Comparison[] = [];
   const add = (name: string, { value, unit }: Quantity) => {
     assert(Number.isFinite(value), `${name} is ${value}`);
     const known = values.get(name) ?? { unit, values: [] };
     assert.equal(unit, known.unit, `${name} has one unit`);
     known.values.push(value);
     values.set(name, known);
+  };
+  const medianReading = (name: string): Reading => {
+    const { unit, values: all } = values.get(name)!;
+    return { name, unit, value: medianOf(all), values: all };
   };
   const skip = (name: string, reason: string) => {
     if (skips.some((known) => known.name === name)) return;
@@ -107,6 +125,7 @@ export function createStand(
     },
     async repeat(repetition, run) {
       const { warmUps, runs } = settings.quick ? QUICK : repetition;
+      const kept = new Set<string>();
       for (let at = 0; at < warmUps + runs; at++) {
         const quantities = Object.entries(await run(at));
         log(
@@ -114,17 +133,20 @@ export function createStand(
         );
         if (at < warmUps) continue;
         for (const [name, quantity] of quantities) {
-          if (quantity !== undefined) add(name, quantity);
-          else skip(name, 'this system does not tell');
+          if (quantity === undefined) {
+            skip(name, 'this system does not tell');
+            continue;
+          }
+          add(name, quantity);
+          kept.add(name);
         }
       }
+      return Object.fromEntries(Array.from(kept, (name) => [name, medianReading(name)]));
     },
     state: add,
+    compare: (comparison) => void comparisons.push(comparison),
     skip,
-    report: () => ({
-      readings: [...values].map(([name, { unit, values: all }]) => ({ name, unit, value: medianOf(all), values: all })),
-      skips,
-    }),
+    report: () => ({ readings: [...values.keys()].map(medianReading), skips, comparisons }),
   };
 }
 

@@ -12,6 +12,7 @@ import { createPrograms, outputOf, type Programs, taskArguments } from '../rig/p
 import type { FigureReport, FigureTask } from './figure-process.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { type BenchOptions, readOptions } from './options.ts';
+import { linkPackages } from './peers/provision.ts';
 import { tableOf } from './report.ts';
 
 /** A minute on a free machine; several where others leave it a tenth of the cores. What takes longer hangs. */
@@ -33,6 +34,7 @@ export async function main(argv: string[]): Promise<void> {
   }
   try {
     await buildInto(build, ['bench']);
+    await linkPackages(build);
     await run(options, programs, { folder, build }, () => stopped !== undefined);
   } finally {
     programs.killAll();

@@ -6,7 +6,7 @@
  */
 import Table from 'cli-table3';
 import type { FigureReport } from './figure-process.ts';
-import { numberText, type Reading } from './harness.ts';
+import { type Comparison, numberText, type Reading } from './harness.ts';
 
 export interface Failure {
   readonly figure: string;
@@ -24,7 +24,17 @@ export function tableOf(reports: readonly FigureReport[], failures: readonly Fai
     for (const reading of readings) table.push(rowOf(reading));
     for (const { name, reason } of skips) table.push([`  ${name}`, { content: `skipped: ${reason}`, colSpan: 4 }]);
   }
-  return [table.toString(), ...failures.map(({ figure, reason }) => `FAILED: ${figure}: ${reason}`)].join('\n');
+  return [
+    table.toString(),
+    ...reports.flatMap(({ comparisons }) => comparisons.map(comparisonText)),
+    ...failures.map(({ figure, reason }) => `FAILED: ${figure}: ${reason}`),
+  ].join('\n');
+}
+
+function comparisonText({ title, head, rows }: Comparison): string {
+  const table = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
+  table.push(...rows.map((row) => [...row]));
+  return `\n${title}\n${table}`;
 }
 
 function rowOf({ name, value, values, unit }: Reading): string[] {
