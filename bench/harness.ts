@@ -36,6 +36,8 @@ export interface Comparison {
   readonly title: string;
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** Below it. */
+  readonly note: string;
 }
 
 /** What a file in `figures/` exports as `figure`. Each is measured in a process of its own. */

@@ -31,10 +31,10 @@ export function tableOf(reports: readonly FigureReport[], failures: readonly Fai
   ].join('\n');
 }
 
-function comparisonText({ title, head, rows }: Comparison): string {
+function comparisonText({ title, head, rows, note }: Comparison): string {
   const table = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
   table.push(...rows.map((row) => [...row]));
-  return `\n${title}\n${table}`;
+  return `\n${title}\n${table}\n${note}`;
 }
 
 function rowOf({ name, value, values, unit }: Reading): string[] {

@@ -1,9 +1,10 @@
 /**
  * Provision: whether this machine has what a peer needs, and the command that brings it.
  *
- * Owns the looking. Promises that what is missing is told as a command that can be pasted. Never installs anything.
+ * Owns the looking, and the versions of what is there. Promises that what is missing is told as a command that can be pasted. Never installs anything.
  */
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,16 +17,16 @@ export interface Surroundings {
   hasCommand(name: string): boolean;
 }
 
-const packages = fileURLToPath(new URL('./node_modules', import.meta.url));
+const installed = fileURLToPath(new URL('./node_modules', import.meta.url));
 
 export const THIS_MACHINE: Surroundings = {
   platform: process.platform,
-  hasPackage: (name) => existsSync(join(packages, name, 'package.json')),
+  hasPackage: (name) => existsSync(join(installed, name, 'package.json')),
   hasCommand: (name) => PROGRAM_PATH.split(delimiter).some((folder) => existsSync(join(folder, name))),
 };
 
 /** The command that brings what is missing; undefined where nothing is. */
-export function missingFor({ packages, server }: Peer, surroundings = THIS_MACHINE): string | undefined {
+export function missingFor({ packages, server }: Peer, surroundings: Surroundings): string | undefined {
   const commands: string[] = [];
   if (!packages.every(surroundings.hasPackage)) commands.push('npm ci --prefix bench/peers');
   if (typeof server !== 'string') {
@@ -37,7 +38,29 @@ export function missingFor({ packages, server }: Peer, surroundings = THIS_MACHI
   return commands.length === 0 ? undefined : commands.join(' && ');
 }
 
+/** What a peer was measured with, as `name version`. */
+export function versionsFor({ packages, server }: Peer): string[] {
+  const versions = packages.map((name) => `${name} ${packageVersion(name)}`);
+  return typeof server === 'string' ? versions : [`${server.package} ${debianVersion(server.package)}`, ...versions];
+}
+
+function packageVersion(name: string): string {
+  const manifest = readFileSync(join(installed, name, 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { readonly version: string }).version;
+}
+
+function debianVersion(name: string): string {
+  try {
+    return execFileSync('dpkg-query', ['-W', `-f=\${Version}`, name], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  } catch {
+    return 'of unknown version';
+  }
+}
+
 /** Puts this checkout's packages of peers beside a build of it, if they are installed. */
 export async function linkPackages(build: string): Promise<void> {
-  if (existsSync(packages)) await symlink(packages, join(build, 'bench/peers/node_modules'), 'dir');
+  if (existsSync(installed)) await symlink(installed, join(build, 'bench/peers/node_modules'), 'dir');
 }

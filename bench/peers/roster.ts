@@ -2,7 +2,7 @@
  * Roster: what users would pick instead of Tidegate, and what each of them promises at the settings used here.
  *
  * Owns the columns of the comparison, in words that their documentation stands behind, and how many events each is given.
- * Promises that where a peer could promise more by a setting, that setting is on. Never measures.
+ * Promises that where a setting puts an event on disk before it is acknowledged, that setting is on. Never measures.
  */
 import type { Peer, Promises } from './peer.ts';
 import { influxdb, mosquitto, natsServer, prometheus, victoriaMetrics } from './servers.ts';
@@ -17,6 +17,17 @@ export const TIDEGATE_PROMISES: Promises = {
   deviceDiskQueue: 'yes, fsynced',
 };
 
+const MOSQUITTO = {
+  fsyncedBeforeAcknowledged: 'no: half-hourly',
+  exactTotals: NOT_ADDED_UP,
+  deviceDiskQueue: 'what is in flight',
+};
+
+const JETSTREAM = { fsyncedBeforeAcknowledged: 'no: on a timer', exactTotals: NOT_ADDED_UP, deviceDiskQueue: 'no' };
+
+/** A point is named by its series and its time: a second one there is the same one, or takes its place. */
+const SERIES = { dedupePerEvent: 'by sensor and ms', exactTotals: FLOATS, deviceDiskQueue: 'no' };
+
 export const ROSTER: readonly Peer[] = [
   {
     name: 'MQTT QoS 1 → mosquitto',
@@ -25,12 +36,7 @@ export const ROSTER: readonly Peer[] = [
     settings: { qos: 1 },
     server: mosquitto,
     packages: ['mqtt', 'mqtt-jsonl-store'],
-    promises: {
-      fsyncedBeforeAcknowledged: 'no: half-hourly',
-      dedupePerEvent: 'no',
-      exactTotals: NOT_ADDED_UP,
-      deviceDiskQueue: 'what is in flight',
-    },
+    promises: { ...MOSQUITTO, dedupePerEvent: 'no' },
   },
   {
     name: 'MQTT QoS 2 → mosquitto',
@@ -39,12 +45,7 @@ export const ROSTER: readonly Peer[] = [
     settings: { qos: 2 },
     server: mosquitto,
     packages: ['mqtt', 'mqtt-jsonl-store'],
-    promises: {
-      fsyncedBeforeAcknowledged: 'no: half-hourly',
-      dedupePerEvent: 'within a session',
-      exactTotals: NOT_ADDED_UP,
-      deviceDiskQueue: 'what is in flight',
-    },
+    promises: { ...MOSQUITTO, dedupePerEvent: 'within a session' },
   },
   {
     name: 'JetStream, an id per event',
@@ -53,26 +54,25 @@ export const ROSTER: readonly Peer[] = [
     settings: { batched: false },
     server: natsServer,
     packages: ['@nats-io/transport-node', '@nats-io/jetstream'],
-    promises: {
-      fsyncedBeforeAcknowledged: 'no: every 2 min',
-      dedupePerEvent: 'for 2 min',
-      exactTotals: NOT_ADDED_UP,
-      deviceDiskQueue: 'no',
-    },
+    promises: { ...JETSTREAM, dedupePerEvent: 'for 2 min' },
   },
   {
-    name: 'JetStream, JSON + gzip by 1,000',
+    name: 'JetStream, JSON + gzip by 1,000, UUIDs',
     events: 500_000,
+    client: 'jetstream/client',
+    settings: { batched: true, ids: true },
+    server: natsServer,
+    packages: ['@nats-io/transport-node', '@nats-io/jetstream'],
+    promises: { ...JETSTREAM, dedupePerEvent: 'no: per batch, 2 min' },
+  },
+  {
+    name: 'JetStream, JSON + gzip by 1,000, no ids',
+    events: 1_000_000,
     client: 'jetstream/client',
     settings: { batched: true },
     server: natsServer,
     packages: ['@nats-io/transport-node', '@nats-io/jetstream'],
-    promises: {
-      fsyncedBeforeAcknowledged: 'no: every 2 min',
-      dedupePerEvent: 'no: per batch, 2 min',
-      exactTotals: NOT_ADDED_UP,
-      deviceDiskQueue: 'no',
-    },
+    promises: { ...JETSTREAM, dedupePerEvent: 'no: per batch, 2 min' },
   },
   {
     name: 'remote write → prometheus',
@@ -80,12 +80,7 @@ export const ROSTER: readonly Peer[] = [
     client: 'remote-write/client',
     server: prometheus,
     packages: ['prometheus-remote-write'],
-    promises: {
-      fsyncedBeforeAcknowledged: 'no',
-      dedupePerEvent: 'by sensor and ms',
-      exactTotals: FLOATS,
-      deviceDiskQueue: 'no',
-    },
+    promises: { ...SERIES, fsyncedBeforeAcknowledged: 'no' },
   },
   {
     name: 'remote write → victoria-metrics',
@@ -93,12 +88,7 @@ export const ROSTER: readonly Peer[] = [
     client: 'remote-write/client',
     server: victoriaMetrics,
     packages: ['prometheus-remote-write'],
-    promises: {
-      fsyncedBeforeAcknowledged: 'no: in memory',
-      dedupePerEvent: 'by sensor and ms',
-      exactTotals: FLOATS,
-      deviceDiskQueue: 'no',
-    },
+    promises: { ...SERIES, fsyncedBeforeAcknowledged: 'no: in memory' },
   },
   {
     name: 'line protocol + gzip → influxdb',
@@ -106,12 +96,7 @@ export const ROSTER: readonly Peer[] = [
     client: 'influx/client',
     server: influxdb,
     packages: [],
-    promises: {
-      fsyncedBeforeAcknowledged: 'yes',
-      dedupePerEvent: 'by sensor and ms',
-      exactTotals: FLOATS,
-      deviceDiskQueue: 'no',
-    },
+    promises: { ...SERIES, fsyncedBeforeAcknowledged: 'yes' },
   },
   {
     name: 'OTLP/HTTP + gzip → receiver',

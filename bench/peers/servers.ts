@@ -33,7 +33,7 @@ export const mosquitto: ServerProgram = {
   isReady: accepts,
 };
 
-/** JetStream on disk. It is synced every two minutes; 2.9 has no setting for it. */
+/** JetStream on disk, which is synced on a timer: 2.9 knows no setting that would do it before the acknowledgement. */
 export const natsServer: ServerProgram = {
   package: 'nats-server',
   command: 'nats-server',

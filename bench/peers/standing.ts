@@ -13,6 +13,8 @@ export interface Standing {
   readonly promises: Promises;
   readonly speed: Quantity;
   readonly wire: Quantity;
+  /** What it was measured with, as `name version`. */
+  readonly versions: readonly string[];
 }
 
 const HEAD = [
@@ -54,5 +56,6 @@ export function comparisonOf(ours: Standing, peers: readonly Standing[]): Compar
         promises.deviceDiskQueue,
       ];
     }),
+    note: `with ${[...new Set(peers.flatMap(({ versions }) => versions))].join(', ')}`,
   };
 }

@@ -22,7 +22,14 @@ const ANSWER_WITHIN_MS = 60_000;
 
 const compress = promisify(gzip);
 
-export const open: OpenClient<{ readonly batched: boolean }> = async ({ port, rows, settings: { batched } }) => {
+interface Settings {
+  /** Many events to a message, or one. */
+  readonly batched: boolean;
+  /** A UUID in each row of a batch, for whoever reads it to tell repeated events by: the server does not look inside. */
+  readonly ids?: boolean;
+}
+
+export const open: OpenClient<Settings> = async ({ port, rows, settings: { batched, ids = false } }) => {
   const connection = await connect({ servers: `127.0.0.1:${port}`, reconnect: false });
   const manager = await jetstreamManager(connection);
   await manager.streams.add({
@@ -39,7 +46,10 @@ export const open: OpenClient<{ readonly batched: boolean }> = async ({ port, ro
   return {
     send: () =>
       batched
-        ? inBatches(rows, async (batch) => publish(await compress(JSON.stringify(batch))))
+        ? inBatches(rows, async (batch) => {
+            const sent = ids ? batch.map((row) => ({ id: randomUUID(), ...row })) : batch;
+            await publish(await compress(JSON.stringify(sent)));
+          })
         : inLanes(rows.length, WINDOW, (at) => publish(JSON.stringify(rows[at]))),
     async arrived() {
       const tally = createTally();
