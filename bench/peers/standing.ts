@@ -36,6 +36,7 @@ export function ratiosTo(ours: Standing, peer: Standing): { readonly speed: Quan
 }
 
 export function comparisonOf(ours: Standing, peers: readonly Standing[]): Comparison {
+  const versions = [...new Set(peers.flatMap((peer) => peer.versions))];
   return {
     title:
       'Tidegate and its peers: the same events, one device process to one server, bytes of both directions over TCP',
@@ -56,6 +57,6 @@ export function comparisonOf(ours: Standing, peers: readonly Standing[]): Compar
         promises.deviceDiskQueue,
       ];
     }),
-    note: `with ${[...new Set(peers.flatMap(({ versions }) => versions))].join(', ')}`,
+    note: versions.length > 0 ? `with ${versions.join(', ')}` : 'with nothing but what Tidegate itself installs',
   };
 }
