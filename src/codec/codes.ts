@@ -72,17 +72,22 @@ export function readVarints(bytes: Uint8Array, start: number, into: Float64Array
   let at = start;
   for (let i = from; i < to; i++) {
     let code = bytes[at++]!;
+    let byte = 0;
     if (code >= 0x80) {
-      // Almost all that is left has two bytes.
-      let byte = bytes[at++]!;
+      byte = bytes[at++]!;
       code += (byte - 1) * 0x80;
-      for (let unit = 0x4000; byte >= 0x80; unit *= 0x80) {
-        if (unit > VARINT_UNIT_MAX) throw bad('varint too long');
-        byte = bytes[at++]!;
-        code += (byte - 1) * unit;
-      }
-      if (!(code <= CODE_MAX)) throw bad('varint out of range or cut short');
     }
+    if (byte < 0x80) {
+      // Nearly all of them: one byte or two, which bit operations hold.
+      into[i] = (code >>> 1) ^ -(code & 1);
+      continue;
+    }
+    for (let unit = 0x4000; byte >= 0x80; unit *= 0x80) {
+      if (unit > VARINT_UNIT_MAX) throw bad('varint too long');
+      byte = bytes[at++]!;
+      code += (byte - 1) * unit;
+    }
+    if (!(code <= CODE_MAX)) throw bad('varint out of range or cut short');
     into[i] = unzigzag(code);
   }
   return at;
