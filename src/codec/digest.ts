@@ -25,7 +25,7 @@ export function digestOf(table: EventTable, first: number): RangeDigest {
 
 /** As `digestOf`, with a step for each column. */
 export function* digestInSteps(table: EventTable, first: number): Steps<RangeDigest> {
-  const { low, high } = yield* eventLanes(table, first);
+  const { low, high } = eventLanes(yield* rowLanes(table), table, first);
   return (from, to) => {
     let lowSum = 0;
     let highSum = 0;
@@ -37,8 +37,7 @@ export function* digestInSteps(table: EventTable, first: number): Steps<RangeDig
   };
 }
 
-function* eventLanes(table: EventTable, first: number): Steps<Lanes> {
-  const rows = yield* rowLanes(table);
+function eventLanes(rows: Lanes, table: EventTable, first: number): Lanes {
   const rowOf = rowsInSequence(table);
   const low = new Int32Array(table.count);
   const high = new Int32Array(table.count);
@@ -54,6 +53,16 @@ function* eventLanes(table: EventTable, first: number): Steps<Lanes> {
 
 /** Fields are added up, so that the order of columns makes no difference. */
 function* rowLanes(table: EventTable): Steps<Lanes> {
+  const lanes = identityLanes(table);
+  for (const column of table.columns) {
+    addColumn(column, lanes);
+    yield table.count;
+  }
+  return lanes;
+}
+
+/** Of each row's time and sensor. Not in a generator, whose loops are optimised over and over again in vain. */
+function identityLanes(table: EventTable): Lanes {
   const low = new Int32Array(table.count);
   const high = new Int32Array(table.count);
   const times = wordsOf(table.times);
@@ -65,14 +74,10 @@ function* rowLanes(table: EventTable): Steps<Lanes> {
       high[row] = mix(times[2 * row + 1]! ^ lane ^ seed.high);
     }
   }
-  for (const column of table.columns) {
-    addColumn(column, low, high);
-    yield table.count;
-  }
   return { low, high };
 }
 
-function addColumn(column: Column, low: Int32Array, high: Int32Array): void {
+function addColumn(column: Column, { low, high }: Lanes): void {
   const seed = hashText(`${column.kind} ${column.name}`);
   const values = valueWords(column);
   const { rows } = column;
