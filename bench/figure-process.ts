@@ -14,6 +14,8 @@ export interface FigureTask {
   readonly build: string;
   /** An empty folder that is removed afterwards. */
   readonly folder: string;
+  /** One that the figures of this bench have together. */
+  readonly shared: string;
   /** Where programs leave CPU profiles; undefined for none. */
   readonly profile: string | undefined;
   readonly settings: StandSettings;
@@ -24,10 +26,10 @@ export interface FigureReport extends StandReport {
   readonly title: string;
 }
 
-const { figure: name, build, folder, profile, settings } = ownTask<FigureTask>();
+const { figure: name, build, folder, shared, profile, settings } = ownTask<FigureTask>();
 const { figure } = (await import(`./figures/${name}.js`)) as { figure: Figure };
 const programs = createPrograms({ folder: build, profile, label: name });
-const stand = createStand({ settings, programs, folder, log: (line) => console.error(`${name}: ${line}`) });
+const stand = createStand({ settings, programs, shared, folder, log: (line) => console.error(`${name}: ${line}`) });
 try {
   await figure.measure(stand);
   const report: FigureReport = { figure: name, title: figure.title, ...stand.report() };

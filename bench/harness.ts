@@ -9,7 +9,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Programs } from '../rig/programs.ts';
 
-export type Unit = 'events/s' | 'requests/s' | 'B/event' | 'ms' | 'MB' | 'µs/event' | '×';
+export type Unit = 'events' | 'events/s' | 'requests/s' | 'B/event' | 'B/stream' | 'ms' | 'MB' | 'µs/event' | '×';
 
 export interface Quantity {
   readonly value: number;
@@ -24,6 +24,12 @@ export interface Reading extends Quantity {
   readonly name: string;
   /** Of every run, in order; `value` is their median. */
   readonly values: readonly number[];
+}
+
+/** What a plot is drawn from. */
+export interface Series {
+  readonly name: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
 }
 
 export interface Skip {
@@ -51,6 +57,8 @@ export interface StandSettings {
   readonly quick: boolean;
   /** Events of the backlog that is drained. */
   readonly backlogEvents: number;
+  /** Events that a gateway has stored when its growth is judged. */
+  readonly storedEvents: number;
   /** Where the real telemetry is; every `.csv` and `.ndjson` in it is measured. */
   readonly telemetry: string;
 }
@@ -68,6 +76,8 @@ export interface Stand {
   events(full: number): number;
   /** A new empty folder on the disk that is measured. */
   folder(name: string): Promise<string>;
+  /** A folder that all figures of this bench have together. */
+  readonly shared: string;
   /**
    * Runs it several times; `run` counts from 0, warm-ups included, whose quantities are not kept. Gives the medians of what
    * it kept.
@@ -75,6 +85,8 @@ export interface Stand {
   repeat(repetition: Repetition, run: (run: number) => Promise<Quantities>): Promise<Quantities>;
   /** What is the same in every run. */
   state(name: string, quantity: Quantity): void;
+  /** Kept as it is, for a plot. */
+  series(name: string, points: Series['points']): void;
   /** What is better read side by side; drawn below the table of all figures. */
   compare(comparison: Comparison): void;
   /** What could not be measured, and why. */
@@ -83,6 +95,7 @@ export interface Stand {
 
 export interface StandReport {
   readonly readings: readonly Reading[];
+  readonly series: readonly Series[];
   readonly skips: readonly Skip[];
   readonly comparisons: readonly Comparison[];
 }
@@ -91,13 +104,14 @@ const QUICK_SHARE = 10;
 const QUICK: Repetition = { warmUps: 1, runs: 2 };
 
 export function createStand(
-  options: Pick<Stand, 'settings' | 'programs'> & {
+  options: Pick<Stand, 'settings' | 'programs' | 'shared'> & {
     readonly folder: string;
     readonly log: (line: string) => void;
   },
 ): Stand & { report(): StandReport } {
-  const { settings, programs, folder, log } = options;
+  const { settings, programs, shared, folder, log } = options;
   const values = new Map<string, { readonly unit: Unit; readonly values: number[] }>();
+  const series: Series[] = [];
   const skips: Skip[] = [];
   const comparisons: Comparison[] = [];
   const add = (name: string, { value, unit }: Quantity) => {
@@ -119,6 +133,7 @@ export function createStand(
   return {
     settings,
     programs,
+    shared,
     events: (full) => (settings.quick ? Math.ceil(full / QUICK_SHARE) : full),
     async folder(name) {
       const path = join(folder, name);
@@ -146,9 +161,10 @@ export function createStand(
       return Object.fromEntries(Array.from(kept, (name) => [name, medianReading(name)]));
     },
     state: add,
+    series: (name, points) => void series.push({ name, points }),
     compare: (comparison) => void comparisons.push(comparison),
     skip,
-    report: () => ({ readings: [...values.keys()].map(medianReading), skips, comparisons }),
+    report: () => ({ readings: [...values.keys()].map(medianReading), series, skips, comparisons }),
   };
 }
 
@@ -164,6 +180,10 @@ export function bytesPerEvent(bytes: number, events: number): Quantity {
 export function ratio(a: Quantity, b: Quantity): Quantity {
   assert.equal(a.unit, b.unit);
   return { value: a.value / b.value, unit: '×' };
+}
+
+export function milliseconds(value: number): Quantity {
+  return { value, unit: 'ms' };
 }
 
 export function megabytes(bytes: number | undefined): Quantity | undefined {

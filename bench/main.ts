@@ -49,11 +49,13 @@ async function run(
   { folder, build }: { readonly folder: string; readonly build: string },
   isStopped: () => boolean,
 ): Promise<void> {
-  const { quick, backlogEvents, telemetry, figures } = options;
+  const { quick, backlogEvents, storedEvents, telemetry, figures } = options;
   const machine = describeMachine(folder);
   const header = machineLines(machine);
   console.error(`${header.join('\n')}\n`);
-  const settings = { quick, backlogEvents, telemetry };
+  const settings = { quick, backlogEvents, storedEvents, telemetry };
+  const shared = join(folder, 'shared');
+  await mkdir(shared);
   const reports: FigureReport[] = [];
   const failures: { readonly figure: string; readonly reason: string }[] = [];
   for (const figure of figures) {
@@ -61,7 +63,9 @@ async function run(
     const ownFolder = join(folder, figure);
     await mkdir(ownFolder);
     try {
-      reports.push(await measure(programs, { figure, build, folder: ownFolder, profile: options.profile, settings }));
+      reports.push(
+        await measure(programs, { figure, build, folder: ownFolder, shared, profile: options.profile, settings }),
+      );
     } catch (error) {
       failures.push({ figure, reason: (error as Error).message });
     }

@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly json: string | undefined;
   /** Events of the backlog that is drained. */
   readonly backlogEvents: number;
+  /** Events that a gateway has stored when its growth is judged. */
+  readonly storedEvents: number;
   /** Where the real telemetry is. */
   readonly telemetry: string;
   /** The folder whose disk is measured. */
@@ -25,7 +27,8 @@ export interface BenchOptions {
   readonly profile: string | undefined;
 }
 
-const BACKLOG_EVENTS = 2_000_000;
+const BACKLOG_EVENTS = 10_000_000;
+const STORED_EVENTS = 100_000_000;
 const EXCERPTS = fileURLToPath(new URL('../test/data', import.meta.url));
 
 /** Ends the process where the call is wrong, or only asks for help. */
@@ -37,14 +40,16 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     .option('--quick', 'a tenth of the events and two runs: whether it works, not how fast it is')
     .option('--json <file>', 'write machine, settings and the value of every run there')
     .option('--events <count>', 'backlog that is drained', count, BACKLOG_EVENTS)
+    .option('--stored <count>', 'events at the gateway when its growth is judged', count, STORED_EVENTS)
     .option('--telemetry <folder>', 'real events: .csv and .ndjson with ts and sensor', EXCERPTS)
     .option('--disk <folder>', 'measure the disk of this folder', tmpdir())
     .option('--profile <folder>', 'leave a CPU profile of every program there; figures are lower for it');
   command.parse(argv, { from: 'user' });
-  const { quick, json, events, telemetry, disk, profile } = command.opts<{
+  const { quick, json, events, stored, telemetry, disk, profile } = command.opts<{
     quick?: boolean;
     json?: string;
     events: number;
+    stored: number;
     telemetry: string;
     disk: string;
     profile?: string;
@@ -55,6 +60,7 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     quick: quick ?? false,
     json: json && resolve(json),
     backlogEvents: events,
+    storedEvents: stored,
     telemetry: resolve(telemetry),
     disk: resolve(disk),
     profile: profile && resolve(profile),

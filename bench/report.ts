@@ -6,6 +6,7 @@
  */
 import Table from 'cli-table3';
 import type { FigureReport } from './figure-process.ts';
+import { judge, judgementTexts } from './goals.ts';
 import { type Comparison, numberText, type Reading } from './harness.ts';
 
 export interface Failure {
@@ -13,16 +14,20 @@ export interface Failure {
   readonly reason: string;
 }
 
+const COLUMNS = ['figure', 'goal', 'value', 'spread (min – max)', 'unit', 'value / goal', 'runs'];
+
 export function tableOf(reports: readonly FigureReport[], failures: readonly Failure[]): string {
   const table = new Table({
-    head: ['figure', 'value', 'spread (min – max)', 'unit', 'runs'],
-    colAligns: ['left', 'right', 'right', 'left', 'right'],
+    head: COLUMNS,
+    colAligns: ['left', 'right', 'right', 'right', 'left', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   });
   for (const { figure, title, readings, skips } of reports) {
-    table.push([{ content: `${figure}: ${title}`, colSpan: 5 }]);
-    for (const reading of readings) table.push(rowOf(reading));
-    for (const { name, reason } of skips) table.push([`  ${name}`, { content: `skipped: ${reason}`, colSpan: 4 }]);
+    table.push([{ content: `${figure}: ${title}`, colSpan: COLUMNS.length }]);
+    for (const reading of readings) table.push(rowOf(figure, reading));
+    for (const { name, reason } of skips) {
+      table.push([`  ${name}`, { content: `skipped: ${reason}`, colSpan: COLUMNS.length - 1 }]);
+    }
   }
   return [
     table.toString(),
@@ -37,7 +42,12 @@ function comparisonText({ title, head, rows, note }: Comparison): string {
   return `\n${title}\n${table}\n${note}`;
 }
 
-function rowOf({ name, value, values, unit }: Reading): string[] {
-  const spread = values.length > 1 ? `${numberText(Math.min(...values))} – ${numberText(Math.max(...values))}` : '–';
-  return [`  ${name}`, numberText(value), spread, unit, String(values.length)];
+function rowOf(figure: string, reading: Reading): string[] {
+  const { name, value, values, unit } = reading;
+  const [goal, ratio] = judgementTexts(judge(figure, reading));
+  return [`  ${name}`, goal, numberText(value), spreadText(values), unit, ratio, String(values.length)];
+}
+
+export function spreadText(values: readonly number[]): string {
+  return values.length > 1 ? `${numberText(Math.min(...values))} – ${numberText(Math.max(...values))}` : '–';
 }

@@ -113,6 +113,18 @@ export function peakMemoryBytes(pid: number | 'self'): number | undefined {
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024;
 }
 
+/** The memory that a process holds now, bytes; undefined where the system does not tell. */
+export function memoryBytes(pid: number | 'self'): number | undefined {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, 'status'))?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024;
+}
+
+/** What a process has had written to disks so far, in whole pages, bytes; undefined where the system does not tell. */
+export function writtenBytes(pid: number | 'self'): number | undefined {
+  const bytes = /^write_bytes: (\d+)$/m.exec(readProc(pid, 'io'))?.[1];
+  return bytes === undefined ? undefined : Number(bytes);
+}
+
 /** Seconds of all its threads so far, in steps of a hundredth; undefined where the system does not tell. */
 export function cpuSeconds(pid: number): number | undefined {
   // The command's name is in parentheses and may hold anything; what is behind it is numbers.
