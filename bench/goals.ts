@@ -46,9 +46,10 @@ export const GOALS: Readonly<Record<string, Readonly<Record<string, Goal>>>> = {
   },
   wire: {
     'synthetic: Tidegate': atMost(1.7, 'B/event'),
-    'heat-meter.csv: Tidegate / xz -9e': atMost(1, '×'),
-    'machine-temperature.ndjson: Tidegate / xz -9e': atMost(1, '×'),
-    'road-sensors.csv: Tidegate / xz -9e': atMost(1, '×'),
+    // What xz -9e needs for the same columns as text, of the whole files.
+    'heat-meter.csv: Tidegate': atMost(14, 'B/event'),
+    'machine-temperature.ndjson: Tidegate': atMost(5.4, 'B/event'),
+    'road-sensors.csv: Tidegate': atMost(2.1, 'B/event'),
     'synthetic: packed': atLeast(1_000_000, 'events/s'),
     'heat-meter.csv: packed': atLeast(1_000_000, 'events/s'),
     'machine-temperature.ndjson: packed': atLeast(1_000_000, 'events/s'),

@@ -7,7 +7,8 @@ import assert from 'node:assert';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { Figure } from '../harness.ts';
+import { distributionOf } from '../distribution.ts';
+import { type Figure, milliseconds } from '../harness.ts';
 
 /** About a small commit. */
 const WRITE_BYTES = 4_096;
@@ -30,9 +31,8 @@ export const figure: Figure = {
           await file.datasync();
           waits[at] = performance.now() - startedAt;
         }
-        waits.sort();
-        const percentile = (share: number) => waits[Math.ceil(share * writes) - 1]!;
-        return { p50: { value: percentile(0.5), unit: 'ms' }, p99: { value: percentile(0.99), unit: 'ms' } };
+        const { percentile } = distributionOf(waits);
+        return { p50: milliseconds(percentile(0.5)), p99: milliseconds(percentile(0.99)) };
       });
     } finally {
       await file.close();
