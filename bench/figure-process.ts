@@ -26,6 +26,8 @@ export interface FigureReport extends StandReport {
   readonly title: string;
 }
 
+const END_WITHIN_MS = 2_000;
+
 const { figure: name, build, folder, shared, profile, settings } = ownTask<FigureTask>();
 const { figure } = (await import(`./figures/${name}.js`)) as { figure: Figure };
 const programs = createPrograms({ folder: build, profile, label: name });
@@ -39,6 +41,8 @@ try {
   // The last line is what the bench repeats below its table.
   console.error(String(error).split('\n')[0]);
   process.exitCode = 1;
+  // Something may still be waiting for what will never come.
+  setTimeout(() => process.exit(), END_WITHIN_MS).unref();
 } finally {
   programs.killAll();
 }

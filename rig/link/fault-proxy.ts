@@ -18,6 +18,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRandom } from '../random.ts';
 import { commit, type FaultName, type OutageKind } from './faults.ts';
+import { createLine, type Line, type LineOptions } from './line.ts';
 import { type Answer, createPassage, LinkDown } from './passage.ts';
 import { createSchedule, type FaultRates, type FaultScript, isScript, type Schedule } from './schedule.ts';
 
@@ -28,6 +29,8 @@ export interface FaultProxyOptions {
   readonly faults?: FaultRates | FaultScript;
   /** Decides which request meets which fault. */
   readonly seed: number;
+  /** How slow the link is. Default: not at all. */
+  readonly line?: LineOptions;
   /** Every request is held for a random time up to this, milliseconds. Default 0. */
   readonly latencyMaxMs?: number;
   /** The fault `delay` holds a request for a random time up to this, milliseconds. Default 1,000. */
@@ -82,12 +85,13 @@ const KEEP_ALIVE_MS = 120_000;
 
 class BadLink implements FaultProxy {
   url = '';
-  readonly #options: Required<Omit<FaultProxyOptions, 'stranger' | 'onOver'>> & FaultProxyOptions;
+  readonly #options: Required<Omit<FaultProxyOptions, 'line' | 'stranger' | 'onOver'>> & FaultProxyOptions;
   readonly #target: URL;
   readonly #stranger: URL | undefined;
   readonly #schedule: Schedule;
   /** Apart from the schedule's, so that a length of time never shifts the choice of faults. */
   readonly #random: () => number;
+  readonly #line: Line | undefined;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -109,6 +113,7 @@ class BadLink implements FaultProxy {
     assert(this.#stranger !== undefined || !hasStranger, 'a stranger who answers must be there');
     this.#schedule = createSchedule(faults, createRandom(seed));
     this.#random = createRandom(~seed);
+    this.#line = options.line && createLine(options.line);
     // Every connection that is held listens.
     setMaxListeners(0, this.#closed.signal, this.#healing.signal);
     const limits = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 };
@@ -131,6 +136,7 @@ class BadLink implements FaultProxy {
   heal(): void {
     this.#schedule.heal();
     this.#endOutage();
+    this.#line?.release();
     this.#healing.abort();
     for (const { turnUp } of this.#late) turnUp();
   }
@@ -158,7 +164,8 @@ class BadLink implements FaultProxy {
     const onSuccess = (answer: Answer) => {
       this.#earlier = answer;
     };
-    const passage = createPassage({ incoming, outgoing, target: this.#target, agent: this.#agent, isDown, onSuccess });
+    const parts = { incoming, outgoing, target: this.#target, agent: this.#agent, line: this.#line };
+    const passage = createPassage({ ...parts, isDown, onSuccess });
     // The end of the outage will find the connection, and reset it.
     const fault = this.#outage ? (`outage-${this.#outage.kind}` as const) : this.#schedule.next();
     if (fault !== 'none') this.#count(fault);

@@ -7,6 +7,7 @@
 import { type Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { answerHead, requestHead, withBitTurned } from './bits.ts';
+import type { Line } from './line.ts';
 
 /** An answer as the gateway gave it, or as a fault makes it up. */
 export interface Answer {
@@ -47,6 +48,8 @@ export interface PassageOptions {
   readonly outgoing: ServerResponse;
   readonly target: URL;
   readonly agent: Agent;
+  /** What the messages take their time on; undefined for none. */
+  readonly line: Line | undefined;
   /** True while nothing gets through, in either direction. */
   readonly isDown: () => boolean;
   /** The gateway has answered with 200. */
@@ -81,12 +84,19 @@ class HttpPassage implements Passage {
   }
 
   async receive(): Promise<void> {
-    this.#body ??= wholeOf(this.#options.incoming);
+    this.#body ??= this.#arrival();
     await this.#body;
   }
 
   async forward(to = this.#options.target): Promise<Answer> {
     const body = await this.#received();
+    const answer = await this.#exchange(to, body);
+    await this.#options.line?.carry('back', answerHead(answer.status, answer.headers).length + answer.body.length);
+    return answer;
+  }
+
+  /** As a gateway sees it that is at the far end of the line. */
+  #exchange(to: URL, body: Buffer): Promise<Answer> {
     return new Promise((answered, failed) => {
       const sent = this.#request(to, (message) => {
         const { statusCode: status = 0, rawHeaders: headers } = message;
@@ -167,6 +177,13 @@ class HttpPassage implements Passage {
 
   hangUp(): void {
     this.#options.incoming.socket.destroySoon();
+  }
+
+  async #arrival(): Promise<Buffer> {
+    const { incoming, line } = this.#options;
+    const body = await wholeOf(incoming);
+    await line?.carry('there', requestHead(incoming).length + body.length);
+    return body;
   }
 
   async #received(): Promise<Buffer> {
