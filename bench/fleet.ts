@@ -45,9 +45,18 @@ export interface Delivery {
 export interface Fleet {
   /** The workload as batches, device by device, each continuing where its last one ended. */
   sign(workload: Workload, batchEvents: number): Promise<SignedBatch[][]>;
+  /** The same, but every batch begins a stream of its own. */
+  signStreams(workload: Workload, batchEvents: number): Promise<SignedBatch[][]>;
+  /** The whole workload for each device, packed only once: a great many events in a short time. */
+  signCopies(workload: Workload, batchEvents: number): Promise<SignedBatch[][]>;
   /** Sends them all; rejects where anything but a signed acknowledgement comes back. */
   send(batches: readonly (readonly SignedBatch[])[]): Promise<Delivery>;
   close(): Promise<void>;
+}
+
+interface Packed {
+  readonly count: number;
+  readonly columns: Uint8Array;
 }
 
 /** Best first; what devices use unless a gateway refuses it. */
@@ -55,15 +64,24 @@ const ENCODING = 'br';
 
 export function createFleet(url: string, credentials: ReadonlyMap<string, Credential>): Fleet {
   const members = Array.from(credentials, ([deviceId, credential]) => createMember(url, deviceId, credential));
+  const signShares = async (workload: Workload, batchEvents: number, ownStreams: boolean) => {
+    const batches = Math.ceil(workload.count / batchEvents);
+    const share = Math.ceil(batches / members.length) * batchEvents;
+    const signed: SignedBatch[][] = [];
+    for (const [at, member] of members.entries()) {
+      const from = Math.min(workload.count, at * share);
+      const packed = pack(workload, from, Math.min(workload.count, from + share), batchEvents);
+      signed.push(await member.sign(packed, ownStreams));
+    }
+    return signed;
+  };
   return {
-    async sign(workload, batchEvents) {
-      const batches = Math.ceil(workload.count / batchEvents);
-      const share = Math.ceil(batches / members.length) * batchEvents;
+    sign: (workload, batchEvents) => signShares(workload, batchEvents, false),
+    signStreams: (workload, batchEvents) => signShares(workload, batchEvents, true),
+    async signCopies(workload, batchEvents) {
+      const packed = pack(workload, 0, workload.count, batchEvents);
       const signed: SignedBatch[][] = [];
-      for (const [at, member] of members.entries()) {
-        const from = Math.min(workload.count, at * share);
-        signed.push(await member.sign(workload, from, Math.min(workload.count, from + share), batchEvents));
-      }
+      for (const member of members) signed.push(await member.sign(packed, false));
       return signed;
     },
     async send(batches) {
@@ -81,16 +99,19 @@ export function createFleet(url: string, credentials: ReadonlyMap<string, Creden
 
 function createMember(url: string, deviceId: string, { keyId, secret }: Credential) {
   const client = new Client(url, { pipelining: 1 });
-  const stream = randomBytes(STREAM_BYTES);
+  let stream = randomBytes(STREAM_BYTES);
   let next = 1;
   return {
-    async sign(workload: Workload, from: number, to: number, batchEvents: number): Promise<SignedBatch[]> {
+    async sign(packed: readonly Packed[], ownStreams: boolean): Promise<SignedBatch[]> {
       const signed: SignedBatch[] = [];
-      for (let at = from; at < to; at += batchEvents) {
-        const count = Math.min(batchEvents, to - at);
+      for (const { count, columns } of packed) {
+        if (ownStreams) {
+          stream = randomBytes(STREAM_BYTES);
+          next = 1;
+        }
         const queue = { recorded: next + count - 1, queued: count, quarantined: 0, gaps: 0 };
         const header = { stream, first: next, count, sentAt: Date.now(), queue, gaps: [] };
-        const body = await compressBody(ENCODING, encodeBatch(header, columnsOf(workload, at, at + count)));
+        const body = await compressBody(ENCODING, encodeBatch(header, columns));
         const head = { deviceId, keyId, timestamp: Date.now(), contentEncoding: ENCODING };
         signed.push({ head, signature: signRequest(secret, head, body), body, count });
         next += count;
@@ -131,6 +152,15 @@ function createMember(url: string, deviceId: string, { keyId, secret }: Credenti
     },
     close: () => client.close(),
   };
+}
+
+function pack(workload: Workload, from: number, to: number, batchEvents: number): Packed[] {
+  const packed: Packed[] = [];
+  for (let at = from; at < to; at += batchEvents) {
+    const count = Math.min(batchEvents, to - at);
+    packed.push({ count, columns: columnsOf(workload, at, at + count) });
+  }
+  return packed;
 }
 
 /** The events `from` … `to` - 1 as packed columns. */

@@ -7,7 +7,7 @@
 import assert from 'node:assert';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { cpuSeconds, outputOf, peakMemoryBytes } from '../rig/programs.ts';
+import { cpuSeconds, memoryBytes, outputOf, peakMemoryBytes } from '../rig/programs.ts';
 import { createKeyFile, type KeyRecord } from '../src/gateway/index.ts';
 import type { Stand } from './harness.ts';
 import type { Totals } from './totals.ts';
@@ -19,12 +19,15 @@ export interface GatewayTotals extends Totals {
 export interface GatewayProcess {
   /** `http://127.0.0.1:port` */
   readonly url: string;
+  /** The folder where it keeps everything. */
+  readonly data: string;
   /** By device id. */
   readonly keys: ReadonlyMap<string, KeyRecord>;
   /** Over all devices, from `GET /v1/totals`. */
   totals(): Promise<GatewayTotals>;
   /** Batches that were stored, and the fsynced commits that it took. */
   commits(): Promise<{ readonly admissions: number; readonly commits: number }>;
+  memoryBytes(): number | undefined;
   peakMemoryBytes(): number | undefined;
   cpuSeconds(): number | undefined;
   stop(): Promise<void>;
@@ -66,6 +69,7 @@ export async function startGateway(
   };
   return {
     url,
+    data,
     keys,
     async totals() {
       const { events, duplicates, measures } = (await (await get('/v1/totals')).json()) as TotalsView;
@@ -77,6 +81,7 @@ export async function startGateway(
       const metric = (of: string) => Number(new RegExp(`^tidegate_gateway_${of} (\\d+)$`, 'm').exec(text)?.[1]);
       return { admissions: metric('admissions'), commits: metric('commits') };
     },
+    memoryBytes: () => memoryBytes(program.pid),
     peakMemoryBytes: () => peakMemoryBytes(program.pid),
     cpuSeconds: () => cpuSeconds(program.pid),
     async stop() {

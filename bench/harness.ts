@@ -9,7 +9,17 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Programs } from '../rig/programs.ts';
 
-export type Unit = 'events' | 'events/s' | 'requests/s' | 'B/event' | 'B/stream' | 'ms' | 'MB' | 'µs/event' | '×';
+export type Unit =
+  | 'events'
+  | 'streams'
+  | 'events/s'
+  | 'requests/s'
+  | 'B/event'
+  | 'B/stream'
+  | 'ms'
+  | 'MB'
+  | 'µs/event'
+  | '×';
 
 export interface Quantity {
   readonly value: number;
