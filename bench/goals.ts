@@ -78,6 +78,11 @@ export function judge(
   return { goal, ratio: value / goal.value, met };
 }
 
+/** Every reading with its judgement, where there is one. */
+export function judged(figure: string, readings: readonly Reading[]): readonly (Reading & Partial<Judgement>)[] {
+  return readings.map((reading) => ({ ...reading, ...judge(figure, reading) }));
+}
+
 /** `≥ 5 M`, `0.87 missed`; dashes where there is no goal. */
 export function judgementTexts(judgement: Judgement | undefined): readonly [goal: string, ratio: string] {
   if (judgement === undefined) return ['–', '–'];

@@ -10,9 +10,11 @@ import { dirname, join } from 'node:path';
 import { buildInto } from '../rig/build.ts';
 import { createPrograms, outputOf, type Programs, taskArguments } from '../rig/programs.ts';
 import type { FigureReport, FigureTask } from './figure-process.ts';
+import { judged } from './goals.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { type BenchOptions, readOptions } from './options.ts';
 import { linkPackages } from './peers/provision.ts';
+import { publish } from './publication.ts';
 import { tableOf } from './report.ts';
 
 /** A minute on a free machine; several where others leave it a tenth of the cores. What takes longer hangs. */
@@ -76,8 +78,10 @@ async function run(
   console.log([...header, ...notes, '', tableOf(reports, failures)].join('\n'));
   if (options.json !== undefined) {
     await mkdir(dirname(options.json), { recursive: true });
-    await writeFile(options.json, `${JSON.stringify({ machine, settings, figures: reports, failures }, null, 2)}\n`);
+    const figures = reports.map((report) => ({ ...report, readings: judged(report.figure, report.readings) }));
+    await writeFile(options.json, `${JSON.stringify({ machine, settings, figures, failures }, null, 2)}\n`);
   }
+  if (options.publish) await publish(machine, reports);
   if (failures.length > 0) process.exitCode = 1;
 }
 

@@ -5,8 +5,8 @@
  * every other word alone, and the part of a campaign that did not run. Never writes a sentence.
  */
 import { execFileSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { replaceParts, tableLines } from '../rig/page.ts';
 import { recoveryText } from './report.ts';
 import type { CampaignReport } from './run.ts';
 import type { MutantReport } from './trial.ts';
@@ -43,22 +43,6 @@ function campaignPart({ title, unit, seed, size, seconds, result, skipped, broke
   const found = result.findings.length === 0 ? 'nothing found' : `**${result.findings.length} findings**`;
   const what = `${how}, ${found}; seed ${seed}, ${Math.round(seconds)} s, ${whereAndWhen()}`;
   return [head, '', ...tableLines(columns, rows), '', what].join('\n');
-}
-
-function tableLines(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(columns), line(columns.map((_, at) => (at === 0 ? '---' : '---:'))), ...rows.map(line)];
-}
-
-/** Each part stands between `<!-- name -->` and `<!-- end name -->`. */
-async function replaceParts(url: URL, parts: readonly (readonly [name: string, text: string])[]): Promise<void> {
-  let page = await readFile(url, 'utf8');
-  for (const [name, text] of parts) {
-    const between = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- end ${name} -->)`);
-    if (!between.test(page)) throw new Error(`RELIABILITY.md has no marks for ${name}`);
-    page = page.replace(between, (_, begin: string, end: string) => `${begin}${text}\n${end}`);
-  }
-  await writeFile(url, page);
 }
 
 function whereAndWhen(): string {
