@@ -111,7 +111,7 @@ export interface StandReport {
 }
 
 const QUICK_SHARE = 10;
-const QUICK: Repetition = { warmUps: 1, runs: 2 };
+const QUICK: Repetition = { warmUps: 0, runs: 2 };
 
 export function createStand(
   options: Pick<Stand, 'settings' | 'programs' | 'shared'> & {

@@ -13,10 +13,11 @@ import { createWorkload } from '../workload.ts';
 import type { WriteReport, WriteTask } from '../writer.ts';
 
 const DEVICE_ID = 'bench';
-const EVENTS = 2_000_000;
+const EVENTS = 1_000_000;
 
-/** A minute of them. */
+/** A minute of them, or a sixth. */
 const SINGLE_EVENTS = 60;
+const QUICK_SINGLE_EVENTS = 10;
 const SPEED_UP = 50;
 const DEFAULT_LINGER_MS = 1_000;
 const LINGERS: readonly (readonly [name: string, lingerMs: number])[] = [
@@ -39,13 +40,14 @@ export const figure: Figure = {
         'full speed: written / bytes of the blocks': each && { value: written! / blockBytes, unit: '×' },
       };
     });
+    const events = stand.settings.quick ? QUICK_SINGLE_EVENTS : SINGLE_EVENTS;
     for (const [name, lingerMs] of LINGERS) {
-      const single = { events: SINGLE_EVENTS, lingerMs: lingerMs / SPEED_UP, everyMs: 1_000 / SPEED_UP };
+      const single = { events, lingerMs: lingerMs / SPEED_UP, everyMs: 1_000 / SPEED_UP };
       const { written, status } = await write(stand, `single-${lingerMs}`, single);
       if (written === undefined) stand.skip(`1 event/s, ${name}`, 'this system does not tell');
-      else stand.state(`1 event/s, ${name}: written`, bytesPerEvent(written, SINGLE_EVENTS));
+      else stand.state(`1 event/s, ${name}: written`, bytesPerEvent(written, events));
       stand.state(`1 event/s, ${name}: events to a request`, {
-        value: SINGLE_EVENTS / status.session.requests,
+        value: events / status.session.requests,
         unit: 'events',
       });
     }

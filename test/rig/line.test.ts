@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { performance } from 'node:perf_hooks';
+import { test } from 'node:test';
+import { createLine } from '../../rig/link/line.ts';
+import { ANSWER, BODY, post, startBoth } from './proxy-fixture.ts';
+
+/** A timer of Node may end a millisecond early. */
+const EARLY_MS = 2;
+
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+test('bytes take their time one behind another, in either direction by itself, and half a round trip', async () => {
+  const line = createLine({ bitsPerSecond: 80_000, roundTripMs: 100 });
+  const arrivals: string[] = [];
+  const carry = (name: string, direction: 'there' | 'back', bytes: number) =>
+    timeOf(() => line.carry(direction, bytes)).then((ms) => {
+      arrivals.push(name);
+      return ms;
+    });
+  const [first, second, answer] = await Promise.all([
+    carry('first', 'there', 1_000),
+    carry('second', 'there', 1_000),
+    carry('answer', 'back', 500),
+  ]);
+  assert.deepEqual(arrivals, ['answer', 'first', 'second']);
+  assert(answer! >= 100 - EARLY_MS, `${answer} ms: 50 for the bits, 50 for half a round trip`);
+  assert(first! >= 150 - EARLY_MS, `${first} ms`);
+  assert(second! >= 250 - EARLY_MS, `${second} ms: behind the first`);
+});
+
+test('a released line is no bottleneck, for what is under way neither', async () => {
+  const line = createLine({ bitsPerSecond: 8, roundTripMs: 0 });
+  const took = await timeOf(async () => {
+    const carried = line.carry('there', 1_000_000);
+    line.release();
+    await carried;
+    await line.carry('back', 1_000_000);
+  });
+  assert(took < 1_000, `${took} ms`);
+});
+
+test('a proxy with a line passes everything as it is, later, until it is healed', async (t) => {
+  const { proxy, gateway } = await startBoth(t, { line: { bitsPerSecond: 1_000_000, roundTripMs: 60 } });
+  const slow = await timeOf(async () => {
+    const { status, body } = await post(proxy.url);
+    assert.deepEqual([status, body], [200, ANSWER]);
+  });
+  assert(slow >= 60 + 80 - 2 * EARLY_MS, `${slow} ms: a round trip, and 10,000 bytes at 125 to the millisecond`);
+  assert.equal(gateway.received[0]?.body, BODY);
+  proxy.heal();
+  const healed = await timeOf(() => post(proxy.url));
+  assert(healed < slow, `${healed} ms`);
+});
