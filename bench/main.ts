@@ -17,7 +17,7 @@ import { linkPackages } from './peers/provision.ts';
 import { publish } from './publication.ts';
 import { tableOf } from './report.ts';
 
-/** A minute on a free machine; several where others leave it a tenth of the cores. What takes longer hangs. */
+/** Two minutes on a free machine; more where others leave it a tenth of the cores. What takes longer hangs. */
 const FIGURE_TIMEOUT_MS = 600_000;
 
 export async function main(argv: string[]): Promise<void> {
