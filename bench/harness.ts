@@ -69,6 +69,8 @@ export interface StandSettings {
   readonly backlogEvents: number;
   /** Events that a gateway has stored when its growth is judged. */
   readonly storedEvents: number;
+  /** Streams that a gateway knows when its memory is judged. */
+  readonly streams: number;
   /** Where the real telemetry is; every `.csv` and `.ndjson` in it is measured. */
   readonly telemetry: string;
 }

@@ -51,11 +51,11 @@ async function run(
   { folder, build }: { readonly folder: string; readonly build: string },
   isStopped: () => boolean,
 ): Promise<void> {
-  const { quick, backlogEvents, storedEvents, telemetry, figures } = options;
+  const { quick, backlogEvents, storedEvents, streams, telemetry, figures } = options;
   const machine = describeMachine(folder);
   const header = machineLines(machine);
   console.error(`${header.join('\n')}\n`);
-  const settings = { quick, backlogEvents, storedEvents, telemetry };
+  const settings = { quick, backlogEvents, storedEvents, streams, telemetry };
   const shared = join(folder, 'shared');
   await mkdir(shared);
   const reports: FigureReport[] = [];

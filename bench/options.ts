@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly backlogEvents: number;
   /** Events that a gateway has stored when its growth is judged. */
   readonly storedEvents: number;
+  /** Streams that a gateway knows when its memory is judged. */
+  readonly streams: number;
   /** Where the real telemetry is. */
   readonly telemetry: string;
   /** The folder whose disk is measured. */
@@ -31,6 +33,7 @@ export interface BenchOptions {
 
 const BACKLOG_EVENTS = 10_000_000;
 const STORED_EVENTS = 100_000_000;
+const STREAMS = 100_000;
 const EXCERPTS = fileURLToPath(new URL('../test/data', import.meta.url));
 
 /** Ends the process where the call is wrong, or only asks for help. */
@@ -44,16 +47,18 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     .addOption(new Option('--publish', 'write tables and plots into BENCHMARKS.md').conflicts('quick'))
     .option('--events <count>', 'backlog that is drained', count, BACKLOG_EVENTS)
     .option('--stored <count>', 'events at the gateway when its growth is judged', count, STORED_EVENTS)
+    .option('--streams <count>', 'streams in one gateway when its memory is judged', count, STREAMS)
     .option('--telemetry <folder>', 'real events: .csv and .ndjson with ts and sensor', EXCERPTS)
     .option('--disk <folder>', 'measure the disk of this folder', tmpdir())
     .option('--profile <folder>', 'leave a CPU profile of every program there; figures are lower for it');
   command.parse(argv, { from: 'user' });
-  const { quick, json, publish, events, stored, telemetry, disk, profile } = command.opts<{
+  const { quick, json, publish, events, stored, streams, telemetry, disk, profile } = command.opts<{
     quick?: boolean;
     json?: string;
     publish?: boolean;
     events: number;
     stored: number;
+    streams: number;
     telemetry: string;
     disk: string;
     profile?: string;
@@ -66,6 +71,7 @@ export function readOptions(argv: readonly string[]): BenchOptions {
     publish: publish ?? false,
     backlogEvents: events,
     storedEvents: stored,
+    streams,
     telemetry: resolve(telemetry),
     disk: resolve(disk),
     profile: profile && resolve(profile),

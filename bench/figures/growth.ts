@@ -32,8 +32,7 @@ const LOAD_EVENTS = 16 * BATCH_EVENTS;
 /** A bench in a hurry has the full number in none of its parts. */
 const QUICK_SHARE = 100;
 
-const STREAMS = 100_000;
-const STREAM_CONNECTIONS = 64;
+const STREAM_CONNECTIONS = 256;
 const STREAM_EVENTS = 1;
 /** Signed and sent in one go, so that this process stays small. */
 const STREAMS_AT_ONCE = 12_800;
@@ -103,16 +102,18 @@ async function measureEvents(stand: Stand): Promise<void> {
 }
 
 async function measureStreams(stand: Stand): Promise<void> {
-  const streams = stand.settings.quick ? STREAMS / QUICK_SHARE : STREAMS;
+  const streams = Math.ceil(stand.settings.streams / (stand.settings.quick ? QUICK_SHARE : 1));
   const deviceIds = idsOf(STREAM_CONNECTIONS);
   const gateway = await startGateway(stand, { name: 'gateway-of-streams', deviceIds });
   const fleet = createFleet(gateway.url, gateway.keys);
   let expected: Totals = NO_EVENTS;
   let startSeconds = 0;
+  let sentMs = 0;
   for (let left = streams; left > 0; left -= STREAMS_AT_ONCE) {
     const workload = createWorkload({ events: Math.min(left, STREAMS_AT_ONCE) * STREAM_EVENTS, startSeconds });
     startSeconds += workload.durationSeconds;
-    const { inserted, duplicates } = await fleet.send(await fleet.signStreams(workload, STREAM_EVENTS));
+    const { inserted, duplicates, elapsedMs } = await fleet.send(await fleet.signStreams(workload, STREAM_EVENTS));
+    sentMs += elapsedMs;
     assert.deepEqual({ inserted, duplicates }, { inserted: workload.count, duplicates: 0 });
     expected = addTotals(expected, workload.totals());
   }
@@ -125,6 +126,7 @@ async function measureStreams(stand: Stand): Promise<void> {
   const { count, largest, record } = await ledgersOf(gateway, deviceIds);
   assert.equal(count, streams);
   stand.state('streams in one gateway', { value: count, unit: 'streams' });
+  stand.state('an event to a stream, all streams new', eventsPerSecond(expected.events, sentMs));
   stand.state('ledger of a stream with one batch', { value: largest, unit: 'B/stream' });
   stand.state('ledger of a stream with one batch, with its key and checksum', { value: record, unit: 'B/stream' });
 }

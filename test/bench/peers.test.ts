@@ -133,7 +133,7 @@ test('the hand-written server counts a row that comes twice once, and a body tha
 
 test('Tidegate and the hand-written pair are measured side by side, and who is missing is skipped', async () => {
   const said: string[] = [];
-  const settings = { quick: true, backlogEvents: 1, storedEvents: 1, telemetry: folder };
+  const settings = { quick: true, backlogEvents: 1, storedEvents: 1, streams: 1, telemetry: folder };
   const stand = createStand({ settings, programs, shared: folder, folder, log: (line) => said.push(line) });
   const small: Peer = { ...pair, events: 30_000 };
   await measureLineUp(stand, { peers: [mosquitto, small], events: 30_000, surroundings: NOTHING });
