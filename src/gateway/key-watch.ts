@@ -12,6 +12,8 @@ import { type KeyTable, readKeyTable } from './key-file.ts';
 import type { Key, KeyRing } from './keyring.ts';
 
 export interface WatchedKeyRing extends KeyRing {
+  /** Whether there has been a file. */
+  readonly hasFile: boolean;
   /** Stops following. */
   close(): void;
 }
@@ -49,6 +51,10 @@ class FileKeyRing implements WatchedKeyRing {
   constructor({ path, logger }: KeyWatchOptions) {
     this.#path = path;
     this.#logger = logger;
+  }
+
+  get hasFile(): boolean {
+    return this.#version !== '';
   }
 
   lookup(deviceId: string, keyId: string): Key | undefined {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
@@ -160,6 +160,24 @@ test('a gateway serves, tells its totals while it runs and after, and ends on SI
   const text = await succeeds(t, 'totals', '--data', data);
   assert.match(text, /^devices +1\nevents +50\n/);
   assert(text.includes(exactSum(eventsFrom(1, 50), 'volume')));
+});
+
+test('a gateway whose keys are gone does not come up to refuse every device', async (t) => {
+  const data = await temporaryFolder(t);
+  const path = join(data, 'keys.json');
+  const { secret, keyId } = parseCredential((await succeeds(t, 'keys', 'add', DEVICE, '--data', data)).trim())!;
+  const first = await serve(t, ['--data', data]);
+  assert.equal((await post(first, { secret, keyId, batch: { count: 5 } })).status, 200);
+  await first.end('SIGTERM');
+  const keys = await readFile(path);
+  await rm(path);
+  const said = await fails(t, { code: 'keys-unreadable', status: 1 }, 'serve', '--data', data);
+  assert.match(said, /keys\.json is gone/);
+  await writeFile(path, keys, { mode: 0o600 });
+  const again = await serve(t, ['--data', data]);
+  const answer = await post(again, { secret, keyId, batch: { first: 6, count: 5 } });
+  assert.equal(answer.acknowledgement?.inserted, 5);
+  await again.end('SIGTERM');
 });
 
 test('a call that cannot be is refused with status 2', async (t) => {
