@@ -193,7 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (isFurther(arriving.queue, known.queue)) return false;\n  return arriving.stream === known.stream || arriving.sentAt',
     replace: 'return arriving.sentAt',
     caughtBy: [
-      { campaign: 'clock', size: 6 },
+      { campaign: 'clock', size: 24 },
       { campaign: 'simulation', size: 300 },
     ],
   },
