@@ -9,7 +9,7 @@ import { connect, type Socket } from 'node:net';
 export const LORIS_KINDS = [
   /** A head that grows by a byte now and then. */
   'slow-head',
-  /** The head of the largest batch there may be, and a body that grows by a byte now and then. */
+  /** The head of a batch, mostly a large one, and a body that grows by a byte now and then. */
   'slow-body',
   /** The same in the name of a device that the gateway knows. */
   'slow-body-of-device',
@@ -37,15 +37,18 @@ export interface Loris {
 
 const DRIP_EVERY_MS = 40;
 
-/** The largest body that a gateway takes. */
-const BODY_BYTES = 4 * 1024 * 1024;
+/**
+ * What the heads announce: the largest bodies that a gateway takes, and then ever smaller ones, for the room that is left
+ * beside a device's own. The smallest are those that take long, and are no bytes to speak of.
+ */
+const BODY_BYTES = [4 << 20, 256 << 10, 8 << 10, 512] as const;
 
 export function startLoris(options: LorisOptions): Loris {
   const { target, connections } = options;
   const sockets = new Set<Socket>();
   let ended = 0;
-  const head = headOf(options);
   const begun = Array.from({ length: connections }, (_, i) => {
+    const head = headOf(options, BODY_BYTES[Math.floor((i * BODY_BYTES.length) / connections)]!);
     const socket = connect(Number(target.port), target.hostname);
     sockets.add(socket);
     socket.on('error', () => {});
@@ -78,7 +81,7 @@ export function startLoris(options: LorisOptions): Loris {
   };
 }
 
-function headOf({ target, kind, deviceId, keyId }: LorisOptions): Buffer {
+function headOf({ target, kind, deviceId, keyId }: LorisOptions, bodyBytes: number): Buffer {
   const lines = [
     'POST /v1/batches HTTP/1.1',
     `Host: ${target.host}`,
@@ -88,7 +91,7 @@ function headOf({ target, kind, deviceId, keyId }: LorisOptions): Buffer {
     `X-Key-Id: ${keyId}`,
     `X-Timestamp: ${Date.now()}`,
     `X-Signature: v1=${'5a'.repeat(32)}`,
-    `Content-Length: ${BODY_BYTES}`,
+    `Content-Length: ${bodyBytes}`,
   ];
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`);
 }

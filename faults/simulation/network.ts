@@ -98,12 +98,10 @@ class UnreliableNetwork implements Network {
           signatures.add(signature);
           const passage = new Passage(this.#options, this.#kept, () => this.#routes.get(machine) ?? 'gateway', {
             ...{ machine, request },
-            answered(answer, claim) {
+            answered(answer, claim, isGenuine = false) {
               if (life !== machine.life || !end()) return;
-              if (claim !== undefined) {
-                patience.heard(answer);
-                hear(claim, answer, machine.custody);
-              }
+              if (isGenuine) patience.heard(answer);
+              if (claim !== undefined) hear(claim, answer, machine.custody);
               resolve(answer);
             },
             failed(code) {
@@ -135,8 +133,8 @@ class UnreliableNetwork implements Network {
 interface Sender {
   readonly machine: DeviceMachine;
   readonly request: TransportRequest;
-  /** With a claim where it is the gateway's own answer to it, unchanged. */
-  answered(answer: TransportAnswer, claim?: Claim): void;
+  /** Genuine where it is the gateway's own, unchanged; with a claim where the request had arrived unchanged as well. */
+  answered(answer: TransportAnswer, claim?: Claim, isGenuine?: boolean): void;
   failed(code: string): void;
 }
 
@@ -202,7 +200,7 @@ class Passage {
     if (faults.strikes('answerDamaged')) return this.#after(1, () => answered(damagedAnswer(genuine, random)));
     const replayed = this.#kept[Math.floor(random() * this.#kept.length)]!;
     if (replayed !== genuine && faults.strikes('answerReplayed')) return this.#after(1, () => answered(replayed));
-    this.#after(1, () => answered(genuine, claim));
+    this.#after(1, () => answered(genuine, claim, true));
   }
 
   /** In silence, or with a reset. */
