@@ -37,20 +37,23 @@ export interface Loris {
 
 const DRIP_EVERY_MS = 40;
 
-/**
- * What the heads announce: the largest bodies that a gateway takes, and then ever smaller ones, for the room that is left
- * beside a device's own. The smallest are those that take long, and are no bytes to speak of.
- */
-const BODY_BYTES = [4 << 20, 256 << 10, 8 << 10, 512] as const;
+/** What the heads announce: the largest bodies that a gateway takes, and then ever smaller ones, for whatever room is left. */
+const BODY_BYTES = [4 << 20, 256 << 10, 8 << 10, 256, 16] as const;
+
+/** Of smaller bodies not a byte comes: they would soon be whole. */
+const DRIPPING_BYTES = 8 << 10;
 
 export function startLoris(options: LorisOptions): Loris {
   const { target, connections } = options;
   const sockets = new Set<Socket>();
   let ended = 0;
+  const dripping = new Set<Socket>();
   const begun = Array.from({ length: connections }, (_, i) => {
-    const head = headOf(options, BODY_BYTES[Math.floor((i * BODY_BYTES.length) / connections)]!);
+    const bodyBytes = BODY_BYTES[Math.floor((i * BODY_BYTES.length) / connections)]!;
+    const head = headOf(options, bodyBytes);
     const socket = connect(Number(target.port), target.hostname);
     sockets.add(socket);
+    if (options.kind === 'slow-head' || bodyBytes >= DRIPPING_BYTES) dripping.add(socket);
     socket.on('error', () => {});
     socket.resume();
     socket.once('close', () => {
@@ -64,7 +67,7 @@ export function startLoris(options: LorisOptions): Loris {
     });
   });
   const drip = setInterval(() => {
-    for (const socket of sockets) if (socket.writable) socket.write('x');
+    for (const socket of dripping) if (socket.writable) socket.write('x');
   }, DRIP_EVERY_MS);
   return {
     settled: Promise.all(begun).then(() => {}),

@@ -45,7 +45,7 @@ const SENSORS_MAX = 10;
 /** Slow clients may cost a device this long and no longer, whatever else strikes it meanwhile. */
 const LORIS_PATIENCE_MS = 15_000;
 const LORIS_DELIVERIES = 3;
-const LORIS_CONNECTIONS = 160;
+const LORIS_CONNECTIONS = 200;
 
 export async function fight(options: RoundOptions): Promise<RoundResult> {
   const round = new Round(options);
