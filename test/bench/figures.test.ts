@@ -32,7 +32,7 @@ test('every figure is measured, has the readings of its goals, and what its plot
   const folder = await mkdtemp(join(tmpdir(), 'tidegate-bench-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const json = join(folder, 'results.json');
-  const size = ['--quick', '--events', '200000', '--stored', '2000000'];
+  const size = ['--quick', '--events', '50000', '--stored', '300000', '--streams', '2000'];
   const args = ['scripts/run.mjs', 'bench/main.ts', ...FIGURES, ...size, '--json', json, '--disk', folder];
   const { stdout } = await run(process.execPath, args, { cwd: root, maxBuffer: 16 << 20 });
 
