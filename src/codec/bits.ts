@@ -4,7 +4,7 @@
  * Owns their packing: bit `i % 8` of byte `i / 8`, least significant first, and zeros past the end. Promises one form
  * for the same flags. Never knows what a bit stands for.
  */
-import { CodecError } from './errors.ts';
+import { badColumn } from './errors.ts';
 
 /** Packs flags of 0 and 1. */
 export function packBits(flags: Uint8Array): Uint8Array {
@@ -15,8 +15,8 @@ export function packBits(flags: Uint8Array): Uint8Array {
 
 /** @throws CodecError `batch-column` where there are not exactly `count` bits, or one is set past the end */
 export function unpackBits(bits: Uint8Array, count: number): Uint8Array {
-  if (bits.length !== Math.ceil(count / 8)) throw bad('bits cut short or overlong');
-  if (count % 8 !== 0 && bits[bits.length - 1]! >> (count % 8) !== 0) throw bad('bits past the end');
+  if (bits.length !== Math.ceil(count / 8)) throw badColumn('bits cut short or overlong');
+  if (count % 8 !== 0 && bits[bits.length - 1]! >> (count % 8) !== 0) throw badColumn('bits past the end');
   const flags = new Uint8Array(count);
   for (let i = 0; i < count; i++) flags[i] = (bits[i >> 3]! >> (i & 7)) & 1;
   return flags;
@@ -36,8 +36,4 @@ export function placesOf(flags: Uint8Array): Uint32Array {
   const places = new Uint32Array(count);
   for (let i = 0, to = 0; to < count; i++) if (flags[i] === 1) places[to++] = i;
   return places;
-}
-
-function bad(message: string): CodecError {
-  return new CodecError('batch-column', message);
 }

@@ -4,7 +4,7 @@
  * Owns zigzag, varints and byte planes. Promises that reading gives back what was written, and refuses a code that a
  * double cannot count. Never knows what differences were taken before.
  */
-import { CodecError } from './errors.ts';
+import { badColumn } from './errors.ts';
 
 /** What a double counts exactly. */
 export const CODE_MAX = Number.MAX_SAFE_INTEGER;
@@ -83,11 +83,11 @@ export function readVarints(bytes: Uint8Array, start: number, into: Float64Array
       continue;
     }
     for (let unit = 0x4000; byte >= 0x80; unit *= 0x80) {
-      if (unit > VARINT_UNIT_MAX) throw bad('varint too long');
+      if (unit > VARINT_UNIT_MAX) throw badColumn('varint too long');
       byte = bytes[at++]!;
       code += (byte - 1) * unit;
     }
-    if (!(code <= CODE_MAX)) throw bad('varint out of range or cut short');
+    if (!(code <= CODE_MAX)) throw badColumn('varint out of range or cut short');
     into[i] = unzigzag(code);
   }
   return at;
@@ -99,7 +99,7 @@ export function readVarints(bytes: Uint8Array, start: number, into: Float64Array
  */
 export function readPlanes(bytes: Uint8Array, start: number, into: Float64Array, from: number, planes: number): number {
   const stride = into.length - from;
-  if (bytes.length - start < planes * stride) throw bad('byte planes cut short');
+  if (bytes.length - start < planes * stride) throw badColumn('byte planes cut short');
   if (planes <= 2) readNarrowPlanes(bytes, start, into, from, planes);
   else readWidePlanes(bytes, start, into, from, planes);
   return start + planes * stride;
@@ -123,11 +123,7 @@ function readWidePlanes(bytes: Uint8Array, start: number, into: Float64Array, fr
   }
   for (let i = from; i < into.length; i++) {
     const code = into[i]!;
-    if (code > CODE_MAX) throw bad('code out of range');
+    if (code > CODE_MAX) throw badColumn('code out of range');
     into[i] = unzigzag(code);
   }
-}
-
-function bad(message: string): CodecError {
-  return new CodecError('batch-column', message);
 }

@@ -5,7 +5,7 @@
  * comes back, and that nothing that is unpacked here is NaN or infinite. Never takes a double for a decimal.
  */
 import assert from 'node:assert';
-import { CodecError } from './errors.ts';
+import { badColumn } from './errors.ts';
 
 assert(new Uint8Array(Uint16Array.of(1).buffer)[0] === 1, 'typed arrays are taken to be little-endian');
 
@@ -36,14 +36,14 @@ export function packDoubles(values: Float64Array): Uint8Array {
 
 /** @throws CodecError `batch-column` where the bytes are not exactly `count` finite doubles */
 export function unpackDoubles(bytes: Uint8Array, count: number): Float64Array {
-  if (bytes.length !== 8 * count) throw bad('doubles cut short or overlong');
+  if (bytes.length !== 8 * count) throw badColumn('doubles cut short or overlong');
   const values = new Float64Array(count);
   const doubles = new Uint8Array(values.buffer);
   for (let plane = 0, from = 0; plane < 8; plane++) {
     for (let to = plane; to < doubles.length; to += 8) doubles[to] = bytes[from++]!;
   }
   const words = wordsOf(values);
-  for (let i = 0; i < count; i++) if (!isFinitePattern(words[2 * i + HIGH]!)) throw bad('a measure is finite');
+  for (let i = 0; i < count; i++) if (!isFinitePattern(words[2 * i + HIGH]!)) throw badColumn('a measure is finite');
   return values;
 }
 
@@ -60,20 +60,16 @@ export function nudgeBetween(quotient: number, value: number): number {
 
 /** @throws CodecError `batch-column` where the nudge is out of range or leads out of the finite doubles */
 export function nudge(quotient: number, distance: number): number {
-  if (Math.abs(distance) > NUDGE_MAX) throw bad('nudge out of range');
+  if (Math.abs(distance) > NUDGE_MAX) throw badColumn('nudge out of range');
   one[0] = quotient;
   const low = word[LOW]! + distance;
   word[LOW] = low;
   if (low < 0) word[HIGH]!--;
   else if (low >= 2 ** 32) word[HIGH]!++;
-  if (!isFinitePattern(word[HIGH]!)) throw bad('nudged out of the finite numbers');
+  if (!isFinitePattern(word[HIGH]!)) throw badColumn('nudged out of the finite numbers');
   return one[0];
 }
 
 function isFinitePattern(high: number): boolean {
   return (high & EXPONENT_BITS) !== EXPONENT_BITS;
-}
-
-function bad(message: string): CodecError {
-  return new CodecError('batch-column', message);
 }

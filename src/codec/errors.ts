@@ -46,3 +46,13 @@ export class CodecError extends Error {
     this.offset = options.offset;
   }
 }
+
+/** Not of the shape that the specification describes. */
+export function malformed(message: string): CodecError {
+  return new CodecError('batch-malformed', message);
+}
+
+/** Of that shape, and its bytes are not what they should be. */
+export function badColumn(message: string): CodecError {
+  return new CodecError('batch-column', message);
+}

@@ -5,8 +5,8 @@
  * Owns the way from a mantissa to a whole number, a proper fraction and what is then still wrong, and back. Promises that
  * every mantissa comes back, whatever was found. Never tries where plain integers are small already.
  */
-import { CodecError } from './errors.ts';
-import { decodeIntegers, encodeIntegers, type Integers } from './integers.ts';
+import { badColumn, malformed } from './errors.ts';
+import { decodeIntegers, encodeIntegers, type Integers, packedBytes } from './integers.ts';
 import { INTEGER_MAX } from './limits.ts';
 
 /** `[places, wholes, numerators, denominators, corrections]`; corrections are null where all are 0. */
@@ -83,24 +83,25 @@ export function unpackFractions(packed: readonly unknown[], count: number): Inte
     throw malformed('places of fractions');
   }
   const unit = 10 ** places;
-  const { values } = decodeIntegers(binary(parts[0]), count);
-  const numerators = decodeIntegers(binary(parts[1]), count).values;
-  const denominators = decodeIntegers(binary(parts[2]), count).values;
-  const corrections = parts[3] === null ? null : decodeIntegers(binary(parts[3]), count).values;
+  const { values } = decodeIntegers(packedBytes(parts[0]), count);
+  const numerators = decodeIntegers(packedBytes(parts[1]), count).values;
+  const denominators = decodeIntegers(packedBytes(parts[2]), count).values;
+  const corrections = parts[3] === null ? null : decodeIntegers(packedBytes(parts[3]), count).values;
   let low = 0;
   let high = 0;
   for (let i = 0; i < count; i++) {
     const numerator = numerators[i]!;
     const denominator = denominators[i]!;
-    if (!(denominator <= DENOMINATOR_MAX && numerator >= 0 && numerator < denominator)) throw bad('improper fraction');
+    if (!(denominator <= DENOMINATOR_MAX && numerator >= 0 && numerator < denominator))
+      throw badColumn('improper fraction');
     const whole = values[i]! * unit;
-    if (whole > INTEGER_MAX || whole < -INTEGER_MAX) throw bad('integer out of range');
+    if (whole > INTEGER_MAX || whole < -INTEGER_MAX) throw badColumn('integer out of range');
     const mantissa = whole + rounded(numerator, denominator, unit) + (corrections === null ? 0 : corrections[i]!);
     values[i] = mantissa;
     if (mantissa < low) low = mantissa;
     else if (mantissa > high) high = mantissa;
   }
-  if (high > INTEGER_MAX || low < -INTEGER_MAX) throw bad('integer out of range');
+  if (high > INTEGER_MAX || low < -INTEGER_MAX) throw badColumn('integer out of range');
   return { values, low, high };
 }
 
@@ -150,17 +151,4 @@ function denominatorOf(rest: number, unit: number): number | undefined {
     previous = denominator;
     denominator = next;
   }
-}
-
-function binary(part: unknown): Uint8Array {
-  if (part instanceof Uint8Array) return part;
-  throw malformed('a packed column is binary');
-}
-
-function malformed(message: string): CodecError {
-  return new CodecError('batch-malformed', message);
-}
-
-function bad(message: string): CodecError {
-  return new CodecError('batch-column', message);
 }

@@ -22,7 +22,7 @@ import {
   varintBytes,
   zigzag,
 } from './codes.ts';
-import { CodecError } from './errors.ts';
+import { badColumn, malformed } from './errors.ts';
 import { INTEGER_MAX } from './limits.ts';
 
 const LAYOUT_ZERO = 0;
@@ -133,19 +133,19 @@ function planFor(values: Float64Array): Plan {
  * @throws CodecError `batch-column` where the bytes are not exactly that many integers in range.
  */
 export function decodeIntegers(bytes: Uint8Array, count: number): Integers {
-  if (bytes.length === 0) throw bad('integer column without a descriptor');
+  if (bytes.length === 0) throw badColumn('integer column without a descriptor');
   const order = bytes[0]! >> 4;
   const layout = bytes[0]! & 15;
-  if (order > ORDER_MAX) throw bad(`integer column of order ${order}`);
-  if (layout > PLANES_MAX && layout !== LAYOUT_VARINT) throw bad(`integer column of layout ${layout}`);
+  if (order > ORDER_MAX) throw badColumn(`integer column of order ${order}`);
+  if (layout > PLANES_MAX && layout !== LAYOUT_VARINT) throw badColumn(`integer column of layout ${layout}`);
   const seeds = Math.min(order, count);
   const least = seeds + (count - seeds) * (layout === LAYOUT_VARINT ? 1 : layout);
-  if (bytes.length - 1 < least) throw bad('integers cut short');
+  if (bytes.length - 1 < least) throw badColumn('integers cut short');
   const values = new Float64Array(count);
   let at = readVarints(bytes, 1, values, 0, seeds);
   if (layout === LAYOUT_VARINT) at = readVarints(bytes, at, values, seeds, count);
   else if (layout !== LAYOUT_ZERO) at = readPlanes(bytes, at, values, seeds, layout);
-  if (at !== bytes.length) throw bad('integers cut short, or bytes after the last');
+  if (at !== bytes.length) throw badColumn('integers cut short, or bytes after the last');
   return { values, ...undifference(values, order) };
 }
 
@@ -181,10 +181,12 @@ function undifference(values: Float64Array, order: number): Omit<Integers, 'valu
       else if (previous > high) high = previous;
     }
   }
-  if (high > INTEGER_MAX || low < -INTEGER_MAX) throw bad('integer out of range');
+  if (high > INTEGER_MAX || low < -INTEGER_MAX) throw badColumn('integer out of range');
   return { low, high };
 }
 
-function bad(message: string): CodecError {
-  return new CodecError('batch-column', message);
+/** @throws CodecError `batch-malformed` where the part of a column is none that was packed */
+export function packedBytes(part: unknown): Uint8Array {
+  if (part instanceof Uint8Array) return part;
+  throw malformed('a packed column is binary');
 }

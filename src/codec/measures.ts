@@ -8,9 +8,9 @@
 import { placesOf } from './bits.ts';
 import { addDecimals, type Decimal, decimalOf, ZERO } from './decimal.ts';
 import { nudge, nudgeBetween, packDoubles, unpackDoubles } from './doubles.ts';
-import { CodecError } from './errors.ts';
+import { badColumn, malformed } from './errors.ts';
 import { type PackedFractions, packFractions, unpackFractions } from './fractions.ts';
-import { decodeIntegers, encodeIntegers, type Integers } from './integers.ts';
+import { decodeIntegers, encodeIntegers, type Integers, packedBytes } from './integers.ts';
 import { SCALE_MAX } from './limits.ts';
 
 /**
@@ -152,7 +152,7 @@ function bytesOf(packed: readonly unknown[]): number {
  *   unpack to that many finite doubles.
  */
 export function unpackMeasures(packed: readonly unknown[], count: number): Measures {
-  if (packed.length === 1) return unscaled(unpackDoubles(binary(packed[0]), count));
+  if (packed.length === 1) return unscaled(unpackDoubles(packedBytes(packed[0]), count));
   if (packed.length !== 5) throw malformed('a measure column has one or five parts');
   const [scale, ...parts] = packed;
   if (typeof scale !== 'number' || !Number.isInteger(scale) || scale < 0 || scale > SCALE_MAX) throw malformed('scale');
@@ -164,7 +164,7 @@ export function unpackMeasures(packed: readonly unknown[], count: number): Measu
   const plain = parts[1] === null && parts[2] === null && magnitude < MANTISSA_LIMIT;
   const odd = new Uint8Array(plain ? 0 : count);
   if (parts[1] !== null) {
-    const nudges = decodeIntegers(binary(parts[1]), count).values;
+    const nudges = decodeIntegers(packedBytes(parts[1]), count).values;
     for (let i = 0; i < count; i++) {
       if (nudges[i] === 0) continue;
       values[i] = nudge(values[i]!, nudges[i]!);
@@ -172,14 +172,14 @@ export function unpackMeasures(packed: readonly unknown[], count: number): Measu
     }
   }
   if (parts[2] !== null) {
-    const doubles = binary(parts[3]);
+    const doubles = packedBytes(parts[3]);
     const far = Math.floor(doubles.length / 8);
-    if (far > count) throw bad('more odd values than values');
-    const positions = decodeIntegers(binary(parts[2]), far).values;
+    if (far > count) throw badColumn('more odd values than values');
+    const positions = decodeIntegers(packedBytes(parts[2]), far).values;
     const exact = unpackDoubles(doubles, far);
     for (let i = 0; i < far; i++) {
       const at = positions[i]!;
-      if (at < 0 || at >= count || (i > 0 && at <= positions[i - 1]!)) throw bad('odd positions must ascend');
+      if (at < 0 || at >= count || (i > 0 && at <= positions[i - 1]!)) throw badColumn('odd positions must ascend');
       values[at] = exact[i]!;
       odd[at] = 1;
     }
@@ -192,7 +192,7 @@ export function unpackMeasures(packed: readonly unknown[], count: number): Measu
 }
 
 function unpackMantissas(part: unknown, count: number): Integers {
-  return Array.isArray(part) ? unpackFractions(part, count) : decodeIntegers(binary(part), count);
+  return Array.isArray(part) ? unpackFractions(part, count) : decodeIntegers(packedBytes(part), count);
 }
 
 /** The exact sum of the shortest decimals of `values[from]` … `values[to - 1]`. */
@@ -252,17 +252,4 @@ function lowerBound(sorted: Uint32Array, value: number): number {
     else high = middle;
   }
   return low;
-}
-
-function binary(part: unknown): Uint8Array {
-  if (part instanceof Uint8Array) return part;
-  throw malformed('a packed column is binary');
-}
-
-function malformed(message: string): CodecError {
-  return new CodecError('batch-malformed', message);
-}
-
-function bad(message: string): CodecError {
-  return new CodecError('batch-column', message);
 }
