@@ -17,6 +17,7 @@ import {
   ZERO,
 } from '../src/codec/index.ts';
 import type { SignedBatch } from './fleet.ts';
+import { inLanes } from './lanes.ts';
 import type { Totals } from './totals.ts';
 
 /** Inflating is done on Node's thread pool: so many bodies at a time keep it and the event loop busy, as in a gateway. */
@@ -28,15 +29,11 @@ export async function takeIn(
   credentials: ReadonlyMap<string, Credential>,
 ): Promise<Totals> {
   const sums = createSums();
-  let next = 0;
-  const lane = async () => {
-    while (next < batches.length) {
-      const batch = batches[next++]!;
-      assert(isRight(batch, credentials), 'a signature is right');
-      sums.add(decodeBatch(await inflateBody(batch.head.contentEncoding, batch.body)));
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await inLanes(batches.length, LANES, async (at) => {
+    const batch = batches[at]!;
+    assert(isRight(batch, credentials), 'a signature is right');
+    sums.add(decodeBatch(await inflateBody(batch.head.contentEncoding, batch.body)));
+  });
   return sums.totals();
 }
 

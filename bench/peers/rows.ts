@@ -1,9 +1,10 @@
 /**
  * Rows: the workload's events as people write them by hand, and the sending of many at a time.
  *
- * Owns what a row looks like, so that all peers carry the same, and how many requests are under way. Promises that work is
+ * Owns what a row looks like, so that all peers carry the same, and how many requests are under way. Promises that batches are
  * begun in order. Never adds an id that no peer tells repeated events by.
  */
+import { inLanes } from '../lanes.ts';
 import type { Workload } from '../workload.ts';
 
 /** Events in a batch, wherever a peer has batches. */
@@ -33,13 +34,4 @@ export function inBatches(
   { size = BATCH_EVENTS, lanes = REQUESTS_UNDER_WAY }: { readonly size?: number; readonly lanes?: number } = {},
 ): Promise<void> {
   return inLanes(Math.ceil(rows.length / size), lanes, (at) => send(rows.slice(at * size, (at + 1) * size), at));
-}
-
-/** Does it for 0 … `count` - 1, so many of them at a time. */
-export async function inLanes(count: number, lanes: number, work: (at: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const lane = async () => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
 }

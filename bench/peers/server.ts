@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { portOf } from './receiver.ts';
 
 export interface ServerProgram {
   /** The Debian package that brings it. */
@@ -82,10 +83,8 @@ async function untilReady(program: ServerProgram, port: number, child: ChildProc
 /** Free a moment ago: none of these programs says which one it took when it may choose. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert(address !== null && typeof address === 'object');
+  const port = await portOf(server);
   server.close();
   await once(server, 'close');
-  return address.port;
+  return port;
 }

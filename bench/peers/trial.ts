@@ -4,18 +4,11 @@
  * Owns the starting and ending of both sides. Promises the same quantities of each, and that they stand for events which
  * have arrived: a run whose counts or sums do not agree rejects.
  */
-import assert from 'node:assert';
-import { cp } from 'node:fs/promises';
-import { join } from 'node:path';
 import { outputOf, taskArguments } from '../../rig/programs.ts';
-import { formatCredential } from '../../src/codec/index.ts';
-import { openBacklog, recordInBursts } from '../backlog.ts';
-import type { DrainReport, DrainTask } from '../drainer.ts';
-import { startGateway } from '../gateway.ts';
+import { storedBacklog } from '../backlog.ts';
+import { drain } from '../drain.ts';
 import { bytesPerEvent, eventsPerSecond, microsecondsPerEvent, type Quantity, type Stand } from '../harness.ts';
-import { assertSameTotals } from '../totals.ts';
 import type { WireBytes } from '../wire-bytes.ts';
-import { createWorkload, type Workload } from '../workload.ts';
 import type { Peer } from './peer.ts';
 import { startReceiver } from './receiver.ts';
 import type { SenderReport, SenderTask } from './sender-process.ts';
@@ -31,8 +24,6 @@ export interface Outcome {
 
 /** One run; `label` names its folders. */
 export type Trial = (label: string) => Promise<Outcome>;
-
-const DEVICE_ID = 'bench';
 
 export function peerTrial(stand: Stand, { client, settings = {}, server }: Peer, events: number): Trial {
   return async (label) => {
@@ -54,42 +45,14 @@ export function peerTrial(stand: Stand, { client, settings = {}, server }: Peer,
   };
 }
 
-/** Records the backlog once; every run gets a copy of it. */
+/** Every run drains a copy of one backlog. */
 export async function tidegateTrial(stand: Stand, events: number): Promise<Trial> {
-  const workload = createWorkload({ events });
-  const backlog = await stand.folder('tidegate-backlog');
-  await record(backlog, workload);
-  const expected = workload.totals();
+  const backlog = await storedBacklog(stand, events);
   return async (label) => {
-    const data = join(await stand.folder(`${label}-client`), 'data');
-    await cp(backlog, data, { recursive: true });
-    const gateway = await startGateway(stand, { name: `${label}-server`, deviceIds: [DEVICE_ID] });
-    const cpuBefore = gateway.cpuSeconds();
-    const credential = formatCredential(gateway.keys.get(DEVICE_ID)!);
-    const task: DrainTask = { gateway: gateway.url, id: DEVICE_ID, credential, data };
-    const device = stand.programs.start('device', 'bench/drainer.js', taskArguments(task));
-    const report = JSON.parse(await outputOf(device)) as DrainReport;
-    const cpuAfter = gateway.cpuSeconds();
-    const { duplicates, ...totals } = await gateway.totals();
-    await gateway.stop();
-
-    assertSameTotals(report.status.delivered, expected, 'the device');
-    assertSameTotals(totals, expected, 'the gateway');
-    assert.equal(duplicates, 0);
-    const ofGateway = microsecondsPerEvent(cpuBefore, cpuAfter, events);
-    const ofDevice = microsecondsPerEvent(0, report.cpuSeconds, events)!;
-    const both = ofGateway && { ...ofGateway, value: ofGateway.value + ofDevice.value };
+    const { deviceCpuTime, gatewayCpuTime, ...report } = await drain(stand, backlog, label);
+    const both = gatewayCpuTime && { ...gatewayCpuTime, value: gatewayCpuTime.value + deviceCpuTime!.value };
     return outcomeOf(events, report, both);
   };
-}
-
-async function record(data: string, workload: Workload): Promise<void> {
-  const device = await openBacklog({ deviceId: DEVICE_ID, data });
-  try {
-    await recordInBursts(device, workload);
-  } finally {
-    await device.close();
-  }
 }
 
 function outcomeOf(

@@ -10,9 +10,10 @@ import { promisify } from 'node:util';
 import { gunzipSync, gzip } from 'node:zlib';
 import { jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { inLanes } from '../../lanes.ts';
 import { createTally } from '../arrival.ts';
 import type { OpenClient } from '../peer.ts';
-import { inBatches, inLanes } from '../rows.ts';
+import { inBatches } from '../rows.ts';
 
 const STREAM = 'telemetry';
 const SUBJECT = 'telemetry.pump';

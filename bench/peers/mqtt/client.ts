@@ -7,9 +7,9 @@
 import assert from 'node:assert';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { Manager } from 'mqtt-jsonl-store';
+import { inLanes } from '../../lanes.ts';
 import { createTally } from '../arrival.ts';
 import type { OpenClient } from '../peer.ts';
-import { inLanes } from '../rows.ts';
 
 /** Messages under way. */
 const WINDOW = 1_000;

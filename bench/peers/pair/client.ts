@@ -10,9 +10,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { Pool } from 'undici';
+import { inLanes } from '../../lanes.ts';
 import type { Arrival } from '../arrival.ts';
 import type { OpenClient } from '../peer.ts';
-import { BATCH_EVENTS, inBatches, inLanes, REQUESTS_UNDER_WAY } from '../rows.ts';
+import { BATCH_EVENTS, inBatches, REQUESTS_UNDER_WAY } from '../rows.ts';
 import { openRocks } from './rocks.ts';
 import { SECRET, SIGNATURE_HEADER } from './secret.ts';
 
