@@ -6,21 +6,15 @@
  */
 import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';
-import {
-  BLOCK_EVENTS_MAX,
-  compressBody,
-  decodeBatch,
-  encodeBatch,
-  inflateBody,
-  signRequest,
-} from '../../src/codec/index.ts';
+import { compressBody, decodeBatch, encodeBatch, inflateBody, signRequest } from '../../src/codec/index.ts';
 import { columnsOf, type SignedBatch } from '../fleet.ts';
 import { eventsPerSecond, type Figure, type Quantities } from '../harness.ts';
 import { createSums, isRight } from '../intake.ts';
 import { assertSameTotals } from '../totals.ts';
 import { createWorkload } from '../workload.ts';
 
-const EVENTS = 128 * BLOCK_EVENTS_MAX;
+const BATCH_EVENTS = 4_096;
+const EVENTS = 128 * BATCH_EVENTS;
 const ENCODING = 'br';
 const SECRET = new Uint8Array(32).fill(7);
 const HEADER = {
@@ -33,7 +27,7 @@ const HEAD = { deviceId: 'device', keyId: 'k1', timestamp: HEADER.sentAt, conten
 const CREDENTIALS = new Map([[HEAD.deviceId, { keyId: HEAD.keyId, secret: SECRET }]]);
 
 export const figure: Figure = {
-  title: `batches of ${BLOCK_EVENTS_MAX.toLocaleString('en')} synthetic events`,
+  title: `batches of ${BATCH_EVENTS.toLocaleString('en')} synthetic events`,
   async measure(stand) {
     const workload = createWorkload({ events: stand.events(EVENTS) });
     const expected = workload.totals();
@@ -50,8 +44,8 @@ export const figure: Figure = {
       const sums = createSums();
       let verified = 0;
       const encode = await speedOf(() => {
-        for (let at = 0; at < workload.count; at += BLOCK_EVENTS_MAX) {
-          const count = Math.min(BLOCK_EVENTS_MAX, workload.count - at);
+        for (let at = 0; at < workload.count; at += BATCH_EVENTS) {
+          const count = Math.min(BATCH_EVENTS, workload.count - at);
           plain.push(encodeBatch({ ...HEADER, first: at + 1, count }, columnsOf(workload, at, at + count)));
         }
       });

@@ -10,14 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import {
-  BLOCK_EVENTS_MAX,
-  compressBody,
-  decodeBatch,
-  encodeBatch,
-  inflateBody,
-  type TelemetryEvent,
-} from '../../src/codec/index.ts';
+import { compressBody, decodeBatch, encodeBatch, inflateBody, type TelemetryEvent } from '../../src/codec/index.ts';
 import { columnsOf } from '../fleet.ts';
 import { bytesPerEvent, eventsPerSecond, type Figure, type Quantity, ratio, type Stand } from '../harness.ts';
 import { createSums } from '../intake.ts';
@@ -25,7 +18,8 @@ import { readTelemetry } from '../telemetry.ts';
 import { assertSameTotals, type Totals } from '../totals.ts';
 import { createWorkload } from '../workload.ts';
 
-const SYNTHETIC_EVENTS = 32 * BLOCK_EVENTS_MAX;
+const BATCH_EVENTS = 4_096;
+const SYNTHETIC_EVENTS = 32 * BATCH_EVENTS;
 const HEADER = {
   stream: Uint8Array.from({ length: 16 }, (_, at) => at * 17),
   sentAt: Date.UTC(2026, 0, 5),
@@ -38,7 +32,7 @@ const QUICK_PACKING_MS = 20;
 const compressJson = promisify(gzip);
 
 export const figure: Figure = {
-  title: `request bodies of at most ${BLOCK_EVENTS_MAX.toLocaleString('en')} events`,
+  title: `request bodies of at most ${BATCH_EVENTS.toLocaleString('en')} events`,
   async measure(stand) {
     const { count, event, totals } = createWorkload({ events: stand.events(SYNTHETIC_EVENTS) });
     await compare(
@@ -59,8 +53,8 @@ export const figure: Figure = {
 async function compare(stand: Stand, name: string, events: readonly TelemetryEvent[], totals: Totals): Promise<void> {
   const sums = createSums();
   const bytes = { ours: 0, plainJson: 0, json: 0, jsonWithIds: 0 };
-  for (let at = 0; at < events.length; at += BLOCK_EVENTS_MAX) {
-    const part = events.slice(at, at + BLOCK_EVENTS_MAX);
+  for (let at = 0; at < events.length; at += BATCH_EVENTS) {
+    const part = events.slice(at, at + BATCH_EVENTS);
     const body = await bodyOf(part, at + 1, events.length);
     sums.add(decodeBatch(await inflateBody('br', body)));
     const rows = part.map(({ ts, sensor, fields }) => ({ ts, sensor, ...fields }));
@@ -95,8 +89,8 @@ async function packingSpeed(events: readonly TelemetryEvent[], packingMs: number
     packed = 0;
     startedAt = performance.now();
     while (performance.now() - startedAt < enoughMs) {
-      for (let at = 0; at < events.length; at += BLOCK_EVENTS_MAX) {
-        await bodyOf(events.slice(at, at + BLOCK_EVENTS_MAX), at + 1, events.length);
+      for (let at = 0; at < events.length; at += BATCH_EVENTS) {
+        await bodyOf(events.slice(at, at + BATCH_EVENTS), at + 1, events.length);
       }
       packed += events.length;
     }

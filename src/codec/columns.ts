@@ -26,7 +26,7 @@ import {
 import { packMeasures, unpackMeasures } from './measures.ts';
 import { checkOutline } from './outline.ts';
 import { allAtOnce, type Steps } from './steps.ts';
-import { type Column, type EventTable, type Rows, startsOf } from './table.ts';
+import { type Column, type EventTable, type Rows, startsOf, valueCount } from './table.ts';
 
 const MEASURE = 0;
 const TEXT = 1;
@@ -49,13 +49,23 @@ const decoder = new Decoder({
 
 /** `[count, sensors, order | nil, times, fields]` as msgpack. */
 export function encodeColumns(table: EventTable): Uint8Array {
-  return encoder.encode([
-    table.count,
-    table.sensors,
-    table.sensors.length > 1 ? encodeIntegers(table.order) : null,
-    encodeIntegers(table.times),
-    table.columns.map((column) => fieldOf(column, table.count)),
-  ]);
+  return allAtOnce(encodeColumnsInSteps(table));
+}
+
+/** What packing a value weighs (see `Steps`). */
+const PACK_WEIGHT = 3;
+
+/** As `encodeColumns`, with a step for each column. */
+export function* encodeColumnsInSteps(table: EventTable): Steps<Uint8Array> {
+  const order = table.sensors.length > 1 ? encodeIntegers(table.order) : null;
+  const times = encodeIntegers(table.times);
+  yield PACK_WEIGHT * table.count;
+  const fields: unknown[] = [];
+  for (const column of table.columns) {
+    fields.push(fieldOf(column, table.count));
+    yield PACK_WEIGHT * valueCount(column);
+  }
+  return encoder.encode([table.count, table.sensors, order, times, fields]);
 }
 
 /**

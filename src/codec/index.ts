@@ -6,7 +6,7 @@
 
 export * from './answer.ts';
 export * from './batch.ts';
-export { decodeColumns, encodeColumns } from './columns.ts';
+export { decodeColumns, encodeColumns, encodeColumnsInSteps } from './columns.ts';
 export * from './compression.ts';
 export * from './credential.ts';
 export * from './decimal.ts';

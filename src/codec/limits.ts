@@ -5,11 +5,11 @@
  * a gateway may be stricter, never laxer.
  */
 
-/** Events in one batch. Sixteen default batches: room to tune, while one request stays a few milliseconds of work. */
+/** Events in one batch. Four default batches: room to tune, while one request stays some ten milliseconds of work. */
 export const BATCH_EVENTS_MAX = 65_536;
 
-/** Events that one block, and so by default one batch, holds: beyond this the bytes per event hardly fall. */
-export const BLOCK_EVENTS_MAX = 4_096;
+/** Events that one block, and so by default one batch, holds: beyond this what a request costs hardly counts. */
+export const BLOCK_EVENTS_MAX = 16_384;
 
 /** Bytes of one request body as sent. A minute of a slow cellular link. */
 export const BODY_BYTES_MAX = 4 * 1024 * 1024;

@@ -4,10 +4,12 @@
  * Owns the cut: whole blocks of one stream, in sequence, up to the limits. Promises that a block which fills a batch is
  * passed on without being packed again, and that what is read ahead is bounded. Never skips what can be read.
  */
-import { createTableBuilder, type EventTable, encodeColumns } from '../codec/index.ts';
+import { createTableBuilder, type EventTable, encodeColumnsInSteps } from '../codec/index.ts';
 import type { Block, Queue } from '../store/index.ts';
 import { readTables } from './block.ts';
+import { createPortion } from './portion.ts';
 import { type Tally, tallyOf } from './tally.ts';
+import { inTurns } from './turns.ts';
 
 /** What is to be sent: some events in sequence, and their packed columns. */
 export interface Parcel {
@@ -43,6 +45,7 @@ const READ_BLOCKS = 1_024;
 
 export function createCutter(options: CutterOptions): Cutter {
   const { queue, batchEventsMax, batchBytesMax } = options;
+  const portion = createPortion(batchEventsMax);
   let ahead: Block[] = [];
 
   async function fill(from: number): Promise<void> {
@@ -60,7 +63,7 @@ export function createCutter(options: CutterOptions): Cutter {
       events += block.count;
       bytes += block.bytes.length;
     }
-    return events >= batchEventsMax || bytes >= batchBytesMax;
+    return events >= portion.events || bytes >= batchBytesMax;
   }
 
   /** The blocks read ahead that may be sent together: next to each other, in one stream, within the limits. */
@@ -72,7 +75,7 @@ export function createCutter(options: CutterOptions): Cutter {
     for (const block of ahead.slice(1)) {
       events += block.count;
       bytes += block.bytes.length;
-      if (events > batchEventsMax || bytes > batchBytesMax) break;
+      if (events > portion.events || bytes > batchBytesMax) break;
       if (block.first !== chosen.at(-1)!.last + 1 || block.first > streamLast) break;
       chosen.push(block);
     }
@@ -92,7 +95,7 @@ export function createCutter(options: CutterOptions): Cutter {
     if (!first) return undefined;
     if (taken.length === 1) return cutOf(taken, first, taken[0]!.bytes);
     const whole = builder.build();
-    return cutOf(taken, whole, encodeColumns(whole));
+    return cutOf(taken, whole, await inTurns(encodeColumnsInSteps(whole)));
   }
 
   return {
@@ -103,7 +106,10 @@ export function createCutter(options: CutterOptions): Cutter {
         if (!start) return undefined;
         const cut = await joined(company(start));
         ahead.splice(0, cut?.blocks.length ?? 1);
-        if (cut) return cut;
+        if (cut) {
+          portion.packed(cut.table.count, cut.columns.length);
+          return cut;
+        }
         at = start.last + 1;
       }
     },

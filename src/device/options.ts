@@ -21,7 +21,7 @@ export interface DeviceOptions {
   /** PEM certificates to trust instead of the system's. */
   readonly ca?: string | Buffer;
 
-  /** Events in one batch at most. Default 4,096: beyond it the bytes per event hardly fall. */
+  /** Events in one batch at most. Default 16,384, or fewer where they come to more than some 48 KiB. */
   readonly batchEventsMax?: number;
   /** Bytes of packed columns in one batch at most, before compression. Default 1 MiB. */
   readonly batchBytesMax?: number;

@@ -3,19 +3,21 @@
  *
  * Owns the events that wait for their commit. Promises that a receipt is given only after the fsync that holds the event,
  * that everything recorded while one commit is under way shares the next, and that no call waits for the network. Never
- * holds the event loop for longer than one block takes to pack.
+ * holds the event loop for longer than one column takes to pack.
  */
 import assert from 'node:assert';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   BLOCK_EVENTS_MAX,
   createTableBuilder,
-  encodeColumns,
+  encodeColumnsInSteps,
   type TableBuilder,
   type TelemetryEvent,
 } from '../codec/index.ts';
 import { DeviceError } from './errors.ts';
+import { createPortion, type Portion } from './portion.ts';
 import { NOTHING, plus, type Tally, tallyOf } from './tally.ts';
+import { inTurns } from './turns.ts';
 
 /** Where an event is: `device/stream/sequence` is its id. */
 export interface Receipt {
@@ -66,8 +68,10 @@ class Group {
   count = 0;
   #reject!: (error: unknown) => void;
   readonly #receipts: Promise<Receipt>[] = [];
+  readonly #blockEventsMax: number;
 
-  constructor() {
+  constructor(blockEventsMax: number) {
+    this.#blockEventsMax = blockEventsMax;
     this.done = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.#reject = reject;
@@ -89,7 +93,7 @@ class Group {
 
   add(event: TelemetryEvent): void {
     const table = this.tables.at(-1);
-    if (table === undefined || table.count >= BLOCK_EVENTS_MAX || !table.add(event)) {
+    if (table === undefined || table.count >= this.#blockEventsMax || !table.add(event)) {
       // Only a table that has taken its first event joins the group: an event that is refused leaves no trace.
       const fresh = createTableBuilder();
       fresh.add(event);
@@ -101,6 +105,7 @@ class Group {
 
 class GroupRecorder implements Recorder {
   readonly #options: RecorderOptions;
+  readonly #portion = createPortion(BLOCK_EVENTS_MAX);
   /** The one that still takes events. */
   #group: Group | undefined;
   #running = false;
@@ -160,7 +165,7 @@ class GroupRecorder implements Recorder {
     if (this.#pendingEvents + events > this.#options.pendingEventsMax) {
       throw new DeviceError('overloaded', `${this.#pendingEvents} events wait for the disk; the next must wait too`);
     }
-    return this.#group ?? new Group();
+    return this.#group ?? new Group(this.#portion.events);
   }
 
   #take(group: Group, events: number): void {
@@ -180,7 +185,7 @@ class GroupRecorder implements Recorder {
       const group = this.#group;
       this.#group = undefined;
       try {
-        const { stream, first } = await this.#options.append(await pack(group));
+        const { stream, first } = await this.#options.append(await pack(group, this.#portion));
         group.resolve({ stream, sequence: first });
       } catch (error) {
         group.reject(error);
@@ -198,12 +203,14 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 }
 
 /** Packs block by block, giving others a turn after each. */
-async function pack(group: Group): Promise<Commit> {
+async function pack(group: Group, portion: Portion): Promise<Commit> {
   const blocks: { count: number; bytes: Uint8Array }[] = [];
   let tally = NOTHING;
   for (const builder of group.tables) {
     const table = builder.build();
-    blocks.push({ count: table.count, bytes: encodeColumns(table) });
+    const bytes = await inTurns(encodeColumnsInSteps(table));
+    portion.packed(table.count, bytes.length);
+    blocks.push({ count: table.count, bytes });
     tally = plus(tally, tallyOf(table));
     if (group.tables.length > 1) await nextTurn();
   }

@@ -69,7 +69,7 @@ export const runSettings = settings({
   batchEvents: [
     '--batch-events <count>',
     'events in one request at most',
-    integer({ min: 1, max: 65_536 }).prefault('4096'),
+    integer({ min: 1, max: 65_536 }).prefault('16384'),
   ],
   batchBytes: [
     '--batch-bytes <size>',

@@ -18,7 +18,7 @@ test('what is left out has a default', () => {
   assert.equal(credential.keyId, 'k1');
   assert.deepEqual(
     [queueBytesMax, whenFull, batchEventsMax, lingerMs],
-    [Number.POSITIVE_INFINITY, 'refuse', 4_096, 1_000],
+    [Number.POSITIVE_INFINITY, 'refuse', 16_384, 1_000],
   );
   assert(Math.abs(clock() - Date.now()) < 1_000);
   assert(random() < 1);

@@ -87,12 +87,24 @@ test('no receipt before the commit', async () => {
 
 test('a commit holds as many blocks as it takes', async () => {
   const { recorder, commits, stored } = testRecorder();
-  const events = readings(2 * BLOCK_EVENTS_MAX + 5);
+  const events = readings(2 * 4_096 + 5);
   const { sequence } = await recorder.recordAll(events);
   assert.equal(sequence, 1);
   assert.deepEqual(
     commits.map(({ blocks }) => blocks.map(({ count }) => count)),
-    [[BLOCK_EVENTS_MAX, BLOCK_EVENTS_MAX, 5]],
+    [[4_096, 4_096, 5]],
+  );
+  assert.deepEqual(stored(), events);
+});
+
+test('blocks grow as long as they take few bytes', async () => {
+  const { recorder, commits, stored } = testRecorder();
+  const events = readings(2 * BLOCK_EVENTS_MAX).map((event) => ({ ...event, fields: { volume: 1 } }));
+  await recorder.recordAll(events.slice(0, BLOCK_EVENTS_MAX));
+  await recorder.recordAll(events.slice(BLOCK_EVENTS_MAX));
+  assert.deepEqual(
+    commits.map(({ blocks }) => blocks.map(({ count }) => count)),
+    [[4_096, 4_096, 4_096, 4_096], [BLOCK_EVENTS_MAX]],
   );
   assert.deepEqual(stored(), events);
 });
@@ -229,7 +241,7 @@ test('a large commit gives others a turn between its blocks', async () => {
     turns++;
     if (counting) setImmediate(count);
   };
-  const recorded = recorder.recordAll(readings(8 * BLOCK_EVENTS_MAX));
+  const recorded = recorder.recordAll(readings(8 * 4_096));
   setImmediate(count);
   await recorded;
   counting = false;
