@@ -3,7 +3,7 @@
  *
  * Owns the walk over those blocks and the line between those whose sums it has counted and those that wait. Promises that
  * the account knows from the start how many events there are, and that the sums of every block are counted once or, where
- * it leaves the queue before its turn, not at all. Never trusts a stored counter.
+ * it leaves the queue before its turn, not at all. Never trusts a stored counter, nor reads what a cut is about to read.
  */
 import { sliceTable } from '../codec/index.ts';
 import type { Queue, Range } from '../store/index.ts';
@@ -12,6 +12,7 @@ import { readTables } from './block.ts';
 import type { Cut } from './cutter.ts';
 import { type PersistOptions, persist } from './persistence.ts';
 import { NOTHING, plus, type Tally, tallyOf } from './tally.ts';
+import { pause } from './timer.ts';
 
 export interface CensusOptions extends PersistOptions {
   readonly queue: Queue;
@@ -26,6 +27,8 @@ export interface Census {
   readonly counting: boolean;
   /** Blocks were appended, and the account has them. False where others came to disk before them: count anew. */
   joined(range: Range): boolean;
+  /** A cut was made, and no step is under way: where it begins at the line, it is counted with that. */
+  cut(cut: Pick<Cut, 'first' | 'last' | 'tally'>): void;
   /** A cut is about to leave: what the account holds of it as queued. */
   leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'tally'>): Tally;
   /**
@@ -38,8 +41,11 @@ export interface Census {
 /** Blocks counted between two turns of others. */
 const STEP = { bytesMax: 1 << 20, blocksMax: 64 };
 
+/** While one cut at the line follows another within this time, they count faster than anybody needs to know. */
+const CUTS_MS = 100;
+
 export function createCensus(options: CensusOptions): Census {
-  const { queue, account, standing, signal, takeStock } = options;
+  const { queue, account, standing, signal, takeStock, timer } = options;
   /** Sequences from `from` to below `to` are queued but not counted. */
   let from = queue.head;
   let to = queue.next;
@@ -47,6 +53,9 @@ export function createCensus(options: CensusOptions): Census {
   let known = queue.next;
   /** Runs that have not begun. */
   let due = 0;
+  /** Cuts that were counted as they were made, and how many of them a step has waited out; at first it waits for one. */
+  let cuts = 0;
+  let seen = -1;
   account.recount(queue.events());
 
   async function step(): Promise<void> {
@@ -57,6 +66,14 @@ export function createCensus(options: CensusOptions): Census {
     from = (blocks.at(-1)?.last ?? to - 1) + 1;
   }
 
+  /** Resolves once the cuts leave it to the steps to go on. */
+  async function cutsEnd(): Promise<void> {
+    while (seen !== cuts && from < to && !signal.aborted) {
+      seen = cuts;
+      await pause(timer, CUTS_MS, signal);
+    }
+  }
+
   return {
     get counting() {
       return due > 0 || from < to;
@@ -65,6 +82,12 @@ export function createCensus(options: CensusOptions): Census {
       const follows = first === known;
       known = last + 1;
       return follows;
+    },
+    cut({ first, last, tally }) {
+      if (first !== from || last >= to) return;
+      account.add('queued', { events: 0, sums: tally.sums });
+      from = last + 1;
+      cuts += 1;
     },
     leaving({ first, last, table, tally }) {
       if (first >= known) return NOTHING;
@@ -89,7 +112,10 @@ export function createCensus(options: CensusOptions): Census {
         }),
       );
       due -= 1;
-      while (from < to && !signal.aborted) await persist(options, () => standing(step));
+      while (from < to && !signal.aborted) {
+        await cutsEnd();
+        await persist(options, () => standing(step));
+      }
     },
   };
 }

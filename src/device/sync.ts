@@ -22,7 +22,7 @@ export interface SyncOptions extends PersistOptions {
   readonly delivery: Delivery;
   readonly account: Account;
   /** Set before the loop runs. */
-  readonly census: Pick<Census, 'leaving'>;
+  readonly census: Pick<Census, 'cut' | 'leaving'>;
   readonly gaps: Gaps;
   readonly retries: Retries;
   readonly inFlightMax: number;
@@ -176,6 +176,7 @@ class SyncLoop implements Sync {
     this.cursor = cut ? cut.last + 1 : next;
     if (!cut) return true;
     this.#waitingSince = this.cursor < queue.next ? this.#options.timer.now() : undefined;
+    this.#options.census.cut(cut);
     // failpoint: batch-cut
     this.#untold = undefined;
     this.#flying.add(cut);

@@ -320,7 +320,7 @@ test('a block with a part in another stream is left where it is: a collision has
   const quota = createQuota({
     queue,
     account,
-    census: { counting: false, joined: () => true, leaving: ({ tally }) => tally, run: async () => {} },
+    census: { counting: false, joined: () => true, cut: () => {}, leaving: ({ tally }) => tally, run: async () => {} },
     gaps: createGaps(),
     cutter: { cut: async () => undefined, forget: () => forgotten++ },
     sync: { cursor: 1, standing: (work) => work() },
