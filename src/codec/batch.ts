@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert';
 import { encode } from '@msgpack/msgpack';
+import { HEAP } from './arena.ts';
 import { columnsInSteps, decodeMsgpack } from './columns.ts';
 import { parseDecimal } from './decimal.ts';
 import { CodecError } from './errors.ts';
@@ -90,8 +91,8 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   return allAtOnce(decodeBatchInSteps(bytes));
 }
 
-/** As `decodeBatch`, with a step for each column. */
-export function* decodeBatchInSteps(bytes: Uint8Array): Steps<Batch> {
+/** As `decodeBatch`, with a step for each column. The table lies in `memory`. */
+export function* decodeBatchInSteps(bytes: Uint8Array, memory = HEAP): Steps<Batch> {
   const map = decodeMsgpack(bytes);
   if (map === null || typeof map !== 'object' || Array.isArray(map) || map instanceof Uint8Array) {
     throw malformed('a batch is a map');
@@ -114,7 +115,7 @@ export function* decodeBatchInSteps(bytes: Uint8Array): Steps<Batch> {
   const sentAt = batch['sent'];
   if (typeof sentAt !== 'number' || !Number.isInteger(sentAt) || Math.abs(sentAt) > INTEGER_MAX)
     throw malformed('sent');
-  const table = yield* columnsInSteps(batch['columns']);
+  const table = yield* columnsInSteps(batch['columns'], memory);
   if (table.count !== count) throw malformed(`${count} events announced, ${table.count} in the columns`);
   return {
     stream,

@@ -6,6 +6,7 @@
  * limit before allocating for it. Never knows sequence numbers, streams or devices.
  */
 import { Decoder, Encoder } from '@msgpack/msgpack';
+import { HEAP, type Memory } from './arena.ts';
 import { flagsAt, packBits, placesOf, unpackBits } from './bits.ts';
 import { CodecError, type CodecErrorCode } from './errors.ts';
 import { isName, isText } from './event.ts';
@@ -71,8 +72,8 @@ export function* encodeColumnsInSteps(table: EventTable): Steps<Uint8Array> {
 /**
  * @throws CodecError `batch-malformed`, `batch-limit` or `batch-column`
  */
-export function decodeColumns(bytes: Uint8Array): EventTable {
-  return columnsFrom(decodeMsgpack(bytes));
+export function decodeColumns(bytes: Uint8Array, memory = HEAP): EventTable {
+  return allAtOnce(columnsInSteps(decodeMsgpack(bytes), memory));
 }
 
 /** Bounded msgpack: the outline first, then the library. */
@@ -92,19 +93,19 @@ export function columnsFrom(element: unknown): EventTable {
 }
 
 /** As `columnsFrom`, with a step for each column. */
-export function* columnsInSteps(element: unknown): Steps<EventTable> {
+export function* columnsInSteps(element: unknown, memory = HEAP): Steps<EventTable> {
   const [count, sensors, order, times, fields] = tuple(element, 5, 'columns');
   if (!isCount(count)) throw fault('batch-malformed', 'count');
   if (count > BATCH_EVENTS_MAX) throw fault('batch-limit', `${count} events; ${BATCH_EVENTS_MAX} are the most`);
   const names = sensorsFrom(sensors, count);
-  const places = orderFrom(order, count, names.length);
-  const instants = decodeIntegers(binary(times, 'times'), count).values;
+  const places = orderFrom(order, count, names.length, memory);
+  const instants = decodeIntegers(binary(times, 'times'), count, memory).values;
   const list = array(fields, 'fields');
   if (list.length > COLUMNS_MAX) throw fault('batch-limit', `${list.length} columns; ${COLUMNS_MAX} are the most`);
   const left = { cells: BATCH_CELLS_MAX, texts: BATCH_TEXTS_MAX, textBytes: BATCH_TEXT_BYTES_MAX };
   const columns: Column[] = [];
   for (const field of list) {
-    columns.push(columnFrom(field, count, left));
+    columns.push(columnFrom(field, count, left, memory));
     yield count;
   }
   if (new Set(columns.map((column) => `${column.kind} ${column.name}`)).size !== columns.length) {
@@ -137,7 +138,7 @@ interface Left {
   textBytes: number;
 }
 
-function columnFrom(field: unknown, count: number, left: Left): Column {
+function columnFrom(field: unknown, count: number, left: Left, memory: Memory): Column {
   const [name, kind, present, ...parts] = array(field, 'field');
   if (!isName(name) || name === '__proto__') throw fault('batch-malformed', 'field name');
   const rows = rowsFrom(present, count);
@@ -147,10 +148,10 @@ function columnFrom(field: unknown, count: number, left: Left): Column {
   if (left.cells < 0) throw fault('batch-limit', `more than ${BATCH_CELLS_MAX} values`);
   switch (kind) {
     case MEASURE:
-      return { kind: 'measure', name, rows, measures: unpackMeasures(parts, values) };
+      return { kind: 'measure', name, rows, measures: unpackMeasures(parts, values, memory) };
     case TEXT: {
       const [dictionary, indices] = tuple(parts, 2, 'text column');
-      return { kind: 'text', name, rows, ...textsFrom(dictionary, indices, values, left) };
+      return { kind: 'text', name, rows, ...textsFrom(dictionary, indices, values, left, memory) };
     }
     case FLAG: {
       const [bits] = tuple(parts, 1, 'flag column');
@@ -170,15 +171,15 @@ function sensorsFrom(element: unknown, count: number): string[] {
   return sensors;
 }
 
-function orderFrom(element: unknown, count: number, sensorCount: number): Float64Array {
+function orderFrom(element: unknown, count: number, sensorCount: number, memory: Memory): Float64Array {
   if (element === null) {
     if (sensorCount > 1) throw fault('batch-malformed', 'several sensors without an order');
-    return new Float64Array(count);
+    return memory.doubles(count);
   }
-  return placesFrom(element, count, sensorCount, 'order');
+  return placesFrom(element, count, sensorCount, 'order', memory);
 }
 
-function textsFrom(dictionary: unknown, indices: unknown, values: number, left: Left) {
+function textsFrom(dictionary: unknown, indices: unknown, values: number, left: Left, memory: Memory) {
   const texts = array(dictionary, 'dictionary');
   if (!texts.every((text): text is string => typeof text === 'string' && isText(text, TEXT_BYTES_MAX))) {
     throw fault('batch-malformed', 'dictionary');
@@ -186,12 +187,12 @@ function textsFrom(dictionary: unknown, indices: unknown, values: number, left: 
   left.texts -= texts.length;
   for (const text of texts) left.textBytes -= Buffer.byteLength(text);
   if (left.texts < 0 || left.textBytes < 0) throw fault('batch-limit', 'too many texts');
-  return { dictionary: texts, indices: placesFrom(indices, values, texts.length, 'text indices') };
+  return { dictionary: texts, indices: placesFrom(indices, values, texts.length, 'text indices', memory) };
 }
 
 /** Integers that each point at one of so many things. */
-function placesFrom(element: unknown, count: number, things: number, what: string): Float64Array {
-  const { values, low, high } = decodeIntegers(binary(element, what), count);
+function placesFrom(element: unknown, count: number, things: number, what: string, memory: Memory): Float64Array {
+  const { values, low, high } = decodeIntegers(binary(element, what), count, memory);
   if (count > 0 && (low < 0 || high >= things)) throw fault('batch-column', `${what} out of range`);
   return values;
 }

@@ -5,6 +5,7 @@
  * additive: the digest of a range is the sum of its events', modulo 2^64. Promises the same value on every machine.
  * Never a defence against forgery, which is the signature's work: it tells accidents apart.
  */
+import { HEAP, type Memory } from './arena.ts';
 import { wordsOf } from './doubles.ts';
 import { allAtOnce, type Steps } from './steps.ts';
 import { type Column, type EventTable, rowsInSequence } from './table.ts';
@@ -23,9 +24,9 @@ export function digestOf(table: EventTable, first: number): RangeDigest {
   return allAtOnce(digestInSteps(table, first));
 }
 
-/** As `digestOf`, with a step for each column. */
-export function* digestInSteps(table: EventTable, first: number): Steps<RangeDigest> {
-  const { low, high } = eventLanes(yield* rowLanes(table), table, first);
+/** As `digestOf`, with a step for each column. What it gives lies in `memory`. */
+export function* digestInSteps(table: EventTable, first: number, memory = HEAP): Steps<RangeDigest> {
+  const { low, high } = eventLanes(yield* rowLanes(table, memory), table, first, memory);
   return (from, to) => {
     let lowSum = 0;
     let highSum = 0;
@@ -37,10 +38,10 @@ export function* digestInSteps(table: EventTable, first: number): Steps<RangeDig
   };
 }
 
-function eventLanes(rows: Lanes, table: EventTable, first: number): Lanes {
-  const rowOf = rowsInSequence(table);
-  const low = new Int32Array(table.count);
-  const high = new Int32Array(table.count);
+function eventLanes(rows: Lanes, table: EventTable, first: number, memory: Memory): Lanes {
+  const rowOf = rowsInSequence(table, memory);
+  const low = memory.integers(table.count);
+  const high = memory.integers(table.count);
   for (let event = 0; event < table.count; event++) {
     const row = rowOf[event]!;
     const sequence = first + event;
@@ -52,8 +53,8 @@ function eventLanes(rows: Lanes, table: EventTable, first: number): Lanes {
 }
 
 /** Fields are added up, so that the order of columns makes no difference. */
-function* rowLanes(table: EventTable): Steps<Lanes> {
-  const lanes = identityLanes(table);
+function* rowLanes(table: EventTable, memory: Memory): Steps<Lanes> {
+  const lanes = identityLanes(table, memory);
   for (const column of table.columns) {
     addColumn(column, lanes);
     yield table.count;
@@ -62,9 +63,9 @@ function* rowLanes(table: EventTable): Steps<Lanes> {
 }
 
 /** Of each row's time and sensor. Not in a generator, whose loops are optimised over and over again in vain. */
-function identityLanes(table: EventTable): Lanes {
-  const low = new Int32Array(table.count);
-  const high = new Int32Array(table.count);
+function identityLanes(table: EventTable, memory: Memory): Lanes {
+  const low = memory.integers(table.count);
+  const high = memory.integers(table.count);
   const times = wordsOf(table.times);
   for (let s = 0; s < table.sensors.length; s++) {
     const seed = hashText(table.sensors[s]!);

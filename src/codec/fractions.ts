@@ -5,6 +5,7 @@
  * Owns the way from a mantissa to a whole number, a proper fraction and what is then still wrong, and back. Promises that
  * every mantissa comes back, whatever was found. Never tries where plain integers are small already.
  */
+import { HEAP } from './arena.ts';
 import { badColumn, malformed } from './errors.ts';
 import { decodeIntegers, encodeIntegers, type Integers, packedBytes } from './integers.ts';
 import { INTEGER_MAX } from './limits.ts';
@@ -76,17 +77,17 @@ export function packFractions(mantissas: Float64Array, scale: number): PackedFra
  * @throws CodecError `batch-malformed` where the parts are not those of fractions, `batch-column` where their bytes do not
  *   unpack to that many integers in range
  */
-export function unpackFractions(packed: readonly unknown[], count: number): Integers {
+export function unpackFractions(packed: readonly unknown[], count: number, memory = HEAP): Integers {
   const [places, ...parts] = packed;
   if (packed.length !== 5) throw malformed('fractions have five parts');
   if (typeof places !== 'number' || !Number.isInteger(places) || places < 1 || places > PLACES_MAX) {
     throw malformed('places of fractions');
   }
   const unit = 10 ** places;
-  const { values } = decodeIntegers(packedBytes(parts[0]), count);
-  const numerators = decodeIntegers(packedBytes(parts[1]), count).values;
-  const denominators = decodeIntegers(packedBytes(parts[2]), count).values;
-  const corrections = parts[3] === null ? null : decodeIntegers(packedBytes(parts[3]), count).values;
+  const { values } = decodeIntegers(packedBytes(parts[0]), count, memory);
+  const numerators = decodeIntegers(packedBytes(parts[1]), count, memory).values;
+  const denominators = decodeIntegers(packedBytes(parts[2]), count, memory).values;
+  const corrections = parts[3] === null ? null : decodeIntegers(packedBytes(parts[3]), count, memory).values;
   let low = 0;
   let high = 0;
   for (let i = 0; i < count; i++) {

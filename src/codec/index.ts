@@ -5,6 +5,7 @@
  */
 
 export * from './answer.ts';
+export * from './arena.ts';
 export * from './batch.ts';
 export { decodeColumns, encodeColumns, encodeColumnsInSteps } from './columns.ts';
 export * from './compression.ts';

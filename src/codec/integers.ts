@@ -11,6 +11,7 @@
  *                   layout 0: none, all are zero; 1–7: that many byte planes, low bytes first; 15: varints
  */
 import assert from 'node:assert';
+import { HEAP } from './arena.ts';
 import {
   CODE_MAX,
   PLANES_MAX,
@@ -132,7 +133,7 @@ function planFor(values: Float64Array): Plan {
  * Unpacks `count` integers.
  * @throws CodecError `batch-column` where the bytes are not exactly that many integers in range.
  */
-export function decodeIntegers(bytes: Uint8Array, count: number): Integers {
+export function decodeIntegers(bytes: Uint8Array, count: number, memory = HEAP): Integers {
   if (bytes.length === 0) throw badColumn('integer column without a descriptor');
   const order = bytes[0]! >> 4;
   const layout = bytes[0]! & 15;
@@ -141,7 +142,7 @@ export function decodeIntegers(bytes: Uint8Array, count: number): Integers {
   const seeds = Math.min(order, count);
   const least = seeds + (count - seeds) * (layout === LAYOUT_VARINT ? 1 : layout);
   if (bytes.length - 1 < least) throw badColumn('integers cut short');
-  const values = new Float64Array(count);
+  const values = memory.doubles(count);
   let at = readVarints(bytes, 1, values, 0, seeds);
   if (layout === LAYOUT_VARINT) at = readVarints(bytes, at, values, seeds, count);
   else if (layout !== LAYOUT_ZERO) at = readPlanes(bytes, at, values, seeds, layout);

@@ -5,6 +5,7 @@
  * every double comes back bit for bit, minus zero included, and that a sum is the sum of the shortest decimals. Never
  * holds more than one power of ten for a column: what does not fit it is an *odd* value and stands beside.
  */
+import { HEAP, type Memory } from './arena.ts';
 import { placesOf } from './bits.ts';
 import { addDecimals, type Decimal, decimalOf, ZERO } from './decimal.ts';
 import { nudge, nudgeBetween, packDoubles, unpackDoubles } from './doubles.ts';
@@ -151,20 +152,20 @@ function bytesOf(packed: readonly unknown[]): number {
  * @throws CodecError `batch-malformed` where the parts are not those of a column, `batch-column` where their bytes do not
  *   unpack to that many finite doubles.
  */
-export function unpackMeasures(packed: readonly unknown[], count: number): Measures {
+export function unpackMeasures(packed: readonly unknown[], count: number, memory = HEAP): Measures {
   if (packed.length === 1) return unscaled(unpackDoubles(packedBytes(packed[0]), count));
   if (packed.length !== 5) throw malformed('a measure column has one or five parts');
   const [scale, ...parts] = packed;
   if (typeof scale !== 'number' || !Number.isInteger(scale) || scale < 0 || scale > SCALE_MAX) throw malformed('scale');
-  const { values: mantissas, low, high } = unpackMantissas(parts[0], count);
+  const { values: mantissas, low, high } = unpackMantissas(parts[0], count, memory);
   const magnitude = Math.max(-low, high);
   const unit = POWERS[scale]!;
-  const values = new Float64Array(count);
+  const values = memory.doubles(count);
   for (let i = 0; i < count; i++) values[i] = mantissas[i]! / unit;
   const plain = parts[1] === null && parts[2] === null && magnitude < MANTISSA_LIMIT;
   const odd = new Uint8Array(plain ? 0 : count);
   if (parts[1] !== null) {
-    const nudges = decodeIntegers(packedBytes(parts[1]), count).values;
+    const nudges = decodeIntegers(packedBytes(parts[1]), count, memory).values;
     for (let i = 0; i < count; i++) {
       if (nudges[i] === 0) continue;
       values[i] = nudge(values[i]!, nudges[i]!);
@@ -191,8 +192,8 @@ export function unpackMeasures(packed: readonly unknown[], count: number): Measu
   return { values, scale, mantissas, magnitude, odd: placesOf(odd) };
 }
 
-function unpackMantissas(part: unknown, count: number): Integers {
-  return Array.isArray(part) ? unpackFractions(part, count) : decodeIntegers(packedBytes(part), count);
+function unpackMantissas(part: unknown, count: number, memory: Memory): Integers {
+  return Array.isArray(part) ? unpackFractions(part, count, memory) : decodeIntegers(packedBytes(part), count, memory);
 }
 
 /** The exact sum of the shortest decimals of `values[from]` … `values[to - 1]`. */

@@ -3,9 +3,10 @@
  *
  * Owns the arrangement that both the packing and the counting rely on: rows stand *grouped by sensor* (in the order in
  * which sensors first appear; within a sensor in sequence order), so that like values lie together and a sensor's sums
- * are one loop. `order` leads back to the sequence. Promises that a table never changes once made. Never holds an
- * object per event.
+ * are one loop. `order` leads back to the sequence. Promises that a table never changes once made, until the
+ * memory it lies in is released (`arena.ts`). Never holds an object per event.
  */
+import { HEAP } from './arena.ts';
 import type { FieldValue, TelemetryEvent } from './event.ts';
 import type { Measures } from './measures.ts';
 
@@ -73,9 +74,9 @@ export function startsOf(order: Float64Array, sensorCount: number): Uint32Array 
 }
 
 /** The row of each event, in sequence order. */
-export function rowsInSequence(table: Pick<EventTable, 'order' | 'starts'>): Uint32Array {
+export function rowsInSequence(table: Pick<EventTable, 'order' | 'starts'>, memory = HEAP): Uint32Array {
   const next = table.starts.slice();
-  const rows = new Uint32Array(table.order.length);
+  const rows = memory.words(table.order.length);
   for (let event = 0; event < rows.length; event++) rows[event] = next[table.order[event]!]!++;
   return rows;
 }

@@ -5,7 +5,7 @@
  * content adds nothing, however often it comes, and that nothing of a batch with a collision is stored. Never waits while
  * it decides: where only kept batches can tell, or counting takes long, it stores nothing, does that and decides again.
  */
-import { type Acknowledgement, type Batch, digestInSteps } from '../codec/index.ts';
+import { type Acknowledgement, type Batch, digestInSteps, type Lease } from '../codec/index.ts';
 import type { AcceptedBatch, Admission, GatewayStore, LedgerView, Range } from '../store/index.ts';
 import type { Archive, DigestOf } from './archive.ts';
 import { type DevicePage, emptyDevicePage } from './device-page.ts';
@@ -23,6 +23,8 @@ import { createWork, inTurns, type Work } from './turns.ts';
 export interface Arrival {
   readonly deviceId: string;
   readonly batch: Batch;
+  /** The memory that the batch's table lies in. Nobody looks at that any more once it is decided what it adds. */
+  readonly lease: Lease;
   readonly body: Uint8Array;
   readonly contentEncoding: string;
   /** The clock that the device signed with, epoch milliseconds. */
@@ -70,7 +72,7 @@ export function createAdmissions({ store, archive, sensors }: AdmissionsOptions)
       const { deviceId, batch } = arrival;
       const stream = Buffer.from(batch.stream).toString('hex');
       const key = { deviceId, stream };
-      const mine = await digestsOf(batch);
+      const mine = await digestsOf(arrival);
       const evidence = createEvidence(mine);
       const known = await sensors.of(deviceId);
       let missing: readonly Range[] = [];
@@ -89,7 +91,10 @@ export function createAdmissions({ store, archive, sensors }: AdmissionsOptions)
           unverified = countOf(weighing.unverified);
         }
         if (!areEqual(counting.missing, missing)) counting = countingOf(arrival, missing);
-        return counting.work.advance() ? admissionOf(arrival, stream, ledger, counting, mine, known) : null;
+        if (!counting.work.advance()) return null;
+        const admission = admissionOf(arrival, stream, ledger, counting, mine, known);
+        arrival.lease.release();
+        return admission;
       };
       const decideAgain = async (): Promise<void> => {
         if (open.length > 0) evidence.add(open, await archive.find(key, open));
@@ -155,8 +160,8 @@ function admissionOf(
   return { ...admission, batch: accepted };
 }
 
-function countingOf({ deviceId, batch }: Arrival, missing: readonly Range[]): Counting {
-  return { missing, work: createWork(tally(deviceId, batch.table, batch.first, missing)) };
+function countingOf({ deviceId, batch, lease }: Arrival, missing: readonly Range[]): Counting {
+  return { missing, work: createWork(tally(deviceId, batch.table, batch.first, missing, lease.memory)) };
 }
 
 function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): AcceptedBatch {
@@ -170,8 +175,8 @@ function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): A
   return { first, last: first + count - 1, tsMin, tsMax, receivedAt, encoding: contentEncoding, body };
 }
 
-async function digestsOf({ table, first: start }: Batch): Promise<DigestOf> {
-  const digest = await inTurns(digestInSteps(table, start));
+async function digestsOf({ batch: { table, first: start }, lease }: Arrival): Promise<DigestOf> {
+  const digest = await inTurns(digestInSteps(table, start, lease.memory));
   return (first, last) => digest(first - start, last - start + 1);
 }
 

@@ -4,7 +4,14 @@
  * Owns the guess at what a body comes to. Promises that bodies which inflate as bodies do are worked on side by side, and
  * that those which come to much more are worked on few at a time. Never looks at a body whose signature is not right.
  */
-import { BATCH_BYTES_MAX, type Batch, CodecError, decodeBatchInSteps, inflateBody } from '../codec/index.ts';
+import {
+  BATCH_BYTES_MAX,
+  type Batch,
+  CodecError,
+  decodeBatchInSteps,
+  inflateBody,
+  type Memory,
+} from '../codec/index.ts';
 import type { Flow } from './flow.ts';
 import { inTurns } from './turns.ts';
 
@@ -12,8 +19,16 @@ import { inTurns } from './turns.ts';
 const RATIO = 64;
 const BYTES_MIN = 64 * 1024;
 
-/** @throws CodecError with a `body-…`, `batch-…` or `encoding-unsupported` code */
-export async function inflateBatch(flow: Flow, contentEncoding: string, body: Uint8Array): Promise<Batch> {
+/**
+ * The batch's table lies in `memory`.
+ * @throws CodecError with a `body-…`, `batch-…` or `encoding-unsupported` code
+ */
+export async function inflateBatch(
+  flow: Flow,
+  contentEncoding: string,
+  body: Uint8Array,
+  memory: Memory,
+): Promise<Batch> {
   const expected = Math.min(Math.max(RATIO * body.length, BYTES_MIN), BATCH_BYTES_MAX);
   try {
     return await inflate(expected);
@@ -27,7 +42,7 @@ export async function inflateBatch(flow: Flow, contentEncoding: string, body: Ui
     return flow.inTurn(bytesMax, async () => {
       const bytes = await inflateBody(contentEncoding, body, bytesMax);
       // failpoint: body-inflated
-      const batch = await inTurns(decodeBatchInSteps(bytes));
+      const batch = await inTurns(decodeBatchInSteps(bytes, memory));
       // failpoint: batch-decoded
       return batch;
     });

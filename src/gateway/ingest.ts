@@ -5,7 +5,15 @@
  * Promises that nothing is done for a stranger but look at a head, and that it is known what to sign an answer with as soon
  * as the body is there. Never decides what counts: that is `admission.ts`. Never sees HTTP but its headers.
  */
-import { type Acknowledgement, type Batch, BODY_BYTES_MAX, type EventTable, valueCount } from '../codec/index.ts';
+import {
+  type Acknowledgement,
+  type Arenas,
+  type Batch,
+  BODY_BYTES_MAX,
+  createArenas,
+  type EventTable,
+  valueCount,
+} from '../codec/index.ts';
 import type { Admissions } from './admission.ts';
 import type { Seal } from './answers.ts';
 import { type AnswerSigner, matchingKey, type NamedKey, namedKeys } from './authentication.ts';
@@ -14,7 +22,7 @@ import type { Fleet } from './fleet.ts';
 import type { Flow, Load, Upload } from './flow.ts';
 import { inflateBatch } from './inflation.ts';
 import type { KeyRing } from './keyring.ts';
-import { type GatewayLimits, OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
+import { ARENA_BYTES, ARENAS, type GatewayLimits, OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { type BatchRequestHead, type RequestHeaders, readRequestHead } from './request-head.ts';
 
@@ -51,6 +59,7 @@ export interface AcceptedRequest {
 }
 
 export function createIngest(options: IngestOptions): Ingest {
+  const arenas = createArenas(ARENAS, ARENA_BYTES);
   return {
     accept(request, upload) {
       const { keys: ring, flow } = options;
@@ -60,7 +69,7 @@ export function createIngest(options: IngestOptions): Ingest {
       const bytes = head.contentLength ?? BODY_BYTES_MAX;
       if (bytes > BODY_BYTES_MAX) throw bodyTooLarge(bytes, BODY_BYTES_MAX);
       const load = flow.take(bytes, upload);
-      if (load !== undefined) return new Request(options, head, keys, load);
+      if (load !== undefined) return new Request(options, arenas, head, keys, load);
       throw new GatewayError('overloaded', 'too much is being worked on', { retryAfterMs: OVERLOADED_RETRY_AFTER_MS });
     },
   };
@@ -68,14 +77,16 @@ export function createIngest(options: IngestOptions): Ingest {
 
 class Request implements AcceptedRequest {
   readonly #options: IngestOptions;
+  readonly #arenas: Arenas;
   readonly #head: BatchRequestHead;
   readonly #keys: readonly NamedKey[];
   readonly #load: Load;
   #signer: AnswerSigner | undefined;
   #working = false;
 
-  constructor(options: IngestOptions, head: BatchRequestHead, keys: readonly NamedKey[], load: Load) {
+  constructor(options: IngestOptions, arenas: Arenas, head: BatchRequestHead, keys: readonly NamedKey[], load: Load) {
     this.#options = options;
+    this.#arenas = arenas;
     this.#head = head;
     this.#keys = keys;
     this.#load = load;
@@ -112,14 +123,19 @@ class Request implements AcceptedRequest {
       throw new GatewayError('clock-skew', 'the timestamp is too far from the clock', { clock: receivedAt });
     }
     if (body.length > limits.bodyBytesMax) throw bodyTooLarge(body.length, limits.bodyBytesMax);
-    const batch = await inflateBatch(flow, contentEncoding, body);
-    this.#load.resize(body.length + bytesOf(batch.table));
-    checkCount(batch, limits.eventsMax);
-    const admitted = await admissions.admit({ deviceId, batch, body, contentEncoding, timestamp, receivedAt });
-    metrics.admitted(admitted, body.length);
-    fleet.changed(deviceId, admitted.duplicates);
-    const { unverified: _, ...acknowledgement } = admitted;
-    return acknowledgement;
+    const lease = this.#arenas.lease();
+    try {
+      const batch = await inflateBatch(flow, contentEncoding, body, lease.memory);
+      this.#load.resize(body.length + bytesOf(batch.table));
+      checkCount(batch, limits.eventsMax);
+      const admitted = await admissions.admit({ deviceId, batch, lease, body, contentEncoding, timestamp, receivedAt });
+      metrics.admitted(admitted, body.length);
+      fleet.changed(deviceId, admitted.duplicates);
+      const { unverified: _, ...acknowledgement } = admitted;
+      return acknowledgement;
+    } finally {
+      lease.release();
+    }
   }
 }
 

@@ -72,6 +72,13 @@ export const COLLISIONS_MAX = 64;
 /** Bytes that all bodies which are being inflated may come to: four of the largest batches, or thousands of usual ones. */
 export const GROWING_BYTES_MAX = 4 * BATCH_BYTES_MAX;
 
+/**
+ * Arenas that batches are decoded into: usual ones are decoded and decided one after another, and a few may wait for a
+ * ledger to be read. Each holds the largest of usual batches; only what was ever used of it takes memory.
+ */
+export const ARENAS = 4;
+export const ARENA_BYTES = 4 * 1024 * 1024;
+
 /** Answered at once, so a client need not wait long before it tries again. */
 export const OVERLOADED_RETRY_AFTER_MS = 1_000;
 

@@ -5,7 +5,7 @@
  * one sensor within one minute become one bucket with a few loops over columns. Never makes an object for an event, unless
  * that event has a minute to itself.
  */
-import { type EventTable, type Measures, type Rows, type Steps, sumMeasures } from '../codec/index.ts';
+import { type EventTable, type Measures, type Memory, type Rows, type Steps, sumMeasures } from '../codec/index.ts';
 import type { Range } from '../store/index.ts';
 import type { Aggregate } from './aggregate.ts';
 import { type Bucket, coarser, GRANULARITIES } from './bucket.ts';
@@ -27,10 +27,11 @@ export function createMinutes(
   table: EventTable,
   first: number,
   missing: readonly Range[],
+  memory: Memory,
 ): (sensor: number) => Steps<Minutes> {
   const { times, starts } = table;
   const all = cursorsOf(table);
-  const rows = { times, aggregatesLeft: BATCH_AGGREGATES_MAX, ...rowsOf(table, first, missing) };
+  const rows = { times, aggregatesLeft: BATCH_AGGREGATES_MAX, ...rowsOf(table, first, missing, memory) };
   return function* (sensor) {
     const from = starts[sensor]!;
     const to = starts[sensor + 1]!;
@@ -73,9 +74,10 @@ function rowsOf(
   { order, starts }: EventTable,
   first: number,
   missing: readonly Range[],
+  memory: Memory,
 ): Pick<CountedRows, 'sequences' | 'isCounted'> {
   const next = starts.slice();
-  const sequences = new Float64Array(order.length);
+  const sequences = memory.doubles(order.length);
   const [whole] = missing;
   const all = whole !== undefined && whole.first <= first && whole.last >= first + order.length - 1;
   const isCounted = all ? null : new Uint8Array(order.length);

@@ -4,7 +4,7 @@
  * Owns the way from minutes to pages, and how many of these one batch may touch. Promises that hours, days and totals are
  * made from minutes, and that the work can be put down after a few thousand values. Never looks at an event.
  */
-import type { EventTable, Steps } from '../codec/index.ts';
+import { type EventTable, HEAP, type Steps } from '../codec/index.ts';
 import type { PageKey, Range } from '../store/index.ts';
 import { type Bucket, coarser, GRANULARITIES, type Granularity, TOTAL_BUCKET_MS } from './bucket.ts';
 import { createBucketPage } from './bucket-page.ts';
@@ -28,6 +28,7 @@ export function* tally(
   table: EventTable,
   first: number,
   missing: readonly Range[],
+  memory = HEAP,
 ): Steps<PageDelta[]> {
   const deltas: PageDelta[] = [];
   if (missing.length === 0) return deltas;
@@ -36,7 +37,7 @@ export function* tally(
     if (deltas.length <= BATCH_PAGES_MAX) return;
     throw new GatewayError('batch-limit', `touches more than ${BATCH_PAGES_MAX} pages`);
   };
-  const minutesOf = createMinutes(table, first, missing);
+  const minutesOf = createMinutes(table, first, missing, memory);
   for (const [s, sensor] of table.sensors.entries()) {
     const { names, buckets: minutes } = yield* minutesOf(s);
     if (minutes.length === 0) continue;
