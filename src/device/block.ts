@@ -5,18 +5,21 @@
  * and that others get a turn after every few milliseconds of decoding. Never changes the queue otherwise.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { CodecError, decodeColumns, type EventTable } from '../codec/index.ts';
+import { CodecError, createArenas, decodeColumns, type EventTable, type Memory } from '../codec/index.ts';
 import type { Block, Queue } from '../store/index.ts';
 
 export interface ReadBlock {
   readonly block: Block;
-  /** Undefined where the block does not decode; it is a gap by now. */
+  /** Good until the next one is asked for; undefined where the block does not decode: it is a gap by now. */
   readonly table: EventTable | undefined;
 }
 
 /** Decoded between two turns, in events: a millisecond or two. A block costs as much as some events by itself. */
 const TURN_EVENTS = 8_192;
 const BLOCK_COST_EVENTS = 256;
+
+/** One for what is cut, one for what is counted meanwhile; each holds the largest of usual blocks. */
+const arenas = createArenas(2, 4 << 20);
 
 /** The tables of the blocks, in their order. */
 export async function* readTables(
@@ -25,7 +28,12 @@ export async function* readTables(
 ): AsyncGenerator<ReadBlock, void, void> {
   let work = 0;
   for await (const block of blocks) {
-    yield { block, table: await tableOfBlock(queue, block) };
+    const lease = arenas.lease();
+    try {
+      yield { block, table: await tableOfBlock(queue, block, lease.memory) };
+    } finally {
+      lease.release();
+    }
     work += BLOCK_COST_EVENTS + block.count;
     if (work < TURN_EVENTS) continue;
     work = 0;
@@ -33,9 +41,13 @@ export async function* readTables(
   }
 }
 
-async function tableOfBlock(queue: Pick<Queue, 'setAside'>, block: Block): Promise<EventTable | undefined> {
+async function tableOfBlock(
+  queue: Pick<Queue, 'setAside'>,
+  block: Block,
+  memory: Memory,
+): Promise<EventTable | undefined> {
   try {
-    return decodeColumns(block.bytes);
+    return decodeColumns(block.bytes, memory);
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
     await queue.setAside(block);

@@ -89,14 +89,16 @@ export function createCensus(options: CensusOptions): Census {
       from = last + 1;
       cuts += 1;
     },
-    leaving({ first, last, table, tally }) {
+    leaving(cut) {
+      const { first, last, tally } = cut;
       if (first >= known) return NOTHING;
       if (last < from || first >= to) return tally;
       // The line runs between blocks, and may run through a cut of several.
-      const before = Math.min(table.count, Math.max(0, from - first));
-      const behind = Math.min(table.count, Math.max(0, to - first));
-      const counted = plus(tallyOf(sliceTable(table, 0, before)), tallyOf(sliceTable(table, behind, table.count)));
-      return { events: table.count, sums: counted.sums };
+      const count = tally.events;
+      const before = Math.min(count, Math.max(0, from - first));
+      const behind = Math.min(count, Math.max(0, to - first));
+      const part = (at: number, end: number) => (at < end ? tallyOf(sliceTable(cut.table, at, end)) : NOTHING);
+      return { events: count, sums: plus(part(0, before), part(behind, count)).sums };
     },
     async run(next = known) {
       known = next;

@@ -4,16 +4,18 @@
  * Owns the cut: whole blocks of one stream, in sequence, up to the limits. Promises that a block which fills a batch is
  * passed on without being packed again, and that what is read ahead is bounded. Never skips what can be read.
  */
-import { createTableBuilder, type EventTable, encodeColumnsInSteps } from '../codec/index.ts';
+import { createTableBuilder, decodeColumns, type EventTable, encodeColumnsInSteps } from '../codec/index.ts';
 import type { Block, Queue } from '../store/index.ts';
 import { readTables } from './block.ts';
 import { createPortion } from './portion.ts';
-import { type Tally, tallyOf } from './tally.ts';
+import { NOTHING, type Tally, tallyOf } from './tally.ts';
 import { inTurns } from './turns.ts';
 
 /** What is to be sent: some events in sequence, and their packed columns. */
 export interface Parcel {
   readonly first: number;
+  readonly count: number;
+  /** Seldom needed, so it may be unpacked anew each time. */
   readonly table: EventTable;
   readonly columns: Uint8Array;
 }
@@ -86,16 +88,16 @@ export function createCutter(options: CutterOptions): Cutter {
   async function joined(blocks: readonly Block[]): Promise<Cut | undefined> {
     const builder = createTableBuilder();
     const taken: Block[] = [];
-    let first: EventTable | undefined;
+    let tally = NOTHING;
     for await (const { block, table } of readTables(queue, blocks)) {
       if (!table || (blocks.length > 1 && !builder.addTable(table))) break;
-      first ??= table;
+      if (taken.length === 0) tally = tallyOf(table);
       taken.push(block);
     }
-    if (!first) return undefined;
-    if (taken.length === 1) return cutOf(taken, first, taken[0]!.bytes);
+    if (taken.length === 0) return undefined;
+    if (taken.length === 1) return cutOf(taken, taken[0]!.bytes, tally);
     const whole = builder.build();
-    return cutOf(taken, whole, await inTurns(encodeColumnsInSteps(whole)));
+    return cutOf(taken, await inTurns(encodeColumnsInSteps(whole)), tallyOf(whole));
   }
 
   return {
@@ -107,7 +109,7 @@ export function createCutter(options: CutterOptions): Cutter {
         const cut = await joined(company(start));
         ahead.splice(0, cut?.blocks.length ?? 1);
         if (cut) {
-          portion.packed(cut.table.count, cut.columns.length);
+          portion.packed(cut.count, cut.columns.length);
           return cut;
         }
         at = start.last + 1;
@@ -119,14 +121,18 @@ export function createCutter(options: CutterOptions): Cutter {
   };
 }
 
-function cutOf(blocks: readonly Block[], table: EventTable, columns: Uint8Array): Cut {
-  const first = blocks[0]!.first;
+function cutOf(blocks: readonly Block[], columns: Uint8Array, tally: Tally): Cut {
+  const { first } = blocks[0]!;
+  const count = tally.events;
   return {
     first,
-    last: first + table.count - 1,
+    last: first + count - 1,
+    count,
     blocks,
-    table,
+    get table() {
+      return decodeColumns(columns);
+    },
     columns,
-    tally: tallyOf(table),
+    tally,
   };
 }

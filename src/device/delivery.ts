@@ -98,8 +98,7 @@ class EndlessDelivery implements Delivery {
 
   async deliver(parcel: Parcel, source: Source): Promise<Delivered> {
     const { deviceClock, onAcknowledged } = this.#options;
-    const { first, table } = parcel;
-    const { count } = table;
+    const { first, count } = parcel;
     const { stream, last } = source.streamAt(first);
     const ofStream = last - first + 1;
     if (ofStream < count) return this.#inTwo(parcel, source, ofStream);
@@ -133,7 +132,7 @@ class EndlessDelivery implements Delivery {
 
   async #inTwo(parcel: Parcel, source: Source, at: number): Promise<Delivered> {
     const left = await this.deliver(part(parcel, 0, at), source);
-    const right = await this.deliver(part(parcel, at, parcel.table.count), source);
+    const right = await this.deliver(part(parcel, at, parcel.count), source);
     return { quarantine: [...left.quarantine, ...right.quarantine] };
   }
 
@@ -218,6 +217,7 @@ function part(parcel: Parcel, from: number, to: number): Parcel {
   const table = sliceTable(parcel.table, from, to);
   return {
     first: parcel.first + from,
+    count: to - from,
     table,
     get columns() {
       return encodeColumns(table);

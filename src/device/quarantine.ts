@@ -45,7 +45,7 @@ export function quarantineEntry(
   };
   return {
     first: parcel.first,
-    last: parcel.first + parcel.table.count - 1,
+    last: parcel.first + parcel.count - 1,
     stream,
     bytes: Buffer.from(JSON.stringify(record)),
   };

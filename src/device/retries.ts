@@ -169,6 +169,7 @@ type LotOptions = Pick<RetriesOptions, 'queue' | 'randomBytes'>;
 class Lot implements Parcel, Source {
   readonly #options: LotOptions;
   readonly first: number;
+  readonly count: number;
   readonly table: EventTable;
   readonly columns: Uint8Array;
   entries: readonly QuarantineEntry[];
@@ -177,6 +178,7 @@ class Lot implements Parcel, Source {
     this.#options = options;
     this.entries = entries;
     this.first = entries[0]!.first;
+    this.count = table.count;
     this.table = table;
     this.columns = encodeColumns(table);
   }

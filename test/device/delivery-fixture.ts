@@ -42,7 +42,7 @@ export function parcelOf(events: readonly TelemetryEvent[], first = 1): Parcel {
   const builder = createTableBuilder();
   for (const event of events) assert(builder.add(event));
   const table = builder.build();
-  return { first, table, columns: encodeColumns(table) };
+  return { first, count: table.count, table, columns: encodeColumns(table) };
 }
 
 export function testDelivery(

@@ -12,7 +12,7 @@ const ODD = { ts: 5, sensor: 'ä', fields: { volume: -0, tiny: 5e-324, long: 0.1
 
 test('nothing of the event is lost, not even the sign of zero', () => {
   const { bytes: columns } = blockOf([ODD]);
-  const parcel = { first: 7, table: packed([ODD]), columns };
+  const parcel = { first: 7, count: 1, table: packed([ODD]), columns };
   const entry = quarantineEntry(parcel, Buffer.alloc(16, 1), problemOf('sensor-limit', 'too many'), 99);
   const [event] = [...eventsOf(tableOf(entry))];
   assert.deepEqual(event, ODD);

@@ -221,7 +221,7 @@ test('refused events go to quarantine in the release of their batch', async (t) 
   builder.add(readings(1, 2)[0]!);
   const table = builder.build();
   const { stream } = queue.streamAt(2);
-  const parcel = { first: 2, table, columns: encodeColumns(table) };
+  const parcel = { first: 2, count: 1, table, columns: encodeColumns(table) };
   flights[0]!.settle({ quarantine: [quarantineEntry(parcel, stream, problemOf('sensor-limit', ''), 5)] });
   await calm();
   assert.deepEqual(quarantined, [2]);
