@@ -6,7 +6,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { ownTask, peakMemoryBytes } from '../rig/programs.ts';
-import { type DeviceStatus, openDevice } from '../src/device/index.ts';
+import { type DeviceStatus, keepHeapSmall, openDevice } from '../src/device/index.ts';
 import { countedStatus } from './backlog.ts';
 import { countWireBytes, type WireBytes } from './wire-bytes.ts';
 
@@ -26,6 +26,7 @@ export interface DrainReport {
   readonly wire: WireBytes;
 }
 
+keepHeapSmall();
 const wireBytes = countWireBytes();
 const startedAt = performance.now();
 const device = await openDevice(ownTask<DrainTask>());

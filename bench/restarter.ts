@@ -9,7 +9,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { ownTask } from '../rig/programs.ts';
-import { openDevice } from '../src/device/index.ts';
+import { keepHeapSmall, openDevice } from '../src/device/index.ts';
 import type { DrainTask } from './drainer.ts';
 
 export interface RestartTask extends DrainTask {
@@ -27,6 +27,7 @@ export interface RestartReport {
   readonly acknowledged: number;
 }
 
+keepHeapSmall();
 const { spawnedAt, ...options } = ownTask<RestartTask>();
 const sinceSpawn = () => performance.timeOrigin + performance.now() - spawnedAt;
 

@@ -7,7 +7,7 @@
 import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';
 import { ownTask } from '../rig/programs.ts';
-import { type DeviceStatus, openDevice, type Receipt } from '../src/device/index.ts';
+import { type DeviceStatus, keepHeapSmall, openDevice, type Receipt } from '../src/device/index.ts';
 import { countedStatus } from './backlog.ts';
 import type { DrainTask } from './drainer.ts';
 import { createWorkload } from './workload.ts';
@@ -31,6 +31,7 @@ export interface TickReport {
 
 const TICK_MS = 1;
 
+keepHeapSmall();
 const { backlogEvents, atLeastMs, ticksMax, ...options } = ownTask<TickTask>();
 const workload = createWorkload({ events: ticksMax });
 const device = await openDevice(options);

@@ -13,6 +13,7 @@ export type {
   RecordOptions,
 } from './device.ts';
 export { DeviceError, type DeviceErrorCode } from './errors.ts';
+export { keepHeapSmall } from './heap.ts';
 export type { LinkState, LinkStatus } from './link.ts';
 export type { DeviceOptions } from './options.ts';
 export type { QuarantinedEvent } from './quarantine.ts';

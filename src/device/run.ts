@@ -22,6 +22,7 @@ import { openDevice } from './assembly.ts';
 import { serveControl } from './control.ts';
 import type { Device } from './device.ts';
 import { feedRows, feedSimulation } from './feed.ts';
+import { keepHeapSmall } from './heap.ts';
 import { type Chunk, formatOf, type InputFile, openInputFile, type RefusedRow, readRows } from './input.ts';
 import type { RowOptions } from './row.ts';
 import type { runSettings } from './settings.ts';
@@ -32,6 +33,7 @@ const COUNTED_POLL_MS = 10;
 export type RunValues = SettingValues<typeof runSettings>;
 
 export async function run(values: RunValues, program: ProgramValues): Promise<void> {
+  keepHeapSmall();
   const log = createLogger('tidegate-device', program);
   const device = await openDevice({
     gateway: values.gateway,

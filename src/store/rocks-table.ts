@@ -13,6 +13,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { mend } from './crc32c.ts';
 import { StoreError } from './errors.ts';
+import { type BlockPlace, entriesOf, placed, Reader, TableIndex } from './rocks-index.ts';
 
 /** Keys from `gte` to below `lt`; undefined where there is no such end. */
 export interface TableRange {
@@ -29,12 +30,6 @@ export interface Table {
   check(range: TableRange): Promise<number>;
 }
 
-/** Where a block is, without what comes behind it. */
-export interface BlockPlace {
-  readonly offset: number;
-  readonly size: number;
-}
-
 const FOOTER_BYTES = 53;
 const MAGIC = 0x88e241b785f4cff7n;
 const FORMAT_VERSION = 4;
@@ -44,7 +39,11 @@ const TRAILER_BYTES = 5;
 const VERSION_BYTES = 8;
 const BROKEN = { condition: 'broken' } as const;
 /** An iterator looks this far past what it gives, about: over what is deleted to the first key outside. */
-const MARGIN_BLOCKS = 4;
+const MARGIN_BLOCKS_MIN = 2;
+const MARGIN_BLOCKS_MAX = 4;
+const MARGIN_BYTES = 16 << 10;
+/** A block that was looked through is not looked through again for so long: ranges next to each other share blocks. */
+const CHECK_HOLDS_MS = 1_000;
 
 export type OpenedTable =
   | { readonly condition: 'whole'; readonly table: Table; readonly mendedBits: number }
@@ -89,6 +88,8 @@ export async function mendBlock(path: string, place: BlockPlace): Promise<boolea
 class SortedFile implements Table {
   readonly #path: string;
   readonly #index: TableIndex;
+  readonly #checked = new Set<number>();
+  #checkedSince = 0;
 
   constructor(path: string, index: TableIndex) {
     this.#path = path;
@@ -118,58 +119,45 @@ class SortedFile implements Table {
   async check({ gte, lt }: TableRange): Promise<number> {
     const { count } = this.#index;
     const from = Math.max(0, this.#index.find(gte) - 1);
-    const to = lt === undefined ? count : Math.min(count, this.#index.find(lt) + MARGIN_BLOCKS);
-    if (from >= to) return 0;
+    const to = lt === undefined ? count : this.#marginBehind(this.#index.find(lt));
+    const due = this.#unchecked(from, to);
+    if (due.length === 0) return 0;
     const file = await open(this.#path, 'r+');
     let mendedBits = 0;
     try {
-      for (let at = from; at < to; at += 1) {
+      for (const at of due) {
         const place = this.#index.at(at);
         const { condition } = await readBlock(file, place);
         if (condition === 'broken') {
           throw new StoreError('corrupt', `the block at ${place.offset} of ${basename(this.#path)} is damaged`);
         }
         if (condition === 'mended') mendedBits += 1;
+        this.#checked.add(at);
       }
     } finally {
       await file.close();
     }
     return mendedBits;
   }
-}
 
-/** For each block of data, a key that is not below any of its own and below every later one, and where the block is. */
-class TableIndex {
-  readonly #block: Buffer;
-  readonly #versionBytes: number;
-  readonly #restarts: number;
-  readonly count: number;
-
-  constructor(block: Buffer, versionBytes: number) {
-    this.#block = block;
-    this.#versionBytes = versionBytes;
-    // Every entry is one to begin reading at.
-    this.count = block.readUInt32LE(block.length - 4);
-    this.#restarts = block.length - 4 - 4 * this.count;
-  }
-
-  at(index: number): BlockPlace & { readonly key: Buffer } {
-    const reader = new Reader(this.#block, this.#block.readUInt32LE(this.#restarts + 4 * index));
-    reader.varint();
-    const key = reader.take(reader.varint());
-    return { key: key.subarray(0, key.length - this.#versionBytes), ...reader.place() };
-  }
-
-  /** The first block that may have a key from `key` on; the first of all where that is undefined. */
-  find(key: Buffer | undefined): number {
-    let low = 0;
-    let high = key === undefined ? 0 : this.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (Buffer.compare(this.at(middle).key, key!) < 0) low = middle + 1;
-      else high = middle;
+  #marginBehind(first: number): number {
+    let at = first;
+    for (let bytes = 0; at < this.#index.count && at < first + MARGIN_BLOCKS_MAX; at += 1) {
+      if (at >= first + MARGIN_BLOCKS_MIN && bytes >= MARGIN_BYTES) break;
+      bytes += this.#index.at(at).size;
     }
-    return low;
+    return at;
+  }
+
+  /** Of the blocks `from` … `to` - 1 those that were not looked through a moment ago, for another range. */
+  #unchecked(from: number, to: number): number[] {
+    if (performance.now() - this.#checkedSince > CHECK_HOLDS_MS) {
+      this.#checked.clear();
+      this.#checkedSince = performance.now();
+    }
+    const due: number[] = [];
+    for (let at = from; at < to; at += 1) if (!this.#checked.has(at)) due.push(at);
+    return due;
   }
 }
 
@@ -229,55 +217,4 @@ async function read(file: FileHandle, start: number, length: number): Promise<Bu
 async function writeBack(file: FileHandle, bytes: Buffer, start: number): Promise<void> {
   await file.write(bytes, 0, bytes.length, start);
   await file.sync();
-}
-
-interface BlockEntry {
-  readonly key: Buffer;
-  readonly value: Buffer;
-}
-
-/** The entries of a small block, from the first to the last. */
-function entriesOf(block: Buffer | undefined): BlockEntry[] {
-  const entries: BlockEntry[] = [];
-  if (block === undefined) return entries;
-  const end = block.length - 4 - 4 * block.readUInt32LE(block.length - 4);
-  const reader = new Reader(block, 0);
-  let key: Buffer = Buffer.alloc(0);
-  while (reader.position < end) {
-    const [common, others, length] = [reader.varint(), reader.varint(), reader.varint()];
-    key = Buffer.concat([key.subarray(0, common), reader.take(others)]);
-    entries.push({ key, value: reader.take(length) });
-  }
-  return entries;
-}
-
-function placed({ key, value }: BlockEntry): [string, BlockPlace] {
-  return [`${key}`, new Reader(value, 0).place()];
-}
-
-class Reader {
-  readonly #bytes: Buffer;
-  position: number;
-
-  constructor(bytes: Buffer, position: number) {
-    this.#bytes = bytes;
-    this.position = position;
-  }
-
-  varint(): number {
-    for (let value = 0, scale = 1; ; scale *= 0x80) {
-      const byte = this.#bytes[this.position++] ?? 0;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  }
-
-  take(length: number): Buffer {
-    this.position += length;
-    return this.#bytes.subarray(this.position - length, this.position);
-  }
-
-  place(): BlockPlace {
-    return { offset: this.varint(), size: this.varint() };
-  }
 }
