@@ -2,7 +2,7 @@
  * Compression: batch bytes to body bytes and back (proto-spec/batch.md, "Compression").
  *
  * Owns the content encodings. Promises that inflating stops at the limit, whatever the body claims, and that what takes
- * longer than a fraction of a millisecond is done off the event loop. Never picks an encoding by itself: a device falls back through the list it is told.
+ * longer than about a millisecond is done off the event loop. Never picks an encoding by itself: a device falls back through the list it is told.
  */
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
@@ -26,11 +26,14 @@ interface Format {
   readonly inflate: Way<Bound>;
 }
 
-/**
- * Up to here a body is worked on at once: a quarter of a millisecond at most, while the way to another thread and back
- * costs several times what compressing a small batch does.
- */
+/** Up to here a body is inflated at once: the way to another thread and back costs several times what that does. */
 const SMALL_BYTES = 32 * 1024;
+
+/**
+ * Up to here a batch is compressed at once: any usual one, a millisecond at most. Another thread has to fetch memory from
+ * the system for each, and takes two to three times as long.
+ */
+const SMALL_BATCH_BYTES = 96 * 1024;
 
 /** What a small body may inflate to on this thread; more than usual batches do, less than a millisecond of work. */
 const SMALL_INFLATED_BYTES = 512 * 1024;
@@ -72,7 +75,7 @@ export function isContentEncoding(text: string): text is ContentEncoding {
 
 export async function compressBody(encoding: ContentEncoding, bytes: Uint8Array): Promise<Uint8Array> {
   const { compress } = formatOf(encoding);
-  return bytes.length <= SMALL_BYTES ? compress.now(bytes, {}) : compress.later(bytes, {});
+  return bytes.length <= SMALL_BATCH_BYTES ? compress.now(bytes, {}) : compress.later(bytes, {});
 }
 
 /**
