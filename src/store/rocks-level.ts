@@ -21,7 +21,7 @@ export function openLevel(path: string, options: LevelOptions): Promise<LevelUp>
   return open(path, {
     createIfMissing: options.create,
     compression: options.compression ?? false,
-    cacheSize: options.cacheBytes ?? 8 << 20,
+    cacheSize: options.cacheBytes ?? 2 << 20,
     writeBufferSize: options.writeBufferBytes ?? 4 << 20,
   });
 }

@@ -19,7 +19,7 @@ import { openTables, type Tables } from './rocks-tables.ts';
 export interface RocksOptions {
   /** Make the database where there is none; otherwise a missing one is `not-found`. Default true. */
   readonly create?: boolean;
-  /** RocksDB's block cache. Default 8 MiB. */
+  /** RocksDB's block cache. Default 2 MiB: a queue reads its blocks once or twice, one after another. */
   readonly cacheBytes?: number;
   /** The memtable: how much is held before a sorted file is written. Default 4 MiB. */
   readonly writeBufferBytes?: number;
