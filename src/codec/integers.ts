@@ -38,9 +38,8 @@ export interface Integers {
   readonly high: number;
 }
 
-/** Packs the integers; each must be within ±INTEGER_MAX. */
-export function encodeIntegers(values: Float64Array): Uint8Array {
-  const plan = planFor(values);
+/** Packs the integers, as planned; each must be within ±INTEGER_MAX. */
+export function encodeIntegers(values: Float64Array, plan = planIntegers(values)): Uint8Array {
   const seeds = Math.min(plan.order, values.length);
   const bytes = new Uint8Array(plan.bytes);
   bytes[0] = plan.order * 16 + plan.layout;
@@ -72,17 +71,18 @@ export function encodeIntegers(values: Float64Array): Uint8Array {
   return bytes;
 }
 
-interface Plan {
+/** What encoding takes the fewest bytes. */
+export interface IntegersPlan {
   readonly order: number;
   readonly layout: number;
   readonly bytes: number;
 }
 
 /** One pass that sizes every order in both layouts. */
-function planFor(values: Float64Array): Plan {
-  const varints = [0, 0, 0];
-  const largest = [0, 0, 0];
-  const seedBytes = [0, 0, 0];
+export function planIntegers(values: Float64Array): IntegersPlan {
+  let [varints0, varints1, varints2] = [0, 0, 0];
+  let [largest0, largest1, largest2] = [0, 0, 0];
+  let [seedBytes1, seedBytes2] = [0, 0];
   let previous = 0;
   let step = 0;
   for (let i = 0; i < values.length; i++) {
@@ -90,43 +90,52 @@ function planFor(values: Float64Array): Plan {
     assert(value <= INTEGER_MAX && value >= -INTEGER_MAX, 'integer out of range');
     const difference = value - previous;
     const raw = zigzag(value);
-    const first = zigzag(difference);
-    const second = zigzag(difference - step);
-    varints[0]! += varintBytes(raw);
-    if (raw > largest[0]!) largest[0] = raw;
+    const rawBytes = varintBytes(raw);
+    varints0 += rawBytes;
+    if (raw > largest0) largest0 = raw;
     if (i === 0) {
-      seedBytes[1] = varintBytes(raw);
-      seedBytes[2] = seedBytes[1]!;
+      seedBytes1 = rawBytes;
+      seedBytes2 = rawBytes;
     } else {
-      varints[1]! += varintBytes(first);
-      if (first > largest[1]!) largest[1] = first;
+      const first = zigzag(difference);
+      const firstBytes = varintBytes(first);
+      varints1 += firstBytes;
+      if (first > largest1) largest1 = first;
       if (i === 1) {
-        seedBytes[2]! += varintBytes(first);
-        if (first > CODE_MAX) largest[2] = Number.POSITIVE_INFINITY;
+        seedBytes2 += firstBytes;
+        if (first > CODE_MAX) largest2 = Number.POSITIVE_INFINITY;
       } else {
-        varints[2]! += varintBytes(second);
-        if (second > largest[2]!) largest[2] = second;
+        const second = zigzag(difference - step);
+        varints2 += varintBytes(second);
+        if (second > largest2) largest2 = second;
       }
+      step = difference;
     }
-    step = i === 0 ? 0 : difference;
     previous = value;
   }
-  let best: Plan = { order: 0, layout: LAYOUT_VARINT, bytes: 1 + varints[0]! };
-  for (let order = ORDER_MAX; order >= 0; order--) {
-    // A difference that zigzag would round is not an alternative.
-    if (largest[order]! > CODE_MAX) continue;
-    const head = 1 + seedBytes[order]!;
-    const rest = Math.max(0, values.length - order);
-    if (largest[order] === 0) {
-      if (head <= best.bytes) best = { order, layout: LAYOUT_ZERO, bytes: head };
-      continue;
-    }
-    if (head + varints[order]! < best.bytes) best = { order, layout: LAYOUT_VARINT, bytes: head + varints[order]! };
-    const planes = planesFor(largest[order]!);
-    // On a tie planes win: they inflate to the same size but hold like bytes together.
-    if (head + planes * rest <= best.bytes) best = { order, layout: planes, bytes: head + planes * rest };
-  }
-  return best;
+  const count = values.length;
+  let best: IntegersPlan = { order: 0, layout: LAYOUT_VARINT, bytes: 1 + varints0 };
+  best = betterPlan(best, 2, 1 + seedBytes2, Math.max(0, count - 2), varints2, largest2);
+  best = betterPlan(best, 1, 1 + seedBytes1, Math.max(0, count - 1), varints1, largest1);
+  return betterPlan(best, 0, 1, count, varints0, largest0);
+}
+
+/** The best so far, or an order with `rest` residuals behind its head where that takes less. */
+function betterPlan(
+  best: IntegersPlan,
+  order: number,
+  head: number,
+  rest: number,
+  varints: number,
+  largest: number,
+): IntegersPlan {
+  // A difference that zigzag would round is not an alternative.
+  if (largest > CODE_MAX) return best;
+  if (largest === 0) return head <= best.bytes ? { order, layout: LAYOUT_ZERO, bytes: head } : best;
+  const better = head + varints < best.bytes ? { order, layout: LAYOUT_VARINT, bytes: head + varints } : best;
+  const planes = planesFor(largest);
+  // On a tie planes win: they inflate to the same size but hold like bytes together.
+  return head + planes * rest <= better.bytes ? { order, layout: planes, bytes: head + planes * rest } : better;
 }
 
 /**

@@ -11,7 +11,7 @@ import { addDecimals, type Decimal, decimalOf, ZERO } from './decimal.ts';
 import { nudge, nudgeBetween, packDoubles, unpackDoubles } from './doubles.ts';
 import { badColumn, malformed } from './errors.ts';
 import { type PackedFractions, packFractions, unpackFractions } from './fractions.ts';
-import { decodeIntegers, encodeIntegers, type Integers, packedBytes } from './integers.ts';
+import { decodeIntegers, encodeIntegers, type Integers, packedBytes, planIntegers } from './integers.ts';
 import { SCALE_MAX } from './limits.ts';
 
 /**
@@ -133,10 +133,12 @@ export function packMeasures(measures: Measures): PackedMeasures {
 
 /** In the smaller of the two forms. */
 function packMantissas(mantissas: Float64Array, scale: number): Uint8Array | PackedFractions {
-  const integers = encodeIntegers(mantissas);
-  if (integers.length < FRACTION_BYTES_MIN * mantissas.length) return integers;
-  const fractions = packFractions(mantissas, scale);
-  return fractions !== undefined && bytesOf(fractions) < integers.length ? fractions : integers;
+  const plan = planIntegers(mantissas);
+  if (plan.bytes >= FRACTION_BYTES_MIN * mantissas.length) {
+    const fractions = packFractions(mantissas, scale);
+    if (fractions !== undefined && bytesOf(fractions) < plan.bytes) return fractions;
+  }
+  return encodeIntegers(mantissas, plan);
 }
 
 /** About; of anything but a bin, one. */
