@@ -26,6 +26,7 @@ const ALONE_MS = 500;
 const QUICK_ALONE_MS = 100;
 
 const LOADS: readonly Load[] = [
+  { batchEvents: 16_384, connections: 16, events: 128 * 16_384 },
   { batchEvents: 4_096, connections: 16, events: 256 * 4_096 },
   { batchEvents: 100, connections: 64, events: 200_000 },
   { batchEvents: 10, connections: 64, events: 40_000 },
@@ -45,7 +46,7 @@ async function measureLoad(stand: Stand, { batchEvents, connections, events }: L
   const fleet = createFleet(gateway.url, gateway.keys);
   let expected = NO_EVENTS;
   let startSeconds = 0;
-  await stand.repeat({ warmUps: 1, runs: 5 }, async () => {
+  await stand.repeat({ warmUps: 3, runs: 5 }, async () => {
     const workload = createWorkload({ events: stand.events(events), startSeconds });
     startSeconds += workload.durationSeconds;
     expected = addTotals(expected, workload.totals());

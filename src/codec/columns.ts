@@ -72,8 +72,13 @@ export function* encodeColumnsInSteps(table: EventTable): Steps<Uint8Array> {
 /**
  * @throws CodecError `batch-malformed`, `batch-limit` or `batch-column`
  */
-export function decodeColumns(bytes: Uint8Array, memory = HEAP): EventTable {
-  return allAtOnce(columnsInSteps(decodeMsgpack(bytes), memory));
+export function decodeColumns(bytes: Uint8Array): EventTable {
+  return allAtOnce(decodeColumnsInSteps(bytes));
+}
+
+/** As `decodeColumns`, with a step for each column. The table lies in `memory`. */
+export function decodeColumnsInSteps(bytes: Uint8Array, memory = HEAP): Steps<EventTable> {
+  return columnsInSteps(decodeMsgpack(bytes), memory);
 }
 
 /** Bounded msgpack: the outline first, then the library. */

@@ -7,7 +7,7 @@
 export * from './answer.ts';
 export * from './arena.ts';
 export * from './batch.ts';
-export { decodeColumns, encodeColumns, encodeColumnsInSteps } from './columns.ts';
+export { decodeColumns, decodeColumnsInSteps, encodeColumns, encodeColumnsInSteps } from './columns.ts';
 export * from './compression.ts';
 export * from './credential.ts';
 export * from './decimal.ts';

@@ -5,8 +5,9 @@
  * and that others get a turn after every few milliseconds of decoding. Never changes the queue otherwise.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { CodecError, createArenas, decodeColumns, type EventTable, type Memory } from '../codec/index.ts';
+import { CodecError, createArenas, decodeColumnsInSteps, type EventTable, type Memory } from '../codec/index.ts';
 import type { Block, Queue } from '../store/index.ts';
+import { inTurns } from './turns.ts';
 
 export interface ReadBlock {
   readonly block: Block;
@@ -47,7 +48,7 @@ async function tableOfBlock(
   memory: Memory,
 ): Promise<EventTable | undefined> {
   try {
-    return decodeColumns(block.bytes, memory);
+    return await inTurns(decodeColumnsInSteps(block.bytes, memory));
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
     await queue.setAside(block);
