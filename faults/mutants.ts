@@ -34,9 +34,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'resolve record() before the commit',
     file: 'src/device/recorder.ts',
-    find: 'const { stream, first } = await this.#options.append(await pack(group));',
+    find: 'const { stream, first } = await this.#options.append(await pack(group, this.#portion));',
     replace: `const { stream, first } = { stream: '00'.repeat(16), first: 1 };
-        void this.#options.append(await pack(group));`,
+        void this.#options.append(await pack(group, this.#portion));`,
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {
@@ -196,6 +196,22 @@ export const MUTANTS: readonly Mutant[] = [
       { campaign: 'clock', size: 24 },
       { campaign: 'simulation', size: 300 },
     ],
+  },
+  {
+    name: 'count a cut, and its blocks again',
+    file: 'src/device/census.ts',
+    find: `from = last + 1;
+      cuts += 1;`,
+    replace: 'cuts += 1;',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'give memory back before it is decided what it adds',
+    file: 'src/gateway/ingest.ts',
+    find: 'const admitted = await admissions.admit({',
+    replace: `lease.release();
+      const admitted = await admissions.admit({`,
+    caughtBy: [{ campaign: 'network', size: 300 }],
   },
   {
     name: 'look at the first signature only',
