@@ -35,7 +35,7 @@ const PIECE = 200;
 export const campaign: Campaign = {
   title: 'hostile bytes, requests, answers and files',
   unit: 'inputs',
-  sizes: { ci: 200_000, full: 10_000_000 },
+  sizes: { ci: 80_000, full: 10_000_000 },
   weight: 15,
   async run(ground) {
     const attack = new Attack(ground);

