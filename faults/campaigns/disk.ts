@@ -17,7 +17,7 @@ import { createFaultTally, type FaultTally } from '../tally.ts';
 export const campaign: Campaign = {
   title: 'Disk',
   unit: 'faults',
-  sizes: { ci: 150, full: 10_000 },
+  sizes: { ci: 300, full: 10_000 },
   weight: 20,
   async run(ground) {
     const rot = await openRot(ground);

@@ -14,7 +14,7 @@ import { createFaultTally, type FaultTally } from '../tally.ts';
 export const campaign: Campaign = {
   title: 'a bad link, strangers in the gateway’s place, slow clients',
   unit: 'faults',
-  sizes: { ci: 200, full: 10_000 },
+  sizes: { ci: 300, full: 10_000 },
   weight: 15,
   async run(ground) {
     const scene = await setScene(ground);
