@@ -17,7 +17,7 @@ import { createFaultTally, type FaultTally } from '../tally.ts';
 export const campaign: Campaign = {
   title: 'Disk',
   unit: 'faults',
-  sizes: { ci: 300, full: 10_000 },
+  sizes: { ci: 150, full: 10_000 },
   weight: 20,
   async run(ground) {
     const rot = await openRot(ground);
@@ -29,7 +29,8 @@ export const campaign: Campaign = {
   },
 };
 
-const DAMAGES = 50;
+/** Of one round; fewer in a small run, which has rounds for every way all the same. */
+const DAMAGES_MAX = 50;
 /** Two of them never wait for the same side. */
 const SCENARIOS: readonly (readonly [Scenario, Scenario])[] = pairsOf([...refusing, ...failingFsync, ...copies]);
 /** A full run has time for so many of each. */
@@ -38,6 +39,7 @@ const TURNS_MAX = 6;
 class Rounds {
   readonly #ground: Ground;
   readonly #rot: Rot;
+  readonly #damages: number;
   readonly #tally: FaultTally = createFaultTally();
   readonly #findings: Finding[] = [];
   readonly #counts = new Map<string, { refused: number; gaps: number; unchanged: number }>();
@@ -46,6 +48,7 @@ class Rounds {
   constructor(ground: Ground, rot: Rot) {
     this.#ground = ground;
     this.#rot = rot;
+    this.#damages = Math.min(DAMAGES_MAX, Math.ceil(ground.size / (SCENARIOS.length + 1)));
   }
 
   async run(): Promise<CampaignResult> {
@@ -61,7 +64,7 @@ class Rounds {
   }
 
   async #strike(seed: number): Promise<void> {
-    for (const outcome of await this.#rot.strike(seed, DAMAGES)) {
+    for (const outcome of await this.#rot.strike(seed, this.#damages)) {
       const { damage, lost, doubled, problems } = outcome;
       const note = this.#noteOf(outcome);
       this.#tally.add(damage.name, { events: this.#rot.events, lost, doubled, note });
