@@ -74,7 +74,10 @@ export function createPrograms({ folder = root, profile, label = 'rig' }: Progra
       const profileName = `${label}-${++started}-${name}.cpuprofile`;
       const flags =
         profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${profileName}`];
-      const program = launch(name, [...flags, '--import', leash, join(folder, file), ...args], options);
+      const program = launch(name, [...flags, '--import', leash, join(folder, file), ...args], {
+        ...options,
+        isCopy: folder !== root,
+      });
       running.add(program);
       program.ended.finally(() => running.delete(program)).catch(() => {});
       return program;
@@ -141,12 +144,16 @@ function readProc(pid: number | 'self', file: string): string {
   }
 }
 
-function launch(name: string, args: readonly string[], { env, nodeFlags = [], input }: StartOptions): Program {
+function launch(
+  name: string,
+  args: readonly string[],
+  { env, nodeFlags = [], input, isCopy }: StartOptions & { readonly isCopy: boolean },
+): Program {
   const child = spawn(process.execPath, [...nodeFlags, ...args], {
     // A group of its own: Ctrl-C is for whoever started it to deal with.
     detached: true,
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'ipc'],
-    env: { ...withoutSettings(process.env), ...env },
+    env: { ...withoutSettings(process.env, isCopy), ...env },
   });
   child.stdin?.on('error', () => {});
   child.stdin?.end(input);
@@ -175,7 +182,11 @@ async function endOf(child: ChildProcess): Promise<ProgramEnd> {
   return { status, output };
 }
 
-/** What someone has set for a gateway of theirs is not meant for this one. */
-function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('TIDEGATE_')));
+/**
+ * What someone has set for a gateway of theirs is not meant for this one. Nor is the coverage of a copy of any use: to write
+ * it down takes a program longer than to start, and some thousand are started.
+ */
+function withoutSettings(environment: NodeJS.ProcessEnv, isCopy: boolean): NodeJS.ProcessEnv {
+  const isMeant = (name: string) => !name.startsWith('TIDEGATE_') && !(isCopy && name === 'NODE_V8_COVERAGE');
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => isMeant(name)));
 }
