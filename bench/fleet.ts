@@ -59,6 +59,9 @@ interface Packed {
   readonly columns: Uint8Array;
 }
 
+/** Of the batches that the goals speak of; a device packs up to four times as many events. */
+export const BATCH_EVENTS = 4_096;
+
 /** Best first; what devices use unless a gateway refuses it. */
 const ENCODING = 'br';
 

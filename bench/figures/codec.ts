@@ -7,13 +7,12 @@
 import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';
 import { compressBody, decodeBatch, encodeBatch, inflateBody, signRequest } from '../../src/codec/index.ts';
-import { columnsOf, type SignedBatch } from '../fleet.ts';
+import { BATCH_EVENTS, columnsOf, type SignedBatch } from '../fleet.ts';
 import { eventsPerSecond, type Figure, type Quantities } from '../harness.ts';
 import { createSums, isRight } from '../intake.ts';
 import { assertSameTotals } from '../totals.ts';
 import { createWorkload } from '../workload.ts';
 
-const BATCH_EVENTS = 4_096;
 const EVENTS = 128 * BATCH_EVENTS;
 const ENCODING = 'br';
 const SECRET = new Uint8Array(32).fill(7);

@@ -8,7 +8,7 @@ import assert from 'node:assert';
 import { STREAM_BYTES } from '../../src/codec/index.ts';
 import { openData } from '../../src/gateway/index.ts';
 import { encodeLedger } from '../../src/store/index.ts';
-import { createFleet } from '../fleet.ts';
+import { BATCH_EVENTS, createFleet } from '../fleet.ts';
 import { type GatewayProcess, startGateway } from '../gateway.ts';
 import {
   eventsPerSecond,
@@ -24,7 +24,6 @@ import {
 import { addTotals, assertSameTotals, NO_EVENTS, type Totals } from '../totals.ts';
 import { createWorkload } from '../workload.ts';
 
-const BATCH_EVENTS = 4_096;
 const CONNECTIONS = 16;
 const YOUNG_EVENTS = 1_000_000;
 /** Sent in one go by each of the devices, to be measured. */

@@ -8,7 +8,7 @@ import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';
 import { cpuSeconds } from '../../rig/programs.ts';
 import type { Credential } from '../../src/codec/index.ts';
-import { createFleet, type SignedBatch } from '../fleet.ts';
+import { BATCH_EVENTS, createFleet, type SignedBatch } from '../fleet.ts';
 import { startGateway } from '../gateway.ts';
 import { eventsPerSecond, type Figure, microsecondsPerEvent, type Quantity, ratio, type Stand } from '../harness.ts';
 import { takeIn } from '../intake.ts';
@@ -27,7 +27,7 @@ const QUICK_ALONE_MS = 100;
 
 const LOADS: readonly Load[] = [
   { batchEvents: 16_384, connections: 16, events: 128 * 16_384 },
-  { batchEvents: 4_096, connections: 16, events: 256 * 4_096 },
+  { batchEvents: BATCH_EVENTS, connections: 16, events: 256 * BATCH_EVENTS },
   { batchEvents: 100, connections: 64, events: 200_000 },
   { batchEvents: 10, connections: 64, events: 40_000 },
 ];

@@ -11,14 +11,13 @@ import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { compressBody, decodeBatch, encodeBatch, inflateBody, type TelemetryEvent } from '../../src/codec/index.ts';
-import { columnsOf } from '../fleet.ts';
+import { BATCH_EVENTS, columnsOf } from '../fleet.ts';
 import { bytesPerEvent, eventsPerSecond, type Figure, type Quantity, ratio, type Stand } from '../harness.ts';
 import { createSums } from '../intake.ts';
 import { readTelemetry } from '../telemetry.ts';
 import { assertSameTotals, type Totals } from '../totals.ts';
 import { createWorkload } from '../workload.ts';
 
-const BATCH_EVENTS = 4_096;
 const SYNTHETIC_EVENTS = 32 * BATCH_EVENTS;
 const HEADER = {
   stream: Uint8Array.from({ length: 16 }, (_, at) => at * 17),

@@ -66,12 +66,13 @@ export function createCensus(options: CensusOptions): Census {
     from = (blocks.at(-1)?.last ?? to - 1) + 1;
   }
 
-  /** Resolves once the cuts leave it to the steps to go on. */
-  async function cutsEnd(): Promise<void> {
+  /** Waits while cuts count in place of steps; false where nothing is left to count then. */
+  async function isStepDue(): Promise<boolean> {
     while (seen !== cuts && from < to && !signal.aborted) {
       seen = cuts;
       await pause(timer, CUTS_MS, signal);
     }
+    return from < to && !signal.aborted;
   }
 
   return {
@@ -114,10 +115,7 @@ export function createCensus(options: CensusOptions): Census {
         }),
       );
       due -= 1;
-      while (from < to && !signal.aborted) {
-        await cutsEnd();
-        await persist(options, () => standing(step));
-      }
+      while (await isStepDue()) await persist(options, () => standing(step));
     },
   };
 }

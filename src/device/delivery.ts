@@ -131,8 +131,9 @@ class EndlessDelivery implements Delivery {
   }
 
   async #inTwo(parcel: Parcel, source: Source, at: number): Promise<Delivered> {
-    const left = await this.deliver(part(parcel, 0, at), source);
-    const right = await this.deliver(part(parcel, at, parcel.count), source);
+    const { first, count, table } = parcel;
+    const left = await this.deliver(partOf(table, first, 0, at), source);
+    const right = await this.deliver(partOf(table, first, at, count), source);
     return { quarantine: [...left.quarantine, ...right.quarantine] };
   }
 
@@ -213,11 +214,11 @@ function isVerdict(outcome: Outcome): outcome is Verdict {
 }
 
 /** Packed when it is sent, for it may be cut up further before. */
-function part(parcel: Parcel, from: number, to: number): Parcel {
-  const table = sliceTable(parcel.table, from, to);
+function partOf(whole: EventTable, first: number, from: number, to: number): Parcel {
+  const table = sliceTable(whole, from, to);
   return {
-    first: parcel.first + from,
-    count: to - from,
+    first: first + from,
+    count: table.count,
     table,
     get columns() {
       return encodeColumns(table);
