@@ -33,7 +33,10 @@ export function createLine({ bitsPerSecond, roundTripMs }: LineOptions): Line {
       const now = performance.now();
       freeAt[direction] = Math.max(now, freeAt[direction]) + (bytes * 8_000) / bitsPerSecond;
       const arrivesAt = freeAt[direction] + roundTripMs / 2;
-      await sleep(arrivesAt - now, undefined, { signal: released.signal }).catch(() => {});
+      // A timer counts whole milliseconds, so it may end too early by up to two.
+      for (let left = arrivesAt - now; left > 0 && !released.signal.aborted; left = arrivesAt - performance.now()) {
+        await sleep(left, undefined, { signal: released.signal }).catch(() => {});
+      }
     },
     release: () => released.abort(),
   };

@@ -4,9 +4,6 @@ import { test } from 'node:test';
 import { createLine } from '../../rig/link/line.ts';
 import { ANSWER, BODY, post, startBoth } from './proxy-fixture.ts';
 
-/** A timer of Node may end a millisecond early. */
-const EARLY_MS = 2;
-
 async function timeOf(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await work();
@@ -16,20 +13,22 @@ async function timeOf(work: () => Promise<unknown>): Promise<number> {
 test('bytes take their time one behind another, in either direction by itself, and half a round trip', async () => {
   const line = createLine({ bitsPerSecond: 80_000, roundTripMs: 100 });
   const arrivals: string[] = [];
-  const carry = (name: string, direction: 'there' | 'back', bytes: number) =>
-    timeOf(() => line.carry(direction, bytes)).then((ms) => {
-      arrivals.push(name);
-      return ms;
-    });
+  // One start for all: a busy machine may hand over the second late, and it arrives no later for that.
+  const startedAt = performance.now();
+  const carry = async (name: string, direction: 'there' | 'back', bytes: number) => {
+    await line.carry(direction, bytes);
+    arrivals.push(name);
+    return performance.now() - startedAt;
+  };
   const [first, second, answer] = await Promise.all([
     carry('first', 'there', 1_000),
     carry('second', 'there', 1_000),
     carry('answer', 'back', 500),
   ]);
   assert.deepEqual(arrivals, ['answer', 'first', 'second']);
-  assert(answer! >= 100 - EARLY_MS, `${answer} ms: 50 for the bits, 50 for half a round trip`);
-  assert(first! >= 150 - EARLY_MS, `${first} ms`);
-  assert(second! >= 250 - EARLY_MS, `${second} ms: behind the first`);
+  assert(answer! >= 100, `${answer} ms: 50 for the bits, 50 for half a round trip`);
+  assert(first! >= 150, `${first} ms`);
+  assert(second! >= 250, `${second} ms: behind the first`);
 });
 
 test('a released line is no bottleneck, for what is under way neither', async () => {
@@ -49,7 +48,7 @@ test('a proxy with a line passes everything as it is, later, until it is healed'
     const { status, body } = await post(proxy.url);
     assert.deepEqual([status, body], [200, ANSWER]);
   });
-  assert(slow >= 60 + 80 - 2 * EARLY_MS, `${slow} ms: a round trip, and 10,000 bytes at 125 to the millisecond`);
+  assert(slow >= 60 + 80, `${slow} ms: a round trip, and 10,000 bytes at 125 to the millisecond`);
   assert.equal(gateway.received[0]?.body, BODY);
   proxy.heal();
   const healed = await timeOf(() => post(proxy.url));
