@@ -7,7 +7,6 @@
 import { createTableBuilder, decodeColumns, type EventTable, encodeColumnsInSteps } from '../codec/index.ts';
 import type { Block, Queue } from '../store/index.ts';
 import { readTables } from './block.ts';
-import { createPortion } from './portion.ts';
 import { NOTHING, type Tally, tallyOf } from './tally.ts';
 import { inTurns } from './turns.ts';
 
@@ -45,9 +44,15 @@ export interface Cutter {
 const READ_BYTES = 1 << 20;
 const READ_BLOCKS = 1_024;
 
+/**
+ * Small blocks are joined up to so many events, and a block of as many goes alone: to unpack, join and pack again takes more
+ * of both processors than another request does, and a table is built in one go.
+ */
+const JOINED_EVENTS_MAX = 4_096;
+
 export function createCutter(options: CutterOptions): Cutter {
   const { queue, batchEventsMax, batchBytesMax } = options;
-  const portion = createPortion(batchEventsMax);
+  const eventsMax = Math.min(JOINED_EVENTS_MAX, batchEventsMax);
   let ahead: Block[] = [];
 
   async function fill(from: number): Promise<void> {
@@ -65,7 +70,7 @@ export function createCutter(options: CutterOptions): Cutter {
       events += block.count;
       bytes += block.bytes.length;
     }
-    return events >= portion.events || bytes >= batchBytesMax;
+    return events >= eventsMax || bytes >= batchBytesMax;
   }
 
   /** The blocks read ahead that may be sent together: next to each other, in one stream, within the limits. */
@@ -77,7 +82,7 @@ export function createCutter(options: CutterOptions): Cutter {
     for (const block of ahead.slice(1)) {
       events += block.count;
       bytes += block.bytes.length;
-      if (events > portion.events || bytes > batchBytesMax) break;
+      if (events > eventsMax || bytes > batchBytesMax) break;
       if (block.first !== chosen.at(-1)!.last + 1 || block.first > streamLast) break;
       chosen.push(block);
     }
@@ -108,10 +113,7 @@ export function createCutter(options: CutterOptions): Cutter {
         if (!start) return undefined;
         const cut = await joined(company(start));
         ahead.splice(0, cut?.blocks.length ?? 1);
-        if (cut) {
-          portion.packed(cut.count, cut.columns.length);
-          return cut;
-        }
+        if (cut) return cut;
         at = start.last + 1;
       }
     },

@@ -5,6 +5,7 @@
  * Promises a fresh timestamp and signature at every attempt, and that the network can only ever yield an `Outcome`.
  * Never retries.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   BATCH_MEDIA_TYPE,
   type ContentEncoding,
@@ -52,7 +53,10 @@ export function createExchange(options: ExchangeOptions): Exchange {
       const { columns, ...range } = message;
       const batch = encodeBatch({ ...range, sentAt: clock.timestamp(), queue: options.queueState() }, columns);
       // failpoint: batch-packed
+      // Sensors have their turn before and after the longest piece of work on a batch.
+      await nextTurn();
       const body = await compressBody(encoding, batch);
+      await nextTurn();
       // failpoint: batch-compressed
       const timestamp = clock.timestamp();
       const signature = signRequest(secret, { deviceId, keyId, timestamp, contentEncoding: encoding }, body);

@@ -1,5 +1,5 @@
 /**
- * Portion: how many events go into one block, and into one batch.
+ * Portion: how many events go into one block, which a batch takes as it is.
  *
  * Owns the balance between the cost of a request, which many events should share, and the time that a batch takes on a slow
  * link, where all that are under way must come through within the time of one request. Promises never to ask for more than

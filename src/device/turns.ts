@@ -7,8 +7,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Steps } from '../codec/index.ts';
 
-/** Weight of a piece: a column or two of a large block, some tenths of a millisecond once the code is warm. */
-const PIECE = 16_384;
+/**
+ * Weight of a piece: a column of a usual block. That is a tenth of a millisecond, and some milliseconds for the first one, when
+ * nothing is compiled yet.
+ */
+const PIECE = 4_096;
 
 export async function inTurns<T>(steps: Steps<T>): Promise<T> {
   for (let weight = 0; ; ) {

@@ -43,6 +43,19 @@ test('small blocks are joined up to the most events', async (t) => {
   assert.equal(reportOf(cuts[1]!.tally).sums['volume'], volumeOf(49, 50));
 });
 
+test('up to as many as are worth it, however large a batch may be; a block of more goes alone', async (t) => {
+  const queue = await queueOf(t, await temporaryDirectory(t));
+  await queue.append(blocksOf(2_000, 2_000, 500, 4_096, 5_000, 10));
+  const cuts = await allCuts(queue, { batchEventsMax: 16_384 });
+  assert.deepEqual(spans(cuts), [
+    '1-4000 of 2',
+    '4001-4500 of 1',
+    '4501-8596 of 1',
+    '8597-13596 of 1',
+    '13597-13606 of 1',
+  ]);
+});
+
 test('and up to the most bytes; a larger block goes alone', async (t) => {
   const queue = await queueOf(t, await temporaryDirectory(t));
   const blocks = blocksOf(10, 10, 10, 1_000, 10);
