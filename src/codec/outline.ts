@@ -14,112 +14,108 @@ import { DEPTH_MAX, NODES_MAX } from './limits.ts';
  *   the end) or `batch-limit` (too many values), with the byte offset
  */
 export function checkOutline(bytes: Uint8Array): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const header = new Header(bytes);
   /** Values still to come at each level; the walk ends when level 0 has none. */
   const open = [1];
-  let at = 0;
   let nodes = 0;
   while (open.length > 0) {
-    if (open.at(-1) === 0) {
+    const level = open.length - 1;
+    if (open[level] === 0) {
       open.pop();
       continue;
     }
-    open[open.length - 1]!--;
+    open[level]! -= 1;
+    const { at } = header;
     if (++nodes > NODES_MAX) throw fault('batch-limit', `more than ${NODES_MAX} values`, at);
-    const header = headerAt(view, at);
+    header.read();
     if (header.children > 0) {
       if (open.length > DEPTH_MAX) throw fault('batch-malformed', `nested deeper than ${DEPTH_MAX}`, at);
       // Every child takes a byte at least, so a count that the rest cannot hold is refused before it is walked.
-      if (header.children > bytes.length - at - header.bytes)
-        throw fault('batch-malformed', 'more children than bytes', at);
+      if (header.children > bytes.length - header.next) throw fault('batch-malformed', 'more children than bytes', at);
       open.push(header.children);
     }
-    const next = at + header.bytes;
-    if (next > bytes.length) throw fault('batch-malformed', 'cut short', at);
-    if (header.textBytes > 0) checkText(bytes.subarray(next - header.textBytes, next), at);
-    at = next;
+    if (header.next > bytes.length) throw fault('batch-malformed', 'cut short', at);
+    if (header.textBytes > 0) checkText(bytes.subarray(header.next - header.textBytes, header.next), at);
+    header.at = header.next;
   }
-  if (at !== bytes.length) throw fault('batch-malformed', 'bytes after the end', at);
+  if (header.at !== bytes.length) throw fault('batch-malformed', 'bytes after the end', header.at);
 }
 
-interface Header {
-  /** Bytes of the header with its own payload, not counting children. */
+/** A header that does not fit one byte: its own bytes, and among them those of a length, of what. */
+interface Form {
   readonly bytes: number;
-  readonly children: number;
+  readonly lengthBytes: number;
+  readonly lengthOf: 'nothing' | 'bytes' | 'text' | 'array' | 'map';
+}
+
+const CHILDREN: Partial<Record<Form['lengthOf'], number>> = { array: 1, map: 2 };
+
+/** By type, from 0xc0 on; extension types have none. */
+const FORMS: ReadonlyMap<number, Form> = new Map([
+  ...[0xc0, 0xc2, 0xc3].map((type) => [type, leaf(1)] as const),
+  ...[0xcc, 0xd0].map((type) => [type, leaf(2)] as const),
+  ...[0xcd, 0xd1].map((type) => [type, leaf(3)] as const),
+  ...[0xca, 0xce, 0xd2].map((type) => [type, leaf(5)] as const),
+  ...[0xcb, 0xcf, 0xd3].map((type) => [type, leaf(9)] as const),
+  ...[0xc4, 0xc5, 0xc6].map((type, at) => [type, withLength(2 ** at, 'bytes')] as const),
+  ...[0xd9, 0xda, 0xdb].map((type, at) => [type, withLength(2 ** at, 'text')] as const),
+  ...[0xdc, 0xdd].map((type, at) => [type, withLength(2 ** (at + 1), 'array')] as const),
+  ...[0xde, 0xdf].map((type, at) => [type, withLength(2 ** (at + 1), 'map')] as const),
+]);
+
+function leaf(bytes: number): Form {
+  return { bytes, lengthBytes: 0, lengthOf: 'nothing' };
+}
+
+function withLength(lengthBytes: number, lengthOf: Form['lengthOf']): Form {
+  return { bytes: 1 + lengthBytes, lengthBytes, lengthOf };
+}
+
+/** One header after the other, in the same object. */
+class Header {
+  /** Where it is. */
+  at = 0;
+  /** Behind it with its own payload, not counting children. */
+  next = 0;
+  children = 0;
   /** Bytes of text, which end what this header stands for. */
-  readonly textBytes: number;
-}
+  textBytes = 0;
+  readonly #bytes: Uint8Array;
 
-function headerAt(view: DataView, at: number): Header {
-  const left = view.byteLength - at;
-  const need = (bytes: number): void => {
-    if (left < bytes) throw fault('batch-malformed', 'cut short', at);
-  };
-  need(1);
-  const type = view.getUint8(at);
-  if (type <= 0x7f || type >= 0xe0) return leaf(1);
-  if (type <= 0x8f) return container(1, 2 * (type & 0x0f));
-  if (type <= 0x9f) return container(1, type & 0x0f);
-  if (type <= 0xbf) return text(1, type & 0x1f);
-  const length = (bytes: number): number => {
-    need(1 + bytes);
-    if (bytes === 1) return view.getUint8(at + 1);
-    return bytes === 2 ? view.getUint16(at + 1) : view.getUint32(at + 1);
-  };
-  switch (type) {
-    case 0xc0:
-    case 0xc2:
-    case 0xc3:
-      return leaf(1);
-    case 0xc4:
-      return leaf(2 + length(1));
-    case 0xc5:
-      return leaf(3 + length(2));
-    case 0xc6:
-      return leaf(5 + length(4));
-    case 0xcc:
-    case 0xd0:
-      return leaf(2);
-    case 0xcd:
-    case 0xd1:
-      return leaf(3);
-    case 0xca:
-    case 0xce:
-    case 0xd2:
-      return leaf(5);
-    case 0xcb:
-    case 0xcf:
-    case 0xd3:
-      return leaf(9);
-    case 0xd9:
-      return text(2, length(1));
-    case 0xda:
-      return text(3, length(2));
-    case 0xdb:
-      return text(5, length(4));
-    case 0xdc:
-      return container(3, length(2));
-    case 0xdd:
-      return container(5, length(4));
-    case 0xde:
-      return container(3, 2 * length(2));
-    case 0xdf:
-      return container(5, 2 * length(4));
-    default:
-      throw fault('batch-malformed', `type 0x${type.toString(16)} has no place in a batch`, at);
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
   }
-}
 
-function leaf(bytes: number): Header {
-  return { bytes, children: 0, textBytes: 0 };
-}
+  /** Reads the header at `at`. */
+  read(): void {
+    const type = this.#natural(0, 1);
+    if (type <= 0x7f || type >= 0xe0) this.#is(1, 0, 0);
+    else if (type <= 0x8f) this.#is(1, 0, 2 * (type & 0x0f));
+    else if (type <= 0x9f) this.#is(1, 0, type & 0x0f);
+    else if (type <= 0xbf) this.#is(1, type & 0x1f, 0);
+    else {
+      const form = FORMS.get(type);
+      if (!form) throw fault('batch-malformed', `type 0x${type.toString(16)} has no place in a batch`, this.at);
+      const length = this.#natural(1, form.lengthBytes);
+      const payload = form.lengthOf === 'bytes' ? length : 0;
+      this.#is(form.bytes + payload, form.lengthOf === 'text' ? length : 0, length * (CHILDREN[form.lengthOf] ?? 0));
+    }
+  }
 
-function text(headerBytes: number, textBytes: number): Header {
-  return { bytes: headerBytes + textBytes, children: 0, textBytes };
-}
+  #is(bytes: number, textBytes: number, children: number): void {
+    this.next = this.at + bytes + textBytes;
+    this.textBytes = textBytes;
+    this.children = children;
+  }
 
-function container(bytes: number, children: number): Header {
-  return { bytes, children, textBytes: 0 };
+  /** A big-endian whole number of so many bytes, so far behind the header's begin. */
+  #natural(offset: number, bytes: number): number {
+    const from = this.at + offset;
+    if (from + bytes > this.#bytes.length) throw fault('batch-malformed', 'cut short', this.at);
+    let value = 0;
+    for (let at = from; at < from + bytes; at++) value = value * 0x100 + this.#bytes[at]!;
+    return value;
+  }
 }
 
 /** The library reads malformed UTF-8 as something else, and drops a byte order mark from long texts. */

@@ -166,9 +166,12 @@ function countingOf({ deviceId, batch, lease }: Arrival, missing: readonly Range
 
 function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): AcceptedBatch {
   const { first, count, table } = batch;
+  const { times } = table;
   let tsMin = Infinity;
   let tsMax = -Infinity;
-  for (const ts of table.times) {
+  // By index: an iterator over so many would take ten times as long.
+  for (let row = 0; row < times.length; row++) {
+    const ts = times[row]!;
     if (ts < tsMin) tsMin = ts;
     if (ts > tsMax) tsMax = ts;
   }

@@ -37,12 +37,16 @@ const GROUP_MAX = 61;
 
 /** One bucket, with the number of the first. */
 function combineBuckets(buckets: readonly Bucket[]): Bucket {
-  const [{ number, aggregates: ofFirst }] = buckets as readonly [Bucket];
-  return {
-    number,
-    events: buckets.reduce((sum, { events }) => sum + events, 0),
-    aggregates: ofFirst.map((_, place) => combineAll(buckets.map(({ aggregates }) => aggregates[place]))),
-  };
+  const { number, aggregates: ofFirst } = buckets[0]!;
+  let events = 0;
+  for (const bucket of buckets) events += bucket.events;
+  const aggregates: (Aggregate | undefined)[] = [];
+  for (let place = 0; place < ofFirst.length; place++) {
+    const ofPlace: (Aggregate | undefined)[] = [];
+    for (const bucket of buckets) ofPlace.push(bucket.aggregates[place]);
+    aggregates.push(combineAll(ofPlace));
+  }
+  return { number, events, aggregates };
 }
 
 /** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */

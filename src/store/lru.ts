@@ -1,30 +1,33 @@
 /**
- * What was used last: a bounded map that forgets what has not been used for longest.
+ * What was used lately: a bounded map that forgets what has not been used for long.
  *
- * Owns the order of use. Promises that entries it is told to keep stay, even above the bounds. Never loads or writes.
+ * Owns the marks of use. Promises that what was used since it was last looked at stays before what was not, at no cost for
+ * each use but the mark; and that entries it is told to keep stay, even above the bounds. Never loads or writes.
  */
 export interface Lru<Value> {
-  /** The value, which is now the one used last. */
+  /** The value, which is marked as used. */
   get(key: string): Value | undefined;
   /** `weight` counts against the bound on the sum of weights. Default 0. */
   set(key: string, value: Value, weight?: number): void;
-  /** Forgets down to the bounds, oldest use first, but nothing that `keep` holds on to. */
+  /** Forgets down to the bounds, what was not used first, but nothing that `keep` holds on to. */
   trim(keep?: (value: Value) => boolean): void;
   clear(): void;
   readonly size: number;
 }
 
 export function createLru<Value>(entriesMax: number, weightMax: number = Number.POSITIVE_INFINITY): Lru<Value> {
-  return new MapLru(entriesMax, weightMax);
+  return new ClockLru(entriesMax, weightMax);
 }
 
 interface Entry<Value> {
-  readonly value: Value;
-  readonly weight: number;
+  value: Value;
+  weight: number;
+  /** Since `trim` last came by. */
+  used: boolean;
 }
 
-class MapLru<Value> implements Lru<Value> {
-  /** A map iterates in the order of insertion; using a value inserts it again. */
+class ClockLru<Value> implements Lru<Value> {
+  /** In the order in which `trim` looks at them. */
   readonly #entries = new Map<string, Entry<Value>>();
   readonly #entriesMax: number;
   readonly #weightMax: number;
@@ -42,33 +45,37 @@ class MapLru<Value> implements Lru<Value> {
   get(key: string): Value | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    entry.used = true;
     return entry.value;
   }
 
   set(key: string, value: Value, weight = 0): void {
-    this.#delete(key);
-    this.#entries.set(key, { value, weight });
+    const entry = this.#entries.get(key);
+    if (entry === undefined) this.#entries.set(key, { value, weight, used: false });
+    else {
+      this.#weight -= entry.weight;
+      entry.value = value;
+      entry.weight = weight;
+      entry.used = true;
+    }
     this.#weight += weight;
   }
 
   trim(keep: (value: Value) => boolean = () => false): void {
-    if (this.#isWithinBounds()) return;
-    for (const [key, { value }] of this.#entries) {
-      if (!keep(value)) this.#delete(key);
-      if (this.#isWithinBounds()) return;
+    // Nobody is looked at more than twice: with a mark first, and without one behind all others.
+    for (let looks = 2 * this.size; looks > 0 && !this.#isWithinBounds(); looks--) {
+      const [key, entry] = this.#entries.entries().next().value!;
+      this.#entries.delete(key);
+      if (entry.used || keep(entry.value)) {
+        entry.used = false;
+        this.#entries.set(key, entry);
+      } else this.#weight -= entry.weight;
     }
   }
 
   clear(): void {
     this.#entries.clear();
     this.#weight = 0;
-  }
-
-  #delete(key: string): void {
-    this.#weight -= this.#entries.get(key)?.weight ?? 0;
-    this.#entries.delete(key);
   }
 
   #isWithinBounds(): boolean {

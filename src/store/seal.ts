@@ -12,7 +12,14 @@ import { StoreError } from './errors.ts';
 export const SEAL_BYTES = 4;
 
 export function seal(key: Buffer, ...body: readonly Uint8Array[]): Buffer {
-  const value = Buffer.concat([Buffer.alloc(SEAL_BYTES), ...body]);
+  let bytes = SEAL_BYTES;
+  for (const part of body) bytes += part.length;
+  const value = Buffer.allocUnsafe(bytes);
+  let at = SEAL_BYTES;
+  for (const part of body) {
+    value.set(part, at);
+    at += part.length;
+  }
   value.writeUInt32BE(checksum(key, value));
   return value;
 }
