@@ -19,28 +19,19 @@ export interface Aggregate {
   readonly lastSequence: number;
 }
 
-export function combine(a: Aggregate, b: Aggregate): Aggregate {
-  return combineAll([a, b])!;
-}
-
-/** Undefined where there is none. */
-export function combineAll(aggregates: readonly (Aggregate | undefined)[]): Aggregate | undefined {
-  let latest: Aggregate | undefined;
-  let count = 0;
-  let sum: Decimal | undefined;
-  let min = Infinity;
-  let max = -Infinity;
-  for (const aggregate of aggregates) {
-    if (aggregate === undefined) continue;
-    count += aggregate.count;
-    sum = sum === undefined ? aggregate.sum : addDecimals(sum, aggregate.sum);
-    min = Math.min(min, aggregate.min);
-    max = Math.max(max, aggregate.max);
-    if (latest === undefined || isLater(aggregate, latest)) latest = aggregate;
-  }
-  if (latest === undefined || sum === undefined) return undefined;
-  const { last, lastTs, lastSequence } = latest;
-  return { count, sum, min, max, last, lastTs, lastSequence };
+/** Undefined where both are. */
+export function combine(a: Aggregate | undefined, b: Aggregate | undefined): Aggregate | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  const { last, lastTs, lastSequence } = isLater(b, a) ? b : a;
+  return {
+    count: a.count + b.count,
+    sum: addDecimals(a.sum, b.sum),
+    min: Math.min(a.min, b.min),
+    max: Math.max(a.max, b.max),
+    last,
+    lastTs,
+    lastSequence,
+  };
 }
 
 function isLater(a: Aggregate, b: Aggregate): boolean {

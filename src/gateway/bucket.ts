@@ -5,7 +5,7 @@
  * makes no difference. Never changes: combining gives a new one.
  */
 import type { Steps } from '../codec/index.ts';
-import { type Aggregate, combineAll } from './aggregate.ts';
+import { type Aggregate, combine } from './aggregate.ts';
 
 /**
  * Milliseconds of a bucket, and buckets of a page. Pages of minutes are long enough that readings an hour apart share
@@ -31,49 +31,46 @@ export interface Bucket {
   readonly aggregates: readonly (Aggregate | undefined)[];
 }
 
-/** What an aggregate weighs that is combined with others (see `Steps`), and how many are at a time: an hour's minutes. */
+/** What an aggregate weighs that is combined with another (see `Steps`), and buckets between two steps: an hour's. */
 const COMBINE_WEIGHT = 8;
-const GROUP_MAX = 61;
-
-/** One bucket, with the number of the first. */
-function combineBuckets(buckets: readonly Bucket[]): Bucket {
-  const { number, aggregates: ofFirst } = buckets[0]!;
-  let events = 0;
-  for (const bucket of buckets) events += bucket.events;
-  const aggregates: (Aggregate | undefined)[] = [];
-  for (let place = 0; place < ofFirst.length; place++) {
-    const ofPlace: (Aggregate | undefined)[] = [];
-    for (const bucket of buckets) ofPlace.push(bucket.aggregates[place]);
-    aggregates.push(combineAll(ofPlace));
-  }
-  return { number, events, aggregates };
-}
+const STEP_BUCKETS = 60;
 
 /** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */
 export function* coarser(buckets: readonly Bucket[], factor: number): Steps<Bucket[]> {
   const result: Bucket[] = [];
-  const numberOf = ({ number }: Bucket) => (factor === Infinity ? 0 : Math.floor(number / factor));
-  for (let from = 0; from < buckets.length; ) {
-    const number = numberOf(buckets[from]!);
-    let { events, aggregates } = buckets[from++]!;
-    while (from < buckets.length && numberOf(buckets[from]!) === number) {
-      const group: Bucket[] = [{ number, events, aggregates }];
-      while (group.length < GROUP_MAX && from < buckets.length && numberOf(buckets[from]!) === number) {
-        group.push(buckets[from++]!);
-      }
-      ({ events, aggregates } = combineBuckets(group));
-      yield COMBINE_WEIGHT * group.length * aggregates.length;
-    }
-    result.push({ number, events, aggregates });
+  for (let from = 0; from < buckets.length; from += STEP_BUCKETS) {
+    const to = Math.min(buckets.length, from + STEP_BUCKETS);
+    addCoarser(result, buckets, from, to, factor);
+    yield COMBINE_WEIGHT * (to - from) * buckets[from]!.aggregates.length;
   }
   return result;
+}
+
+/** Some of the buckets, the last of which may go on in `result`. Not in a generator: see `digest.ts`. */
+function addCoarser(result: Bucket[], buckets: readonly Bucket[], from: number, to: number, factor: number): void {
+  for (let at = from; at < to; at++) {
+    const bucket = buckets[at]!;
+    const number = factor === Infinity ? 0 : Math.floor(bucket.number / factor);
+    const last = result.at(-1);
+    if (last?.number === number) result[result.length - 1] = sumOf(last, bucket);
+    else result.push({ number, events: bucket.events, aggregates: bucket.aggregates });
+  }
+}
+
+/** One bucket, with the number of the first. */
+function sumOf(a: Bucket, b: Bucket): Bucket {
+  const aggregates = a.aggregates.slice();
+  for (let place = 0; place < aggregates.length; place++) {
+    aggregates[place] = combine(aggregates[place], b.aggregates[place]);
+  }
+  return { number: a.number, events: a.events + b.events, aggregates };
 }
 
 /** Puts a bucket in its place among ascending ones, or makes it one with that of its number. All have the same names. */
 export function addBucket(buckets: Bucket[], bucket: Bucket): void {
   const at = placeOf(buckets, bucket.number);
   const there = buckets[at];
-  if (there?.number === bucket.number) buckets[at] = combineBuckets([there, bucket]);
+  if (there?.number === bucket.number) buckets[at] = sumOf(there, bucket);
   else if (at === buckets.length) buckets.push(bucket);
   else buckets.splice(at, 0, bucket);
 }

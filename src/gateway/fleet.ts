@@ -151,10 +151,7 @@ export function totalsOf(page: Page): ReadonlyMap<string, Aggregate> {
 }
 
 function addMeasures(to: Map<string, Aggregate>, more: ReadonlyMap<string, Aggregate>): void {
-  for (const [name, aggregate] of more) {
-    const before = to.get(name);
-    to.set(name, before === undefined ? aggregate : combine(before, aggregate));
-  }
+  for (const [name, aggregate] of more) to.set(name, combine(to.get(name), aggregate)!);
 }
 
 /** The headline first, then by name; no more of them than one batch can have, since devices name them. */

@@ -143,9 +143,10 @@ function* minutesOf(counted: CountedRows, cursors: readonly Cursor[], from: numb
       throw new GatewayError('batch-limit', `comes to more than ${BATCH_AGGREGATES_MAX} sums`);
     }
     const aggregates: (Aggregate | undefined)[] = [];
+    const latest = latestRow(times, at, end);
     for (const cursor of cursors) {
       moveTo(cursor, at);
-      const aggregate = aggregateOf(cursor, times, sequences, end);
+      const aggregate = aggregateOf(cursor, times, sequences, end, latest);
       aggregates.push(aggregate);
       weight += AGGREGATE_WEIGHT + (aggregate === undefined ? 0 : aggregate.count * cursor.valueWeight);
       if (weight < STEP_WEIGHT) continue;
@@ -171,40 +172,50 @@ function runEnd({ times, isCounted }: CountedRows, minuteMs: number, from: numbe
   return hole < 0 ? end : from + hole;
 }
 
-/** The values from the cursor up to a row; the cursor moves on to that row. */
+/** The row with the greatest time. Rows of a sensor ascend by sequence, so of equal times the later row wins. */
+function latestRow(times: Float64Array, from: number, end: number): number {
+  let latest = from;
+  for (let row = from + 1; row < end; row++) if (times[row]! >= times[latest]!) latest = row;
+  return latest;
+}
+
+/** The values from the cursor up to a row; the cursor moves on to that row. `latest` is the latest of these rows. */
 function aggregateOf(
   cursor: Cursor,
   times: Float64Array,
   sequences: Float64Array,
   endRow: number,
+  latest: number,
 ): Aggregate | undefined {
   const { rows, measures, position } = cursor;
   moveTo(cursor, endRow);
-  if (cursor.position === position) return undefined;
+  const end = cursor.position;
+  if (end === position) return undefined;
   const { values } = measures;
   let min = values[position]!;
   let max = min;
-  let lastAt = position;
-  let lastTs = -Infinity;
-  for (let at = position; at < cursor.position; at++) {
+  for (let at = position + 1; at < end; at++) {
     const value = values[at]!;
     if (value < min) min = value;
     if (value > max) max = value;
-    // Rows of a sensor ascend by sequence, so of equal times the later row wins.
-    const ts = times[rows === null ? at : rows[at]!]!;
-    if (ts >= lastTs) {
-      lastTs = ts;
-      lastAt = at;
-    }
   }
+  const lastAt = rows === null ? latest : latestOf(rows, times, position, end);
+  const lastRow = rows === null ? latest : rows[lastAt]!;
   return {
-    count: cursor.position - position,
-    sum: sumMeasures(measures, position, cursor.position),
+    count: end - position,
+    sum: sumMeasures(measures, position, end),
     // Adding zero makes minus zero plain zero, as in sums: the two compare equal, and a page has one form only.
     min: min + 0,
     max: max + 0,
     last: values[lastAt]! + 0,
-    lastTs,
-    lastSequence: sequences[rows === null ? lastAt : rows[lastAt]!]!,
+    lastTs: times[lastRow]!,
+    lastSequence: sequences[lastRow]!,
   };
+}
+
+/** Which of the values of these rows is the latest, as `latestRow`. */
+function latestOf(rows: NonNullable<Rows>, times: Float64Array, from: number, end: number): number {
+  let latest = from;
+  for (let at = from + 1; at < end; at++) if (times[rows[at]!]! >= times[rows[latest]!]!) latest = at;
+  return latest;
 }
