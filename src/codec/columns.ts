@@ -10,6 +10,7 @@ import { HEAP, type Memory } from './arena.ts';
 import { flagsAt, packBits, placesOf, unpackBits } from './bits.ts';
 import { CodecError, type CodecErrorCode } from './errors.ts';
 import { isName, isText } from './event.ts';
+import type { Kinship } from './fractions.ts';
 import { decodeIntegers, encodeIntegers } from './integers.ts';
 import {
   BATCH_BYTES_MAX,
@@ -62,8 +63,9 @@ export function* encodeColumnsInSteps(table: EventTable): Steps<Uint8Array> {
   const times = encodeIntegers(table.times);
   yield PACK_WEIGHT * table.count;
   const fields: unknown[] = [];
+  const kin: Kinship = {};
   for (const column of table.columns) {
-    fields.push(fieldOf(column, table.count));
+    fields.push(fieldOf(column, table.count, kin));
     yield PACK_WEIGHT * valueCount(column);
   }
   return encoder.encode([table.count, table.sensors, order, times, fields]);
@@ -124,11 +126,11 @@ export function* columnsInSteps(element: unknown, memory = HEAP): Steps<EventTab
   return { count, sensors: names, order: places, starts, times: instants, columns };
 }
 
-function fieldOf(column: Column, count: number): unknown[] {
+function fieldOf(column: Column, count: number, kin: Kinship): unknown[] {
   const present = column.rows === null ? null : packBits(flagsAt(column.rows, count));
   switch (column.kind) {
     case 'measure':
-      return [column.name, MEASURE, present, ...packMeasures(column.measures)];
+      return [column.name, MEASURE, present, ...packMeasures(column.measures, kin)];
     case 'text':
       return [column.name, TEXT, present, column.dictionary, encodeIntegers(column.indices)];
     case 'flag':

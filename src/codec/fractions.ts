@@ -37,8 +37,14 @@ const DIGIT_BITS = Math.log2(10);
 const SAMPLE = 64;
 const SHARE = 3 / 4;
 
+/** What one column has in common with the next: values of one row are often averages over as many readings. */
+export interface Kinship {
+  /** Of the last column of fractions. */
+  denominators?: Float64Array;
+}
+
 /** The mantissas at `scale` as fractions; undefined where most are none. */
-export function packFractions(mantissas: Float64Array, scale: number): PackedFractions | undefined {
+export function packFractions(mantissas: Float64Array, scale: number, kin: Kinship = {}): PackedFractions | undefined {
   const places = placesFor(mantissas, scale);
   if (places === undefined) return undefined;
   const unit = 10 ** places;
@@ -47,12 +53,13 @@ export function packFractions(mantissas: Float64Array, scale: number): PackedFra
   const numerators = new Float64Array(count);
   const denominators = new Float64Array(count);
   const corrections = new Float64Array(count);
+  const likely = kin.denominators?.length === count ? kin.denominators : undefined;
   let corrected = false;
   for (let i = 0; i < count; i++) {
     const mantissa = mantissas[i]!;
     const whole = Math.floor(mantissa / unit);
     const rest = mantissa - whole * unit;
-    const denominator = denominatorOf(rest, unit) ?? 1;
+    const denominator = denominatorOf(rest, unit, likely?.[i]) ?? 1;
     const numerator = Math.round((rest / unit) * denominator);
     // What rounds up to the next whole is no proper fraction of this one.
     const over = numerator === denominator ? 1 : 0;
@@ -63,6 +70,7 @@ export function packFractions(mantissas: Float64Array, scale: number): PackedFra
     corrections[i] = correction;
     if (correction !== 0) corrected = true;
   }
+  kin.denominators = denominators;
   return [
     places,
     encodeIntegers(wholes),
@@ -135,10 +143,12 @@ function placesFor(mantissas: Float64Array, scale: number): number | undefined {
   return places;
 }
 
-/** The denominator of the first convergent of `rest` / `unit` that is as near as may be. */
-function denominatorOf(rest: number, unit: number): number | undefined {
+/** The denominator of the first convergent of `rest` / `unit` that is as near as may be, or `likely` where that will do. */
+function denominatorOf(rest: number, unit: number, likely = 1): number | undefined {
   const share = rest / unit;
   const tolerance = TOLERANCE / unit;
+  const guess = share * likely;
+  if (Math.abs(guess - Math.round(guess)) <= tolerance * likely) return likely;
   let remainder = share;
   let previous = 0;
   let denominator = 1;

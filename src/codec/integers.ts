@@ -71,38 +71,115 @@ export function encodeIntegers(values: Float64Array, plan = planIntegers(values)
   return bytes;
 }
 
-/** What encoding takes the fewest bytes. */
+/** How to encode: an order, a layout, and the bytes that this takes. */
 export interface IntegersPlan {
   readonly order: number;
   readonly layout: number;
   readonly bytes: number;
 }
 
-/** One pass that sizes every order in both layouts. */
+/** What takes the fewest bytes, of every order in both layouts; all are sized in one pass. */
 export function planIntegers(values: Float64Array): IntegersPlan {
+  const { varints, largest, seeds } = areSmall(values) ? sizesOfSmall(values) : sizesOf(values);
+  const count = values.length;
+  let best: IntegersPlan = { order: 0, layout: LAYOUT_VARINT, bytes: 1 + varints[0] };
+  for (const order of [2, 1, 0] as const) {
+    const rest = Math.max(0, count - order);
+    best = betterPlan(best, order, 1 + seeds[order], rest, varints[order], largest[order]);
+  }
+  return best;
+}
+
+/** By order: bytes of all residuals as varints, the largest residual as a code, and bytes of the seeds. */
+interface Sizes {
+  readonly varints: readonly [number, number, number];
+  readonly largest: readonly [number, number, number];
+  readonly seeds: readonly [number, number, number];
+}
+
+/** Below it, differences of differences are integers of 32 bits, and so are their codes. */
+const SMALL_LIMIT = 2 ** 28;
+
+/** Bytes of a varint by the bits of its code. */
+const VARINT_BYTES = Uint8Array.from({ length: 33 }, (_, bits) => Math.max(1, Math.ceil(bits / 7)));
+
+function areSmall(values: Float64Array): boolean {
+  let small = true;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value < SMALL_LIMIT && value > -SMALL_LIMIT) continue;
+    assert(value <= INTEGER_MAX && value >= -INTEGER_MAX, 'integer out of range');
+    small = false;
+  }
+  return small;
+}
+
+/** As `sizesOf`, three times as fast: nearly all columns but times are small. */
+function sizesOfSmall(values: Float64Array): Sizes {
+  const count = values.length;
   let [varints0, varints1, varints2] = [0, 0, 0];
   let [largest0, largest1, largest2] = [0, 0, 0];
-  let [seedBytes1, seedBytes2] = [0, 0];
+  let [seeds1, seeds2] = [0, 0];
+  let previous = 0;
+  let step = 0;
+  for (let i = 0; i < count; i++) {
+    const value = values[i]! | 0;
+    const difference = (value - previous) | 0;
+    const bend = (difference - step) | 0;
+    const raw = (value << 1) ^ (value >> 31);
+    const first = (difference << 1) ^ (difference >> 31);
+    const second = (bend << 1) ^ (bend >> 31);
+    const rawBytes = VARINT_BYTES[32 - Math.clz32(raw)]!;
+    const firstBytes = VARINT_BYTES[32 - Math.clz32(first)]!;
+    varints0 += rawBytes;
+    if (raw > largest0) largest0 = raw;
+    if (i > 1) {
+      varints1 += firstBytes;
+      varints2 += VARINT_BYTES[32 - Math.clz32(second)]!;
+      if (first > largest1) largest1 = first;
+      if (second > largest2) largest2 = second;
+    } else if (i === 1) {
+      varints1 = firstBytes;
+      largest1 = first;
+      seeds2 += firstBytes;
+    } else {
+      seeds1 = rawBytes;
+      seeds2 = rawBytes;
+    }
+    // The first value is a seed, not a step: the step starts with the second.
+    step = i === 0 ? 0 : difference;
+    previous = value;
+  }
+  return {
+    varints: [varints0, varints1, varints2],
+    largest: [largest0, largest1, largest2],
+    seeds: [0, seeds1, seeds2],
+  };
+}
+
+function sizesOf(values: Float64Array): Sizes {
+  let [varints0, varints1, varints2] = [0, 0, 0];
+  let [largest0, largest1, largest2] = [0, 0, 0];
+  let [seeds1, seeds2] = [0, 0];
   let previous = 0;
   let step = 0;
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    assert(value <= INTEGER_MAX && value >= -INTEGER_MAX, 'integer out of range');
     const difference = value - previous;
     const raw = zigzag(value);
     const rawBytes = varintBytes(raw);
     varints0 += rawBytes;
     if (raw > largest0) largest0 = raw;
     if (i === 0) {
-      seedBytes1 = rawBytes;
-      seedBytes2 = rawBytes;
+      seeds1 = rawBytes;
+      seeds2 = rawBytes;
     } else {
       const first = zigzag(difference);
       const firstBytes = varintBytes(first);
       varints1 += firstBytes;
       if (first > largest1) largest1 = first;
       if (i === 1) {
-        seedBytes2 += firstBytes;
+        seeds2 += firstBytes;
         if (first > CODE_MAX) largest2 = Number.POSITIVE_INFINITY;
       } else {
         const second = zigzag(difference - step);
@@ -113,11 +190,11 @@ export function planIntegers(values: Float64Array): IntegersPlan {
     }
     previous = value;
   }
-  const count = values.length;
-  let best: IntegersPlan = { order: 0, layout: LAYOUT_VARINT, bytes: 1 + varints0 };
-  best = betterPlan(best, 2, 1 + seedBytes2, Math.max(0, count - 2), varints2, largest2);
-  best = betterPlan(best, 1, 1 + seedBytes1, Math.max(0, count - 1), varints1, largest1);
-  return betterPlan(best, 0, 1, count, varints0, largest0);
+  return {
+    varints: [varints0, varints1, varints2],
+    largest: [largest0, largest1, largest2],
+    seeds: [0, seeds1, seeds2],
+  };
 }
 
 /** The best so far, or an order with `rest` residuals behind its head where that takes less. */

@@ -10,7 +10,7 @@ import { placesOf } from './bits.ts';
 import { addDecimals, type Decimal, decimalOf, ZERO } from './decimal.ts';
 import { nudge, nudgeBetween, packDoubles, unpackDoubles } from './doubles.ts';
 import { badColumn, malformed } from './errors.ts';
-import { type PackedFractions, packFractions, unpackFractions } from './fractions.ts';
+import { type Kinship, type PackedFractions, packFractions, unpackFractions } from './fractions.ts';
 import { decodeIntegers, encodeIntegers, type Integers, packedBytes, planIntegers } from './integers.ts';
 import { SCALE_MAX } from './limits.ts';
 
@@ -51,6 +51,9 @@ const MANTISSA_LIMIT = 1e15;
 const ODD_SHARE = 1 / 50;
 
 const SAMPLE = 64;
+
+/** To size all of a column's mantissas as integers would take as long as to pack them as fractions. */
+const RUN = 512;
 
 /** Fractions take three integers a value: nothing is to be won where plain ones take no more bytes than that. */
 const FRACTION_BYTES_MIN = 3;
@@ -104,8 +107,8 @@ function scaleOf(value: number): number {
   return Number.POSITIVE_INFINITY;
 }
 
-/** Packs the values in the smaller of the two forms. */
-export function packMeasures(measures: Measures): PackedMeasures {
+/** Packs the values in the smaller of the two forms; `kin` goes from one column of a table to the next. */
+export function packMeasures(measures: Measures, kin?: Kinship): PackedMeasures {
   const { values, scale, mantissas, odd } = measures;
   const doubles = 8 * values.length;
   const nudges = new Float64Array(odd.length === 0 ? 0 : values.length);
@@ -123,7 +126,7 @@ export function packMeasures(measures: Measures): PackedMeasures {
   const far = Float64Array.from(farPositions, (at) => values[at]!);
   const packed: PackedMeasures = [
     scale,
-    packMantissas(mantissas, scale),
+    packMantissas(mantissas, scale, kin),
     nudged ? encodeIntegers(nudges) : null,
     far.length > 0 ? encodeIntegers(Float64Array.from(farPositions)) : null,
     far.length > 0 ? packDoubles(far) : null,
@@ -131,14 +134,17 @@ export function packMeasures(measures: Measures): PackedMeasures {
   return bytesOf(packed) <= doubles + 1 ? packed : [packDoubles(values)];
 }
 
-/** In the smaller of the two forms. */
-function packMantissas(mantissas: Float64Array, scale: number): Uint8Array | PackedFractions {
-  const plan = planIntegers(mantissas);
-  if (plan.bytes >= FRACTION_BYTES_MIN * mantissas.length) {
-    const fractions = packFractions(mantissas, scale);
-    if (fractions !== undefined && bytesOf(fractions) < plan.bytes) return fractions;
+/** In the smaller of the two forms; of many, what a run of them in the middle comes to tells which. */
+function packMantissas(mantissas: Float64Array, scale: number, kin?: Kinship): Uint8Array | PackedFractions {
+  const count = mantissas.length;
+  const from = Math.max(0, (count - RUN) >> 1);
+  const plan = planIntegers(mantissas.subarray(from, from + RUN));
+  const bytes = (plan.bytes * count) / Math.min(RUN, count);
+  if (bytes >= FRACTION_BYTES_MIN * count) {
+    const fractions = packFractions(mantissas, scale, kin);
+    if (fractions !== undefined && bytesOf(fractions) < bytes) return fractions;
   }
-  return encodeIntegers(mantissas, plan);
+  return count <= RUN ? encodeIntegers(mantissas, plan) : encodeIntegers(mantissas);
 }
 
 /** About; of anything but a bin, one. */

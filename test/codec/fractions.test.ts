@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { packFractions, unpackFractions } from '../../src/codec/fractions.ts';
+import { type Kinship, packFractions, unpackFractions } from '../../src/codec/fractions.ts';
 import { encodeIntegers } from '../../src/codec/integers.ts';
 import { measuresOf, packMeasures, unpackMeasures } from '../../src/codec/measures.ts';
 import { coded } from './events.ts';
@@ -24,7 +24,9 @@ test('mantissas come back whatever is among them', (t) => {
   );
   let packed = 0;
   holds(t, 2_000, fc.tuple(fc.array(mantissa, { maxLength: 80 }), fc.integer({ min: 8, max: 15 })), ([all, scale]) => {
-    const fractions = packFractions(Float64Array.from(all), scale);
+    // Of another column, of as many values: right for some of them, by chance.
+    const denominators = Float64Array.from(all, (_, i) => [1, 7, 1_024, 14][i % 4]!);
+    const fractions = packFractions(Float64Array.from(all), scale, packed % 2 === 0 ? {} : { denominators });
     if (fractions === undefined) return;
     packed++;
     const { values, low, high } = unpackFractions(fractions, all.length);
@@ -46,6 +48,22 @@ test('quotients of 15 digits come back bit for bit, in fewer bytes than their ma
     assert(back.values.every((value, i) => Object.is(value, values[i])));
   });
   assert(smaller > 100, `${smaller} as fractions`);
+});
+
+test('a column takes the denominators of the one before it where they will do', () => {
+  const counts = [58, 61, 59, 53, 58];
+  const averages = (sums: readonly number[]) =>
+    Float64Array.from(sums, (sum, i) => Math.round((sum * 1e10) / counts[i]!));
+  const kin: Kinship = {};
+  packFractions(averages([7, 11, 5, 1, 13]), 10, kin);
+  assert.deepEqual([...kin.denominators!], counts);
+  const sums = [58, 1, 29, 7, 30];
+  const alike = packFractions(averages(sums), 10, kin);
+  assert.deepEqual(alike?.slice(1, 4), [integers(1, 0, 0, 0, 0), integers(0, 1, 29, 7, 30), integers(...counts)]);
+  const alone = packFractions(averages(sums), 10);
+  assert.deepEqual(alone?.slice(2, 4), [integers(0, 1, 29, 7, 15), integers(1, 61, 59, 53, 29)]);
+  const shorter = packFractions(averages([7, 11, 5, 1]), 10, kin);
+  assert.deepEqual(shorter?.slice(3, 4), [integers(58, 61, 59, 53)]);
 });
 
 test('what an average or an interpolation is made of is found', () => {

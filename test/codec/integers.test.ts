@@ -55,6 +55,45 @@ test('the smallest form is chosen, planes on a tie', () => {
   }
 });
 
+/** Bytes of one order in one layout, by the text of the spec; Infinity where it cannot be written so. */
+function bytesOf(values: readonly number[], order: number, layout: number): number {
+  let rest = values.map(BigInt);
+  const seeds: bigint[] = [];
+  for (let round = 0; round < order && rest.length > 0; round++) {
+    seeds.push(rest[0]!);
+    rest = rest.slice(1).map((value, i) => value - rest[i]!);
+  }
+  const codeOf = (value: bigint) => (value >= 0n ? 2n * value : -2n * value - 1n);
+  const varintOf = (code: bigint) => Math.max(1, Math.ceil(code.toString(2).length / 7));
+  const codes = rest.map(codeOf);
+  if ([...codes, ...seeds.map(codeOf)].some((code) => code > 2n ** 53n - 1n)) return Infinity;
+  const head = seeds.reduce((bytes, seed) => bytes + varintOf(codeOf(seed)), 1);
+  if (layout === 15) return head + codes.reduce((bytes, code) => bytes + varintOf(code), 0);
+  return codes.every((code) => code < 256n ** BigInt(layout)) ? head + layout * codes.length : Infinity;
+}
+
+test('no order and no layout would take fewer bytes, on either side of what 32 bits hold', (t) => {
+  const border = fc.integer({ min: -4, max: 4 }).map((off) => 2 ** 28 + off);
+  const value = fc.oneof(
+    fc.integer({ min: -300, max: 300 }),
+    border,
+    border.map((at) => -at),
+    anyInteger,
+  );
+  holds(t, 2_000, fc.oneof(anyRun, fc.array(value, { maxLength: 12 })), (run) => {
+    const least = Math.min(
+      ...[0, 1, 2].flatMap((order) => [15, 0, 1, 2, 3, 4, 5, 6, 7].map((layout) => bytesOf(run, order, layout))),
+    );
+    assert.equal(encodeIntegers(Float64Array.from(run)).length, least);
+  });
+});
+
+test('what is no integer in range is a mistake of the caller', () => {
+  for (const value of [INTEGER_MAX + 1, -INTEGER_MAX - 1, Number.NaN, Infinity]) {
+    assert.throws(() => encodeIntegers(Float64Array.of(1, value, 2)), /integer out of range/);
+  }
+});
+
 test('seeds are as many as there are values', () => {
   assert.deepEqual(decoded('2014', 1), [10]);
   assert.deepEqual(decoded('20', 0), []);
