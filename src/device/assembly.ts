@@ -235,7 +235,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
 
   /** Called by the queue when a change that had failed has turned out to be on disk: nobody has accounted for it. */
   late(): void {
-    this.#count(this.#queue.next);
+    this.#countLate(this.#queue.next);
     this.#sync.wake();
   }
 
@@ -263,13 +263,19 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   }
 
   #joined(range: Range): void {
-    if (!this.#census.joined(range)) this.#count();
+    if (!this.#census.joined(range)) this.#countLate();
     this.#sync.wake();
   }
 
   /** Counts in the background what is queued: the balance rests on the disk, not on a counter. */
-  #count(next?: number): void {
-    this.#counting = this.#census.run(next);
+  #count(): void {
+    this.#counting = this.#census.run();
+  }
+
+  /** Counts what came to disk unnoticed. It may be sent before it is counted, by a batch that says nothing of it yet. */
+  #countLate(next?: number): void {
+    const caughtUp = this.#sync.catchUp();
+    this.#counting = this.#census.run(next).finally(caughtUp);
   }
 
   #acknowledged(inserted: number, duplicates: number): void {

@@ -13,6 +13,7 @@ import type { Delivery } from './delivery.ts';
 import type { Gaps } from './gaps.ts';
 import { type PersistOptions, persist } from './persistence.ts';
 import { tallyOfEntries } from './quarantine.ts';
+import { createReports, type Reports } from './reports.ts';
 import type { Retries } from './retries.ts';
 import { NOTHING, plus } from './tally.ts';
 
@@ -29,7 +30,7 @@ export interface SyncOptions extends PersistOptions {
   readonly batchEventsMax: number;
   readonly lingerMs: number;
   readonly onQuarantine: (entries: readonly QuarantineEntry[]) => void;
-  /** Events or gaps have left the disk. */
+  /** Events or gaps have left the disk, or the gateway knows more of them. */
   readonly onRelease: () => void;
 }
 
@@ -37,12 +38,14 @@ export interface Sync {
   /** Sequence that the next batch begins with: what lies before it may be at the gateway. */
   readonly cursor: number;
   readonly inFlight: number;
-  /** False while something in quarantine is to be sent again, or the gateway does not know of a gap or of what is there. */
+  /** False while something in quarantine is to be sent again, or the gateway does not know of all that the disk holds. */
   readonly reported: boolean;
   /** Something was committed. */
   wake(): void;
   /** What is in quarantine has changed on disk: these have come in. The gateway is told, under `stream`. */
   quarantined(entries: readonly QuarantineEntry[], stream: Uint8Array): void;
+  /** As `Reports.catchUp`. */
+  catchUp(): () => void;
   /** Sends without lingering until the returned function is called. */
   hurry(): () => void;
   /** Runs until the signal aborts. */
@@ -72,15 +75,14 @@ class SyncLoop implements Sync {
   #unreleased = 0;
   #hurries = 0;
   #waitingSince: number | undefined;
-  /** The stream of what went into quarantine last, while no batch that was cut since can tell the gateway. */
-  #untold: Uint8Array | undefined;
-  #telling = false;
+  readonly #reports: Reports;
   #awake = true;
   #endNap: () => void = () => {};
   cursor: number;
 
   constructor(options: SyncOptions) {
     this.#options = options;
+    this.#reports = createReports({ ...options, onKnown: () => this.#known() });
     this.cursor = options.queue.head;
   }
 
@@ -90,7 +92,7 @@ class SyncLoop implements Sync {
 
   get reported(): boolean {
     const { gaps, retries } = this.#options;
-    return gaps.idle && !retries.due && retries.inFlight === 0 && this.#untold === undefined && !this.#telling;
+    return gaps.idle && !retries.due && retries.inFlight === 0 && this.#reports.idle;
   }
 
   wake(): void {
@@ -105,8 +107,17 @@ class SyncLoop implements Sync {
   }
 
   quarantined(entries: readonly QuarantineEntry[], stream: Uint8Array): void {
-    this.#untold = stream;
+    this.#reports.add(stream);
     if (entries.length > 0) this.#options.onQuarantine(entries);
+    this.#wakeUp();
+  }
+
+  catchUp(): () => void {
+    return this.#reports.catchUp();
+  }
+
+  #known(): void {
+    this.#options.onRelease();
     this.#wakeUp();
   }
 
@@ -161,8 +172,8 @@ class SyncLoop implements Sync {
     }
     if (retries.due && this.#hasRoomToRetry() && (await retries.send())) return true;
     const { next } = queue;
-    if (this.#untold !== undefined && !this.#telling && this.cursor >= next && this.inFlight === 0) {
-      void this.#tell(this.#untold);
+    if (this.#reports.due && this.cursor >= next && this.inFlight === 0) {
+      void this.#reports.tell();
       return true;
     }
     if (this.#standing || !this.#hasRoom() || this.cursor >= next || this.#lingerLeft() > 0) return false;
@@ -178,7 +189,7 @@ class SyncLoop implements Sync {
     this.#waitingSince = this.cursor < queue.next ? this.#options.timer.now() : undefined;
     this.#options.census.cut(cut);
     // failpoint: batch-cut
-    this.#untold = undefined;
+    this.#reports.cut(queue.streamAt(cut.first).stream);
     this.#flying.add(cut);
     void this.#fly(cut);
     return true;
@@ -210,7 +221,7 @@ class SyncLoop implements Sync {
   }
 
   async #declare(): Promise<void> {
-    const { gaps, queue, account, delivery, onRelease } = this.#options;
+    const { gaps, queue, account, delivery } = this.#options;
     const taken = gaps.take();
     const declared = taken.map((gap) => gap.declared);
     const accepted = await persist(this.#options, () => delivery.declare(taken[0]!.stream, declared));
@@ -223,19 +234,7 @@ class SyncLoop implements Sync {
       });
       gaps.settled();
     } else gaps.refused();
-    onRelease();
-    this.#wakeUp();
-  }
-
-  /** With nothing else to send, the gateway would take what it has refused for queued, until the next event. */
-  async #tell(stream: Uint8Array): Promise<void> {
-    const { delivery, onRelease } = this.#options;
-    this.#untold = undefined;
-    this.#telling = true;
-    await persist(this.#options, () => delivery.declare(stream, []));
-    this.#telling = false;
-    onRelease();
-    this.#wakeUp();
+    this.#known();
   }
 
   /** One release for everything that has settled by the time the disk is free. */

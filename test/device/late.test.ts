@@ -116,3 +116,22 @@ test('refused events whose release failed, and is on disk, are accounted for onc
   assert.deepEqual(parts(device), [3, 3, 0, 0, 0]);
   assert.equal(gateway.events.size, 3);
 });
+
+test('the gateway is told of events whose commit failed, and that came to disk, though nothing follows them', async (t) => {
+  const gateway = createModelGateway();
+  let isUp = false;
+  gateway.before = () => (isUp ? undefined : new Error('no link'));
+  const { device, disk } = await unluckyDevice(t, gateway, { inFlightMax: 1 });
+  await device.record({ volume: 1 }, { at: 1 });
+  // Its batch is under way; the next commit's answer gets lost, and with the release of that batch the database is opened again.
+  await until(() => device.status().inFlight === 1);
+  disk.strikes = puts(QUEUE.block);
+  await assert.rejects(device.record({ volume: 2 }, { at: 2 }), { code: 'io' });
+  isUp = true;
+  await until(() => gateway.events.size === 2);
+  await device.drain();
+  await until(() => !device.status().counting);
+  assert.deepEqual(parts(device), [2, 2, 0, 0, 0]);
+  const { recorded } = gateway.batches.at(-1)!.queue;
+  assert.equal(recorded, 2, 'the last that the gateway was told');
+});
