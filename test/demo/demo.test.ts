@@ -57,19 +57,19 @@ async function assertGone(folder: string): Promise<void> {
 }
 
 test('a bounded run over a bad link balances and ends with one line of JSON', async (t) => {
-  const demo = startDemo(t, '--once', '--json', '--events', '12000', '--devices', '2', '--seed', '5');
+  const demo = startDemo(t, '--once', '--json', '--events', '6000', '--devices', '2', '--seed', '5');
   const folder = await demo.folder();
   const { status, output } = await demo.ended;
   assert.equal(status, 0);
   assert.match(output, /^\{[^\n]+\}\n$/);
   const { recorded, delivered, match, deviceVolume, gatewayVolume, faultsInjected, devices } = JSON.parse(output);
-  assert.deepEqual({ recorded, delivered, match }, { recorded: 12_000, delivered: 12_000, match: true });
+  assert.deepEqual({ recorded, delivered, match }, { recorded: 6_000, delivered: 6_000, match: true });
   assert.match(deviceVolume, /^\d+\.\d+$/);
   assert.equal(gatewayVolume, deviceVolume);
   assert(faultsInjected > 0);
   assert.deepEqual(
     devices.map((device: { recorded: number }) => device.recorded),
-    [6_000, 6_000],
+    [3_000, 3_000],
   );
   await assertGone(folder);
 });
