@@ -38,36 +38,28 @@ export function* tally(
     throw new GatewayError('batch-limit', `touches more than ${BATCH_PAGES_MAX} pages`);
   };
   const minutesOf = createMinutes(table, first, missing, memory);
-  for (const [s, sensor] of table.sensors.entries()) {
+  for (let s = 0; s < table.sensors.length; s++) {
+    const sensor = table.sensors[s]!;
     const { names, buckets: minutes } = yield* minutesOf(s);
     if (minutes.length === 0) continue;
     const hours = yield* coarser(minutes, 60);
     const days = yield* coarser(hours, 24);
     const total = createBucketPage(TOTAL_BUCKET_MS, names, yield* coarser(days, Infinity));
     add({ kind: 'total', sensor, start: 0 }, total);
-    for (const [kind, buckets] of [
-      ['minute', minutes],
-      ['hour', hours],
-      ['day', days],
-    ] as const) {
-      for (const [start, ofPage] of cutIntoPages(kind, buckets)) {
-        add({ kind, sensor, start }, createBucketPage(GRANULARITIES[kind].bucketMs, names, ofPage));
+    const addPages = (kind: Granularity, buckets: Bucket[]): void => {
+      const { bucketMs } = GRANULARITIES[kind];
+      for (let at = 0; at < buckets.length; ) {
+        const start = pageStart(kind, buckets[at]!.number);
+        let end = at + 1;
+        while (end < buckets.length && pageStart(kind, buckets[end]!.number) === start) end++;
+        add({ kind, sensor, start }, createBucketPage(bucketMs, names, buckets.slice(at, end)));
+        at = end;
       }
-      yield buckets.length;
-    }
+    };
+    addPages('minute', minutes);
+    addPages('hour', hours);
+    addPages('day', days);
+    yield minutes.length + hours.length + days.length;
   }
   return deltas;
-}
-
-function* cutIntoPages(
-  granularity: Granularity,
-  buckets: readonly Bucket[],
-): Generator<readonly [start: number, buckets: Bucket[]], void, void> {
-  for (let at = 0; at < buckets.length; ) {
-    const start = pageStart(granularity, buckets[at]!.number);
-    let end = at + 1;
-    while (end < buckets.length && pageStart(granularity, buckets[end]!.number) === start) end++;
-    yield [start, buckets.slice(at, end)];
-    at = end;
-  }
 }
