@@ -25,10 +25,11 @@ interface Load {
 const ALONE_MS = 500;
 const QUICK_ALONE_MS = 100;
 
+/** Each takes about a second: of a shorter run, beginning and end would be a good part. */
 const LOADS: readonly Load[] = [
-  { batchEvents: 16_384, connections: 16, events: 128 * 16_384 },
-  { batchEvents: BATCH_EVENTS, connections: 16, events: 256 * BATCH_EVENTS },
-  { batchEvents: 100, connections: 64, events: 200_000 },
+  { batchEvents: 16_384, connections: 16, events: 320 * 16_384 },
+  { batchEvents: BATCH_EVENTS, connections: 16, events: 1_024 * BATCH_EVENTS },
+  { batchEvents: 100, connections: 64, events: 400_000 },
   { batchEvents: 10, connections: 64, events: 40_000 },
 ];
 
