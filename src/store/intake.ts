@@ -153,12 +153,12 @@ class GroupedIntake<Page> implements Intake<Page> {
     await this.#handle.use(async (rocks) => {
       const pages = changes.flatMap((change) => change.pages);
       for (const write of await this.#pages.merge(rocks, pages)) operations.push(write);
-      this.#gate.doubt();
-      for (const change of changes) operations.push(...change.log());
-      operations.push(this.#count.next());
-      // failpoint: before-admit
-      await rocks.write(operations);
-      this.#gate.believe();
+      await this.#gate.write(async () => {
+        for (const change of changes) operations.push(...change.log());
+        operations.push(this.#count.next());
+        // failpoint: before-admit
+        await rocks.write(operations);
+      });
       await this.#count.counted();
     });
     // failpoint: admit-committed

@@ -16,9 +16,8 @@ export interface WriteGate {
   pass(bytes: number): Promise<void>;
   /** Resolves once the database can be believed, having opened it again if need be. */
   renewed(): Promise<void>;
-  /** A write begins: unless `believe` is called behind it, nobody can say what it left on disk. */
-  doubt(): void;
-  believe(): void;
+  /** Runs a write. Where that fails nobody can say what it left on disk; while it runs, others go on reading. */
+  write(work: () => Promise<void>): Promise<void>;
 }
 
 export interface WriteGateOptions {
@@ -58,12 +57,13 @@ class RenewingGate implements WriteGate {
     return this.#renewing;
   }
 
-  doubt(): void {
-    this.#isDoubted = true;
-  }
-
-  believe(): void {
-    this.#isDoubted = false;
+  async write(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#isDoubted = true;
+      throw error;
+    }
   }
 
   async #renew(): Promise<void> {

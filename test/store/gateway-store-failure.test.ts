@@ -469,3 +469,40 @@ test('what the disk says is a StoreError with its cause', async (t) => {
     return true;
   });
 });
+
+test('while a commit is under way others read, and nobody opens the database again for that', async (t) => {
+  let opened = 0;
+  let holds: Promise<void> | undefined;
+  const counting: typeof openRocks = async (path, options) => {
+    opened += 1;
+    const rocks = await openRocks(path, options);
+    const write = rocks.write.bind(rocks);
+    rocks.write = async (operations) => {
+      await write(operations);
+      await holds;
+    };
+    return rocks;
+  };
+  const path = await temporaryDirectory(t, () => store.close());
+  const store = await openRocksGatewayStore({ path: join(path, 'store'), operator: counters }, counting);
+  await send(store, key, { first: 1, last: 10 });
+  let goOn!: () => void;
+  holds = new Promise((resolve) => (goOn = resolve));
+  const slow = send(store, key, { first: 11, last: 20 });
+  // It is written once it can be seen.
+  while ((await store.page(devicePage('a')))?.events !== 20n) await new Promise((resolve) => setImmediate(resolve));
+  const readings = [store.stats(), store.ready(), store.ledger(streamKey('b', 1))];
+  await Promise.all(readings);
+  // Of a stream that is not in memory: it is read, and decided on, meanwhile.
+  const decided = await new Promise<boolean>((resolve) => {
+    void store.ingest(streamKey('b', 1), (ledger) => {
+      resolve(ledger.missing(1, 5).length === 1);
+      return null;
+    });
+  });
+  assert(decided);
+  goOn();
+  await slow;
+  assert.equal(opened, 1);
+  assert.equal(await assertBalanced(store, 'a'), 20);
+});
