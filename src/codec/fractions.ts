@@ -59,8 +59,9 @@ export function packFractions(mantissas: Float64Array, scale: number, kin: Kinsh
     const mantissa = mantissas[i]!;
     const whole = Math.floor(mantissa / unit);
     const rest = mantissa - whole * unit;
-    const denominator = denominatorOf(rest, unit, likely?.[i]) ?? 1;
-    const numerator = Math.round((rest / unit) * denominator);
+    const share = rest / unit;
+    const denominator = denominatorOf(share, unit, likely === undefined ? 1 : likely[i]!) ?? 1;
+    const numerator = Math.round(share * denominator);
     // What rounds up to the next whole is no proper fraction of this one.
     const over = numerator === denominator ? 1 : 0;
     wholes[i] = whole + over;
@@ -132,7 +133,7 @@ function placesFor(mantissas: Float64Array, scale: number): number | undefined {
     let bits = 0;
     for (let i = 0; i < mantissas.length; i += step, sampled++) {
       const rest = mantissas[i]! - Math.floor(mantissas[i]! / unit) * unit;
-      const denominator = denominatorOf(rest, unit);
+      const denominator = denominatorOf(rest / unit, unit, 1);
       if (denominator !== undefined) fractions++;
       bits += own * DIGIT_BITS + 2 * Math.log2(denominator ?? DENOMINATOR_MAX);
     }
@@ -143,9 +144,8 @@ function placesFor(mantissas: Float64Array, scale: number): number | undefined {
   return places;
 }
 
-/** The denominator of the first convergent of `rest` / `unit` that is as near as may be, or `likely` where that will do. */
-function denominatorOf(rest: number, unit: number, likely = 1): number | undefined {
-  const share = rest / unit;
+/** The denominator of the first convergent of `share` that is as near as may be in units, or `likely` where that will do. */
+function denominatorOf(share: number, unit: number, likely: number): number | undefined {
   const tolerance = TOLERANCE / unit;
   const guess = share * likely;
   if (Math.abs(guess - Math.round(guess)) <= tolerance * likely) return likely;

@@ -80,7 +80,7 @@ export interface IntegersPlan {
 
 /** What takes the fewest bytes, of every order in both layouts; all are sized in one pass. */
 export function planIntegers(values: Float64Array): IntegersPlan {
-  const { varints, largest, seeds } = areSmall(values) ? sizesOfSmall(values) : sizesOf(values);
+  const { varints, largest, seeds } = sizesOfSmall(values) ?? sizesOf(values);
   const count = values.length;
   let best: IntegersPlan = { order: 0, layout: LAYOUT_VARINT, bytes: 1 + varints[0] };
   for (const order of [2, 1, 0] as const) {
@@ -103,19 +103,8 @@ const SMALL_LIMIT = 2 ** 28;
 /** Bytes of a varint by the bits of its code. */
 const VARINT_BYTES = Uint8Array.from({ length: 33 }, (_, bits) => Math.max(1, Math.ceil(bits / 7)));
 
-function areSmall(values: Float64Array): boolean {
-  let small = true;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    if (value < SMALL_LIMIT && value > -SMALL_LIMIT) continue;
-    assert(value <= INTEGER_MAX && value >= -INTEGER_MAX, 'integer out of range');
-    small = false;
-  }
-  return small;
-}
-
-/** As `sizesOf`, three times as fast: nearly all columns but times are small. */
-function sizesOfSmall(values: Float64Array): Sizes {
+/** As `sizesOf`, three times as fast; undefined where a value is not small. Nearly all columns but times are. */
+function sizesOfSmall(values: Float64Array): Sizes | undefined {
   const count = values.length;
   let [varints0, varints1, varints2] = [0, 0, 0];
   let [largest0, largest1, largest2] = [0, 0, 0];
@@ -123,7 +112,9 @@ function sizesOfSmall(values: Float64Array): Sizes {
   let previous = 0;
   let step = 0;
   for (let i = 0; i < count; i++) {
-    const value = values[i]! | 0;
+    const exact = values[i]!;
+    if (!(exact < SMALL_LIMIT && exact > -SMALL_LIMIT)) return undefined;
+    const value = exact | 0;
     const difference = (value - previous) | 0;
     const bend = (difference - step) | 0;
     const raw = (value << 1) ^ (value >> 31);
@@ -158,6 +149,9 @@ function sizesOfSmall(values: Float64Array): Sizes {
 }
 
 function sizesOf(values: Float64Array): Sizes {
+  for (let i = 0; i < values.length; i++) {
+    assert(values[i]! <= INTEGER_MAX && values[i]! >= -INTEGER_MAX, 'integer out of range');
+  }
   let [varints0, varints1, varints2] = [0, 0, 0];
   let [largest0, largest1, largest2] = [0, 0, 0];
   let [seeds1, seeds2] = [0, 0];
