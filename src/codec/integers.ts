@@ -103,7 +103,7 @@ const SMALL_LIMIT = 2 ** 28;
 /** Bytes of a varint by the bits of its code. */
 const VARINT_BYTES = Uint8Array.from({ length: 33 }, (_, bits) => Math.max(1, Math.ceil(bits / 7)));
 
-/** As `sizesOf`, three times as fast; undefined where a value is not small. Nearly all columns but times are. */
+/** As `sizesOf`, in integers of 32 bits; undefined where a value is not small. Nearly all columns but times are. */
 function sizesOfSmall(values: Float64Array): Sizes | undefined {
   const count = values.length;
   let [varints0, varints1, varints2] = [0, 0, 0];

@@ -52,7 +52,7 @@ const ODD_SHARE = 1 / 50;
 
 const SAMPLE = 64;
 
-/** To size all of a column's mantissas as integers would take as long as to pack them as fractions. */
+/** So many are sized to tell what all would come to: those of fractions are long, and slow to size. */
 const RUN = 512;
 
 /** Fractions take three integers a value: nothing is to be won where plain ones take no more bytes than that. */

@@ -62,14 +62,17 @@ class ClockLru<Value> implements Lru<Value> {
   }
 
   trim(keep: (value: Value) => boolean = () => false): void {
+    if (this.#isWithinBounds()) return;
     // Nobody is looked at more than twice: with a mark first, and without one behind all others.
-    for (let looks = 2 * this.size; looks > 0 && !this.#isWithinBounds(); looks--) {
-      const [key, entry] = this.#entries.entries().next().value!;
+    let looks = 2 * this.size;
+    for (const [key, entry] of this.#entries) {
       this.#entries.delete(key);
       if (entry.used || keep(entry.value)) {
         entry.used = false;
         this.#entries.set(key, entry);
       } else this.#weight -= entry.weight;
+      looks -= 1;
+      if (looks === 0 || this.#isWithinBounds()) return;
     }
   }
 
