@@ -60,7 +60,7 @@ export function packFractions(mantissas: Float64Array, scale: number, kin: Kinsh
     const whole = Math.floor(mantissa / unit);
     const rest = mantissa - whole * unit;
     const share = rest / unit;
-    const denominator = denominatorOf(share, unit, likely === undefined ? 1 : likely[i]!) ?? 1;
+    const denominator = denominatorOf(share, unit, likely?.[i]) ?? 1;
     const numerator = Math.round(share * denominator);
     // What rounds up to the next whole is no proper fraction of this one.
     const over = numerator === denominator ? 1 : 0;
@@ -133,7 +133,7 @@ function placesFor(mantissas: Float64Array, scale: number): number | undefined {
     let bits = 0;
     for (let i = 0; i < mantissas.length; i += step, sampled++) {
       const rest = mantissas[i]! - Math.floor(mantissas[i]! / unit) * unit;
-      const denominator = denominatorOf(rest / unit, unit, 1);
+      const denominator = denominatorOf(rest / unit, unit);
       if (denominator !== undefined) fractions++;
       bits += own * DIGIT_BITS + 2 * Math.log2(denominator ?? DENOMINATOR_MAX);
     }
@@ -145,16 +145,14 @@ function placesFor(mantissas: Float64Array, scale: number): number | undefined {
 }
 
 /** The denominator of the first convergent of `share` that is as near as may be in units, or `likely` where that will do. */
-function denominatorOf(share: number, unit: number, likely: number): number | undefined {
+function denominatorOf(share: number, unit: number, likely?: number): number | undefined {
   const tolerance = TOLERANCE / unit;
-  const guess = share * likely;
-  if (Math.abs(guess - Math.round(guess)) <= tolerance * likely) return likely;
+  if (likely !== undefined && isNear(share, likely, tolerance)) return likely;
   let remainder = share;
   let previous = 0;
   let denominator = 1;
   for (;;) {
-    const numerator = share * denominator;
-    if (Math.abs(numerator - Math.round(numerator)) <= tolerance * denominator) return denominator;
+    if (isNear(share, denominator, tolerance)) return denominator;
     remainder = 1 / (remainder - Math.floor(remainder));
     const next = Math.floor(remainder) * denominator + previous;
     // Not finite where a remainder was used up.
@@ -162,4 +160,10 @@ function denominatorOf(share: number, unit: number, likely: number): number | un
     previous = denominator;
     denominator = next;
   }
+}
+
+/** Whether some numerator over this denominator is no farther from the share than the tolerance. */
+function isNear(share: number, denominator: number, tolerance: number): boolean {
+  const numerator = share * denominator;
+  return Math.abs(numerator - Math.round(numerator)) <= tolerance * denominator;
 }

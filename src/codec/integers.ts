@@ -78,23 +78,22 @@ export interface IntegersPlan {
   readonly bytes: number;
 }
 
-/** What takes the fewest bytes, of every order in both layouts; all are sized in one pass. */
+/** What takes the fewest bytes, of every order in both layouts. */
 export function planIntegers(values: Float64Array): IntegersPlan {
-  const { varints, largest, seeds } = sizesOfSmall(values) ?? sizesOf(values);
+  const { varints, largest } = sizesOfSmall(values) ?? sizesOf(values);
   const count = values.length;
+  const seed = count > 0 ? varintBytes(zigzag(values[0]!)) : 0;
+  const secondSeed = count > 1 ? varintBytes(zigzag(values[1]! - values[0]!)) : 0;
   let best: IntegersPlan = { order: 0, layout: LAYOUT_VARINT, bytes: 1 + varints[0] };
-  for (const order of [2, 1, 0] as const) {
-    const rest = Math.max(0, count - order);
-    best = betterPlan(best, order, 1 + seeds[order], rest, varints[order], largest[order]);
-  }
-  return best;
+  best = betterPlan(best, 2, 1 + seed + secondSeed, Math.max(0, count - 2), varints[2], largest[2]);
+  best = betterPlan(best, 1, 1 + seed, Math.max(0, count - 1), varints[1], largest[1]);
+  return betterPlan(best, 0, 1, count, varints[0], largest[0]);
 }
 
-/** By order: bytes of all residuals as varints, the largest residual as a code, and bytes of the seeds. */
+/** By order: bytes of all residuals as varints, and the largest residual as a code. All are sized in one pass. */
 interface Sizes {
   readonly varints: readonly [number, number, number];
   readonly largest: readonly [number, number, number];
-  readonly seeds: readonly [number, number, number];
 }
 
 /** Below it, differences of differences are integers of 32 bits, and so are their codes. */
@@ -105,90 +104,61 @@ const VARINT_BYTES = Uint8Array.from({ length: 33 }, (_, bits) => Math.max(1, Ma
 
 /** As `sizesOf`, in integers of 32 bits; undefined where a value is not small. Nearly all columns but times are. */
 function sizesOfSmall(values: Float64Array): Sizes | undefined {
-  const count = values.length;
   let [varints0, varints1, varints2] = [0, 0, 0];
   let [largest0, largest1, largest2] = [0, 0, 0];
-  let [seeds1, seeds2] = [0, 0];
   let previous = 0;
   let step = 0;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < values.length; i++) {
     const exact = values[i]!;
     if (!(exact < SMALL_LIMIT && exact > -SMALL_LIMIT)) return undefined;
     const value = exact | 0;
-    const difference = (value - previous) | 0;
-    const bend = (difference - step) | 0;
     const raw = (value << 1) ^ (value >> 31);
-    const first = (difference << 1) ^ (difference >> 31);
-    const second = (bend << 1) ^ (bend >> 31);
-    const rawBytes = VARINT_BYTES[32 - Math.clz32(raw)]!;
-    const firstBytes = VARINT_BYTES[32 - Math.clz32(first)]!;
-    varints0 += rawBytes;
+    varints0 += VARINT_BYTES[32 - Math.clz32(raw)]!;
     if (raw > largest0) largest0 = raw;
-    if (i > 1) {
-      varints1 += firstBytes;
-      varints2 += VARINT_BYTES[32 - Math.clz32(second)]!;
+    if (i > 0) {
+      const difference = (value - previous) | 0;
+      const first = (difference << 1) ^ (difference >> 31);
+      varints1 += VARINT_BYTES[32 - Math.clz32(first)]!;
       if (first > largest1) largest1 = first;
-      if (second > largest2) largest2 = second;
-    } else if (i === 1) {
-      varints1 = firstBytes;
-      largest1 = first;
-      seeds2 += firstBytes;
-    } else {
-      seeds1 = rawBytes;
-      seeds2 = rawBytes;
-    }
-    // The first value is a seed, not a step: the step starts with the second.
-    step = i === 0 ? 0 : difference;
-    previous = value;
-  }
-  return {
-    varints: [varints0, varints1, varints2],
-    largest: [largest0, largest1, largest2],
-    seeds: [0, seeds1, seeds2],
-  };
-}
-
-function sizesOf(values: Float64Array): Sizes {
-  for (let i = 0; i < values.length; i++) {
-    assert(values[i]! <= INTEGER_MAX && values[i]! >= -INTEGER_MAX, 'integer out of range');
-  }
-  let [varints0, varints1, varints2] = [0, 0, 0];
-  let [largest0, largest1, largest2] = [0, 0, 0];
-  let [seeds1, seeds2] = [0, 0];
-  let previous = 0;
-  let step = 0;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    const difference = value - previous;
-    const raw = zigzag(value);
-    const rawBytes = varintBytes(raw);
-    varints0 += rawBytes;
-    if (raw > largest0) largest0 = raw;
-    if (i === 0) {
-      seeds1 = rawBytes;
-      seeds2 = rawBytes;
-    } else {
-      const first = zigzag(difference);
-      const firstBytes = varintBytes(first);
-      varints1 += firstBytes;
-      if (first > largest1) largest1 = first;
-      if (i === 1) {
-        seeds2 += firstBytes;
-        if (first > CODE_MAX) largest2 = Number.POSITIVE_INFINITY;
-      } else {
-        const second = zigzag(difference - step);
-        varints2 += varintBytes(second);
+      if (i > 1) {
+        const bend = (difference - step) | 0;
+        const second = (bend << 1) ^ (bend >> 31);
+        varints2 += VARINT_BYTES[32 - Math.clz32(second)]!;
         if (second > largest2) largest2 = second;
       }
       step = difference;
     }
     previous = value;
   }
-  return {
-    varints: [varints0, varints1, varints2],
-    largest: [largest0, largest1, largest2],
-    seeds: [0, seeds1, seeds2],
-  };
+  return { varints: [varints0, varints1, varints2], largest: [largest0, largest1, largest2] };
+}
+
+function sizesOf(values: Float64Array): Sizes {
+  let [varints0, varints1, varints2] = [0, 0, 0];
+  let [largest0, largest1, largest2] = [0, 0, 0];
+  let previous = 0;
+  let step = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    assert(value <= INTEGER_MAX && value >= -INTEGER_MAX, 'integer out of range');
+    const raw = zigzag(value);
+    varints0 += varintBytes(raw);
+    if (raw > largest0) largest0 = raw;
+    if (i > 0) {
+      const difference = value - previous;
+      const first = zigzag(difference);
+      varints1 += varintBytes(first);
+      if (first > largest1) largest1 = first;
+      if (i > 1) {
+        const second = zigzag(difference - step);
+        varints2 += varintBytes(second);
+        if (second > largest2) largest2 = second;
+      } else if (first > CODE_MAX) largest2 = Number.POSITIVE_INFINITY;
+      step = difference;
+    }
+    previous = value;
+  }
+  return { varints: [varints0, varints1, varints2], largest: [largest0, largest1, largest2] };
 }
 
 /** The best so far, or an order with `rest` residuals behind its head where that takes less. */

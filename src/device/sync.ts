@@ -106,6 +106,11 @@ class SyncLoop implements Sync {
     this.#endNap();
   }
 
+  #known(): void {
+    this.#options.onRelease();
+    this.#wakeUp();
+  }
+
   quarantined(entries: readonly QuarantineEntry[], stream: Uint8Array): void {
     this.#reports.add(stream);
     if (entries.length > 0) this.#options.onQuarantine(entries);
@@ -114,11 +119,6 @@ class SyncLoop implements Sync {
 
   catchUp(): () => void {
     return this.#reports.catchUp();
-  }
-
-  #known(): void {
-    this.#options.onRelease();
-    this.#wakeUp();
   }
 
   hurry(): () => void {
@@ -250,7 +250,7 @@ class SyncLoop implements Sync {
   }
 
   async #release(settled: readonly Settled[]): Promise<void> {
-    const { queue, account, census, signal, onRelease } = this.#options;
+    const { queue, account, census, signal } = this.#options;
     const quarantine = settled.flatMap((part) => part.quarantine);
     for (const { cut } of settled) {
       account.remove('queued', census.leaving(cut));
@@ -263,8 +263,7 @@ class SyncLoop implements Sync {
     if (signal.aborted) return;
     this.#unreleased -= settled.length;
     if (quarantine.length > 0) this.quarantined(quarantine, quarantine.at(-1)!.stream);
-    onRelease();
-    this.#wakeUp();
+    this.#known();
   }
 
   /** How long the next batch may still wait for company. A backlog waits for none. */

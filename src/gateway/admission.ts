@@ -169,7 +169,7 @@ function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): A
   const { times } = table;
   let tsMin = Infinity;
   let tsMax = -Infinity;
-  // By index: an iterator over so many would take ten times as long.
+  // By index: an iterator over so many takes several times as long.
   for (let row = 0; row < times.length; row++) {
     const ts = times[row]!;
     if (ts < tsMin) tsMin = ts;

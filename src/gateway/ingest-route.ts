@@ -36,7 +36,7 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
     method: 'POST',
     url: '/v1/batches',
     bodyLimit: BODY_BYTES_MAX,
-    // One for each request would take longer than its head, to say nothing most of the time.
+    // One for each request takes time and memory, and has nothing to say most of the time.
     childLoggerFactory: (logger) => logger,
     onRequest(request, reply, done) {
       const exchange: Exchange = { startedAt: performance.now() };

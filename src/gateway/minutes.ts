@@ -143,7 +143,7 @@ function* minutesOf(counted: CountedRows, cursors: readonly Cursor[], from: numb
       throw new GatewayError('batch-limit', `comes to more than ${BATCH_AGGREGATES_MAX} sums`);
     }
     const aggregates: (Aggregate | undefined)[] = [];
-    const latest = latestRow(times, at, end);
+    const latest = latestOf(null, times, at, end);
     for (const cursor of cursors) {
       moveTo(cursor, at);
       const aggregate = aggregateOf(cursor, times, sequences, end, latest);
@@ -170,13 +170,6 @@ function runEnd({ times, isCounted }: CountedRows, minuteMs: number, from: numbe
   while (end < to && times[end]! >= minuteMs && times[end]! < next) end++;
   const hole = isCounted === null ? -1 : isCounted.subarray(from, end).indexOf(0);
   return hole < 0 ? end : from + hole;
-}
-
-/** The row with the greatest time. Rows of a sensor ascend by sequence, so of equal times the later row wins. */
-function latestRow(times: Float64Array, from: number, end: number): number {
-  let latest = from;
-  for (let row = from + 1; row < end; row++) if (times[row]! >= times[latest]!) latest = row;
-  return latest;
 }
 
 /** The values from the cursor up to a row; the cursor moves on to that row. `latest` is the latest of these rows. */
@@ -213,9 +206,18 @@ function aggregateOf(
   };
 }
 
-/** Which of the values of these rows is the latest, as `latestRow`. */
-function latestOf(rows: NonNullable<Rows>, times: Float64Array, from: number, end: number): number {
+/**
+ * Of values of these rows, or of rows themselves where `rows` is null, the one with the greatest time. Rows of a sensor ascend
+ * by sequence, so of equal times the later row wins.
+ */
+function latestOf(rows: Rows, times: Float64Array, from: number, end: number): number {
   let latest = from;
-  for (let at = from + 1; at < end; at++) if (times[rows[at]!]! >= times[rows[latest]!]!) latest = at;
+  let latestTs = -Infinity;
+  for (let at = from; at < end; at++) {
+    const ts = times[rows === null ? at : rows[at]!]!;
+    if (ts < latestTs) continue;
+    latest = at;
+    latestTs = ts;
+  }
   return latest;
 }

@@ -11,15 +11,11 @@ import { StoreError } from './errors.ts';
 
 export const SEAL_BYTES = 4;
 
+/** Keeps the place of the seal. */
+const NO_SEAL = Buffer.alloc(SEAL_BYTES);
+
 export function seal(key: Buffer, ...body: readonly Uint8Array[]): Buffer {
-  let bytes = SEAL_BYTES;
-  for (const part of body) bytes += part.length;
-  const value = Buffer.allocUnsafe(bytes);
-  let at = SEAL_BYTES;
-  for (const part of body) {
-    value.set(part, at);
-    at += part.length;
-  }
+  const value = Buffer.concat([NO_SEAL, ...body]);
   value.writeUInt32BE(checksum(key, value));
   return value;
 }
