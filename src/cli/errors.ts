@@ -4,6 +4,7 @@
  * Owns the codes of the command line and the exit statuses. Promises one readable line per failure. Never prints a
  * stack unless it is asked for.
  */
+import { printable, printableLines } from './printable.ts';
 
 export type CommandErrorCode =
   | 'missing-value'
@@ -14,6 +15,8 @@ export type CommandErrorCode =
   | 'secret-unreadable'
   | 'secret-exposed'
   | 'secret-empty'
+  | 'ca-unreadable'
+  | 'ca-invalid'
   | 'usage';
 
 /** The call has to be changed before it can work: exit status 2. Every other failure is status 1. */
@@ -30,7 +33,7 @@ export class CommandError extends Error {
 /** `error: <message> (<code>)`, with the messages of its causes after a colon; with its stack where `verbose`. */
 export function failureText(error: unknown, verbose: boolean): string {
   const line = `error: ${messageOf(error)} (${codeOf(error)})`;
-  return verbose && error instanceof Error ? `${line}\n${error.stack}` : line;
+  return verbose && error instanceof Error ? `${line}\n${printableLines(error.stack ?? '')}` : line;
 }
 
 function messageOf(error: unknown): string {
@@ -42,9 +45,9 @@ function messageOf(error: unknown): string {
 
 function codeOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : 'unexpected';
+  return typeof code === 'string' ? printable(code) : 'unexpected';
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ').trim();
+  return printable(text.replace(/\s*[\r\n]\s*/g, ' ').trim());
 }

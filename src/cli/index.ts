@@ -3,12 +3,15 @@
  *
  * Imports nothing else of ours and knows nothing of devices and gateways.
  */
+export { certificateProblem, readCertificates } from './certificates.ts';
 export { createProgram, type Host, type ProgramValues, programSettings, runCommand } from './command.ts';
 export { CommandError, type CommandErrorCode, failureText } from './errors.ts';
 export { createLogger, type Logger } from './logger.ts';
+export { printable, printableJson, widthOf } from './printable.ts';
 export { readSecret, type SecretSources, writeSecretFile } from './secrets.ts';
 export { addSettings, readSettings, type Setting, type Settings, type SettingValues, settings } from './settings.ts';
 export { onShutdown, type Shutdown, type ShutdownSignal } from './shutdown.ts';
+export { type Alignment, tableLines } from './table.ts';
 export {
   type Bounds,
   choice,

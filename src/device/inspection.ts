@@ -8,14 +8,15 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import Table from 'cli-table3';
+import { printable, tableLines } from '../cli/index.ts';
+import { HEADLINE } from '../codec/index.ts';
 import { askControl } from './control.ts';
 import type { DeviceStatus } from './device.ts';
 import { type OfflineQueue, type OfflineStatus, openOffline } from './offline.ts';
 import type { QuarantinedEvent } from './quarantine.ts';
 
-/** No colours: what stands in the cells is read, or goes through a pipe. */
-const PLAIN = { head: [], border: [] };
+/** Columns of sums; all of them are in the JSON. */
+const MEASURES_SHOWN = 3;
 
 export async function printStatus({ data, json: asJson }: { data: string; json: boolean }): Promise<void> {
   const answer = await askControl(data, 'GET', '/status');
@@ -25,14 +26,15 @@ export async function printStatus({ data, json: asJson }: { data: string; json: 
 
 export async function listQuarantine({ data, json: asJson }: { data: string; json: boolean }): Promise<void> {
   if (asJson) return exportQuarantine({ data });
-  const table = new Table({ head: ['sequence', 'time', 'sensor', 'code', 'detail', 'retry'], style: PLAIN });
+  const rows = [['sequence', 'time', 'sensor', 'code', 'detail', 'retry']];
   await eachQuarantined(data, async (lines) => {
     for await (const line of lines) {
       const { sequence, event, code, detail, retry } = JSON.parse(line) as QuarantinedEvent;
-      table.push([sequence, new Date(event.ts).toISOString(), event.sensor, code, detail, retry ? 'asked for' : '']);
+      const time = new Date(event.ts).toISOString();
+      rows.push([String(sequence), time, event.sensor, code, detail, retry ? 'asked for' : '']);
     }
   });
-  process.stdout.write(table.length === 0 ? 'nothing is in quarantine\n' : `${table.toString()}\n`);
+  process.stdout.write(rows.length === 1 ? 'nothing is in quarantine\n' : linesOfText(tableLines(rows, ['right'])));
 }
 
 export async function exportQuarantine({ data, output }: { data: string; output?: string | undefined }): Promise<void> {
@@ -81,13 +83,24 @@ async function offline<T>(data: string, use: (queue: OfflineQueue) => Promise<T>
 }
 
 function statusText(status: DeviceStatus | OfflineStatus): string {
-  const table = new Table({ head: ['', 'events', 'volume'], colAligns: ['left', 'right', 'right'], style: PLAIN });
+  const measures = Object.keys(status.recorded.sums).sort((a, b) => Number(b === HEADLINE) - Number(a === HEADLINE));
+  const shown = measures.slice(0, MEASURES_SHOWN);
+  const rows = [['', 'events', ...shown]];
   for (const place of ['recorded', 'delivered', 'queued', 'quarantined', 'gaps'] as const) {
     const { events, sums } = status[place];
-    table.push([place, events.toLocaleString('en'), sums['volume'] ?? '–']);
+    rows.push([place, events.toLocaleString('en'), ...shown.map((measure) => sums[measure] ?? '–')]);
   }
   const { link } = status;
   const state = link === null ? 'not running' : `${link.state}${link.reason === null ? '' : ` (${link.reason})`}`;
   const counting = 'counting' in status && status.counting ? ', still counting' : '';
-  return `device ${status.id}: ${state}, ${status.queueBytes.toLocaleString('en')} bytes queued${counting}\n${table.toString()}\n`;
+  const more = measures.length > shown.length ? [`… and ${measures.length - shown.length} more measures: --json`] : [];
+  return linesOfText([
+    printable(`device ${status.id}: ${state}, ${status.queueBytes.toLocaleString('en')} bytes queued${counting}`),
+    ...tableLines(rows, ['left', ...rows[0]!.map(() => 'right' as const)]),
+    ...more,
+  ]);
+}
+
+function linesOfText(lines: readonly string[]): string {
+  return `${lines.join('\n')}\n`;
 }

@@ -5,7 +5,7 @@
  * either way. Never changes anything.
  */
 import { access } from 'node:fs/promises';
-import { CommandError, type SettingValues } from '../cli/index.ts';
+import { CommandError, type SettingValues, tableLines } from '../cli/index.ts';
 import { StoreError } from '../store/index.ts';
 import { readAdminToken } from './admin-token.ts';
 import { openStore } from './data.ts';
@@ -22,10 +22,13 @@ export async function printTotals(values: TotalsValues): Promise<void> {
     process.stdout.write(`${JSON.stringify(totals)}\n`);
     return;
   }
-  for (const [name, count] of Object.entries(counts)) process.stdout.write(`${name.padEnd(14)} ${count}\n`);
-  for (const [name, { count, sum, min, max }] of Object.entries(measures)) {
-    process.stdout.write(`${name.padEnd(14)} ${sum}  (${count} values from ${min} to ${max})\n`);
-  }
+  const rows = [
+    ...Object.entries(counts).map(([name, count]) => [name, String(count)]),
+    ...Object.entries(measures).map(([name, { count, sum, min, max }]) => {
+      return [name, `${sum}  (${count} values from ${min} to ${max})`];
+    }),
+  ];
+  process.stdout.write(`${tableLines(rows).join('\n')}\n`);
 }
 
 async function readTotals({ url, data, adminTokenFile }: TotalsValues): Promise<TotalsView> {

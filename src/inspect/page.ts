@@ -4,7 +4,7 @@
  * Owns the words and the layout. Promises that nothing from the batch reaches the terminal as a control sequence. Never
  * computes anything that the report does not have, save ratios.
  */
-import Table from 'cli-table3';
+import { type Alignment, printable, tableLines } from '../cli/index.ts';
 import { type ColumnDescription, eventsOf, type IntegerForm, type TelemetryEvent } from '../codec/index.ts';
 import type { OpenedBody } from './body.ts';
 import type { Report } from './report.ts';
@@ -14,12 +14,6 @@ import type { SignatureVerdict } from './signature.ts';
 const EVENTS_SHOWN = 5;
 /** Sensors and measures shown: what fits on two screens. */
 const ROWS_SHOWN = 50;
-
-/** C1 controls, which JSON leaves alone and terminals may obey, and marks that turn the direction of writing. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
-const UNSAFE_PATTERN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-type Alignment = 'left' | 'right';
 
 export function pageOf(report: Report, body: OpenedBody): string {
   const sections = [
@@ -34,9 +28,9 @@ export function pageOf(report: Report, body: OpenedBody): string {
 
 export function verdictLine(verdict: SignatureVerdict): string {
   const { valid, deviceId, keyId, timestamp, contentEncoding } = verdict;
-  const covered = `device ${safe(deviceId)}, key ${safe(keyId)}, ${timeOf(timestamp)}`;
+  const covered = `device ${printable(deviceId)}, key ${printable(keyId)}, ${timeOf(timestamp)}`;
   return valid
-    ? `signature valid: ${covered}, content encoding ${safe(String(contentEncoding))}\n\n`
+    ? `signature valid: ${covered}, content encoding ${printable(String(contentEncoding))}\n\n`
     : `signature INVALID for ${covered}\n\n`;
 }
 
@@ -56,7 +50,7 @@ function headOf(report: Report): string {
     ...gaps.map((gap): [string, string] => {
       const events = number(gap.last - gap.first + 1);
       const sums =
-        gap.sums === null ? 'sums unknown' : Object.entries(gap.sums).map(([name, sum]) => `${safe(name)} ${sum}`);
+        gap.sums === null ? 'sums unknown' : Object.entries(gap.sums).map(([name, sum]) => `${printable(name)} ${sum}`);
       const range = `${number(gap.first)} … ${number(gap.last)}`;
       return ['gap', [`${range}: ${events} events, ${gap.reason}`, ...[sums].flat()].join(', ')];
     }),
@@ -77,7 +71,7 @@ function columnTable({ columns, count, bytes }: Report): string {
   const inColumns = columns.reduce((sum, { packedBytes }) => sum + packedBytes, 0);
   const envelope = bytes.uncompressed - inColumns;
   const rows = columns.map((column) => [
-    column.name === '' ? '' : safe(column.name),
+    column.name,
     column.kind,
     number(column.values),
     wordsFor(column),
@@ -118,13 +112,13 @@ function integerWords({ differences, residuals, planes }: IntegerForm): string {
 }
 
 function sensorTable({ sensors }: Report): string {
-  const rows = sensors.map(({ sensor, events }) => [safe(sensor), number(events)]);
+  const rows = sensors.map(({ sensor, events }) => [sensor, number(events)]);
   return tableText(['sensor', 'events'], rows, ['left', 'right']);
 }
 
 function measureTable({ measures }: Report): string {
   const rows = measures.map(({ measure, values, min, max, sum }) => [
-    safe(measure),
+    measure,
     number(values),
     ...(values === 0 ? ['', ''] : [String(min), String(max)]),
     sum,
@@ -156,33 +150,15 @@ function eventList({ first, count }: Report, { batch }: OpenedBody): string {
 function eventCells({ ts, sensor, fields }: TelemetryEvent): string[] {
   const values = Object.entries(fields).map(([name, value]) => {
     const shown = Object.is(value, -0) ? '-0' : JSON.stringify(value);
-    return `${safe(name)} ${safe(shown)}`;
+    return `${name} ${shown}`;
   });
-  return [timeOf(ts), safe(sensor), values.join('  ')];
+  return [timeOf(ts), sensor, values.join('  ')];
 }
 
-function tableText(head: readonly string[], rows: readonly (readonly string[])[], colAligns: Alignment[]): string {
+function tableText(head: readonly string[], rows: readonly (readonly string[])[], alignments: Alignment[]): string {
   if (rows.length === 0) return '';
-  const none = [
-    'top',
-    'top-mid',
-    'top-left',
-    'top-right',
-    'bottom',
-    'bottom-mid',
-    'bottom-left',
-    'bottom-right',
-  ] as const;
-  const inner = ['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'] as const;
-  const chars = Object.fromEntries([...none, ...inner].map((place) => [place, '']));
-  const style = { 'padding-left': 0, 'padding-right': 0, head: [], border: [] };
-  const table = new Table({ head: [...head], colAligns, chars: { ...chars, middle: '  ' }, style });
-  table.push(...rows.slice(0, ROWS_SHOWN).map((row) => [...row]));
   const hidden = rows.length - ROWS_SHOWN;
-  const lines = table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd());
+  const lines = tableLines([head, ...rows.slice(0, ROWS_SHOWN)], alignments);
   return [...lines, ...(hidden > 0 ? [`… ${number(hidden)} more`] : [])].join('\n');
 }
 
@@ -192,8 +168,4 @@ function timeOf(ms: number): string {
 
 function number(value: number): string {
   return value.toLocaleString('en-US');
-}
-
-function safe(text: string): string {
-  return text.replace(UNSAFE_PATTERN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
