@@ -261,7 +261,7 @@ export class World {
     if (key === undefined || key.revoked) return undefined;
     const clock = gateway.clock();
     const problem = this.faults.strikes('busy')
-      ? problemOf(pick(random, ['rate-limited', 'overloaded', 'store-unavailable'] as const), 'not now', {
+      ? problemOf(pick(random, ['overloaded', 'store-unavailable'] as const), 'not now', {
           retryAfterMs: Math.floor(spread(random, 1, scenario.busyMaxMs)),
         })
       : gateway.encodings.includes(headers['content-encoding']!)

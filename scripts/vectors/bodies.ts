@@ -42,6 +42,16 @@ export function bodyVectors() {
       { name: 'nothing', encoding: 'gzip', hex: '', code: 'body-corrupt' },
       { name: 'Brotli cut short', encoding: 'br', hex: BROTLI.slice(0, -2), code: 'body-corrupt' },
       { name: 'not Brotli', encoding: 'br', hex: 'ffffffff', code: 'body-corrupt' },
+      { name: 'gzip with a zero behind it', encoding: 'gzip', hex: `${GZIP}00`, code: 'body-corrupt' },
+      { name: 'gzip with other bytes behind it', encoding: 'gzip', hex: `${GZIP}ff01`, code: 'body-corrupt' },
+      {
+        name: 'gzip of two members with a zero between',
+        encoding: 'gzip',
+        hex: `${GZIP}00${GZIP}`,
+        code: 'body-corrupt',
+      },
+      { name: 'Brotli with a byte behind it', encoding: 'br', hex: `${BROTLI}00`, code: 'body-corrupt' },
+      { name: 'Zstandard with a byte behind it', encoding: 'zstd', hex: `${ZSTANDARD}00`, code: 'body-corrupt' },
       { name: 'more than the limit', encoding: 'gzip', hex: GZIP, bytesMax: 165, code: 'body-too-large' },
       {
         name: 'more than the limit, as it is',
@@ -53,6 +63,8 @@ export function bodyVectors() {
       { name: 'an encoding that is not known', encoding: 'deflate', hex: batch, code: 'encoding-unsupported' },
       { name: 'two encodings', encoding: 'gzip, br', hex: GZIP, code: 'encoding-unsupported' },
       { name: 'upper case', encoding: 'GZIP', hex: GZIP, code: 'encoding-unsupported' },
+      { name: 'an alias', encoding: 'x-gzip', hex: GZIP, code: 'encoding-unsupported' },
+      { name: 'an empty encoding', encoding: '', hex: batch, code: 'encoding-unsupported' },
     ],
   };
 }

@@ -39,7 +39,7 @@ export const PROBLEM_STATUS = {
   'encoding-unsupported': 415,
   'batch-version': 415,
   'sensor-limit': 422,
-  'rate-limited': 429,
+  'measure-limit': 422,
   'headers-too-large': 431,
   internal: 500,
   overloaded: 503,

@@ -23,6 +23,7 @@ interface Bound {
 
 interface Format {
   readonly compress: Way<Bound>;
+  /** Throws where bytes follow the end of what was compressed. */
   readonly inflate: Way<Bound>;
 }
 
@@ -37,6 +38,9 @@ const SMALL_BATCH_BYTES = 96 * 1024;
 
 /** What a small body may inflate to on this thread; more than usual batches do, less than a millisecond of work. */
 const SMALL_INFLATED_BYTES = 512 * 1024;
+
+/** Characters of an encoding that is not known which are said again. */
+const SAID_MAX = 40;
 
 const { constants } = zlib;
 
@@ -55,11 +59,11 @@ const FORMATS: Partial<Record<ContentEncoding, Format>> = {
   ...zstdFormat(),
   br: {
     compress: way(zlib.brotliCompressSync, zlib.brotliCompress, BROTLI),
-    inflate: way(zlib.brotliDecompressSync, zlib.brotliDecompress, {}),
+    inflate: toTheEnd(zlib.brotliDecompressSync, zlib.brotliDecompress),
   },
   gzip: {
     compress: way(zlib.gzipSync, zlib.gzip, { level: 6 }),
-    inflate: way(zlib.gunzipSync, zlib.gunzip, {}),
+    inflate: toTheEnd(zlib.gunzipSync, zlib.gunzip),
   },
   identity: { compress: unchanged(), inflate: unchanged() },
 };
@@ -110,7 +114,9 @@ function isTooLarge(error: unknown): boolean {
 function formatOf(encoding: string): Format {
   const format = isContentEncoding(encoding) ? FORMATS[encoding] : undefined;
   if (format) return format;
-  throw new CodecError('encoding-unsupported', `content encoding ${encoding}; known: ${CONTENT_ENCODINGS.join(', ')}`);
+  // As long as whoever sent it liked.
+  const said = encoding.slice(0, SAID_MAX);
+  throw new CodecError('encoding-unsupported', `content encoding ${said}; known: ${CONTENT_ENCODINGS.join(', ')}`);
 }
 
 type Now<Options> = (bytes: Uint8Array, options: Options) => Uint8Array;
@@ -129,6 +135,25 @@ function way<Options extends object>(
   return {
     now: (bytes, bound) => now(bytes, { ...fixed, ...bound }),
     later: (bytes, bound) => promised(bytes, { ...fixed, ...bound }),
+  };
+}
+
+/** What Node gives with the option `info`: what came out, and how many bytes went in. */
+interface Inflated {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
+}
+
+/** Node itself takes what it likes behind the end of a stream for nothing: all of it for Brotli, zeros for gzip. */
+function toTheEnd(now: Now<Bound>, later: Later<Bound>): Way<Bound> {
+  const whole = (bytes: Uint8Array, { buffer, engine }: Inflated): Buffer => {
+    if (engine.bytesWritten === bytes.length) return buffer;
+    throw new Error(`${bytes.length - engine.bytesWritten} bytes behind the end`);
+  };
+  const { now: atOnce, later: offLoop } = way(now, later, { info: true });
+  return {
+    now: (bytes, bound) => whole(bytes, atOnce(bytes, bound) as unknown as Inflated),
+    later: async (bytes, bound) => whole(bytes, (await offLoop(bytes, bound)) as unknown as Inflated),
   };
 }
 
@@ -152,7 +177,7 @@ function zstdFormat(): { zstd?: Format } {
   return {
     zstd: {
       compress: way(zstdCompressSync, zstdCompress, {}),
-      inflate: way(zstdDecompressSync, zstdDecompress, {}),
+      inflate: toTheEnd(zstdDecompressSync, zstdDecompress),
     },
   };
 }

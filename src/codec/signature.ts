@@ -81,7 +81,7 @@ export function formatSignatures(signatures: readonly string[]): string {
 /** The hex values of a header; undefined where it is missing or not of the form. Unknown schemes are passed over. */
 export function parseSignatures(header: string | undefined): string[] | undefined {
   if (header === undefined || header.length > 1024) return undefined;
-  const values = header.split(',').map((part) => part.trim());
+  const values = listed(header);
   const known = values.filter((value) => value.startsWith('v1='));
   if (known.length === 0 || known.length > SIGNATURES_MAX) return undefined;
   const signatures = known.map((value) => VALUE_PATTERN.exec(value)?.[1]);
@@ -90,8 +90,13 @@ export function parseSignatures(header: string | undefined): string[] | undefine
 
 /** The ids of an `X-Key-Id` header; undefined where it is missing or not of the form. */
 export function parseKeyIds(header: string | undefined): string[] | undefined {
-  const ids = header?.split(',').map((part) => part.trim());
+  const ids = header === undefined ? undefined : listed(header);
   return ids && ids.length <= KEY_IDS_MAX && ids.every((id) => ID_PATTERN.test(id)) ? ids : undefined;
+}
+
+/** The values between commas, without the spaces and tabs around them. */
+function listed(header: string): string[] {
+  return header.split(',').map((part) => part.replace(/^[ \t]+|[ \t]+$/g, ''));
 }
 
 function requestPrefix({ deviceId, keyId, timestamp, contentEncoding }: RequestHead): string {
@@ -103,7 +108,8 @@ function answerPrefix({ status, requestSignature, timestamp }: AnswerHead): stri
 }
 
 function mac(secret: Uint8Array, prefix: string, body: Uint8Array): Buffer {
-  return createHmac('sha256', secret).update(prefix).update(body).digest();
+  // Headers are bytes, which Node gives as latin1.
+  return createHmac('sha256', secret).update(prefix, 'latin1').update(body).digest();
 }
 
 function equals(expected: Buffer, signature: string): boolean {

@@ -100,7 +100,6 @@ function problemOutcome(problem: Problem): Outcome {
     case 'signature-mismatch':
       // The gateway has our secret, or this answer would not verify: the request was damaged on its way.
       return failed('the request arrived damaged');
-    case 'rate-limited':
     case 'overloaded':
     case 'store-unavailable':
       return {

@@ -41,7 +41,7 @@ export interface Admitted extends Acknowledgement {
 export interface Admissions {
   /**
    * Resolves once everything that the acknowledgement says is durable.
-   * @throws GatewayError `sequence-collision`, `sensor-limit` or `batch-limit`; StoreError
+   * @throws GatewayError `sequence-collision`, `sensor-limit`, `measure-limit` or `batch-limit`; StoreError
    */
   admit(arrival: Arrival): Promise<Admitted>;
 }

@@ -38,13 +38,15 @@ export function answerHeaders(answer: Answer, seal: Seal | undefined): Record<st
   const { status, mediaType, body } = answer;
   const headers = { ...answer.headers, 'content-type': mediaType, 'cache-control': 'no-store' };
   if (seal === undefined) return headers;
-  const { keyId, secret, requestSignature, timestamp } = seal;
-  const signature = signAnswer(secret, { status, requestSignature, timestamp }, body);
+  const { keyId, secret, requestSignatures, timestamp } = seal;
+  const signatures = requestSignatures.map((requestSignature) =>
+    signAnswer(secret, { status, requestSignature, timestamp }, body),
+  );
   return {
     ...headers,
     [HEADER.key]: keyId,
     [HEADER.timestamp]: String(timestamp),
-    [HEADER.signature]: formatSignatures([signature]),
+    [HEADER.signature]: formatSignatures(signatures),
   };
 }
 

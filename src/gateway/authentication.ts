@@ -7,7 +7,7 @@
 import { type RequestHead, verifyRequest } from '../codec/index.ts';
 import { GatewayError } from './errors.ts';
 import type { KeyRing } from './keyring.ts';
-import type { BatchRequestHead } from './request-head.ts';
+import type { BatchRequestHead, Caller } from './request-head.ts';
 
 /** A key that the device named and that the gateway has. */
 export interface NamedKey {
@@ -20,15 +20,15 @@ export interface NamedKey {
 export interface AnswerSigner {
   readonly keyId: string;
   readonly secret: Uint8Array;
-  /** The signature of the request that this answer belongs to. */
-  readonly requestSignature: string;
+  /** Of the request that this answer belongs to: the one that matched, or all of them where none did. */
+  readonly requestSignatures: readonly string[];
 }
 
 /**
  * The keys of the request that are known; live ones first, else as the device named them.
  * @throws GatewayError `key-unknown` where there is none
  */
-export function namedKeys(ring: KeyRing, { deviceId, keyIds }: BatchRequestHead): readonly NamedKey[] {
+export function namedKeys(ring: KeyRing, { deviceId, keyIds }: Caller): readonly NamedKey[] {
   const keys: NamedKey[] = [];
   for (const keyId of keyIds) {
     const key = ring.lookup(deviceId, keyId);
@@ -36,6 +36,15 @@ export function namedKeys(ring: KeyRing, { deviceId, keyIds }: BatchRequestHead)
   }
   if (keys.length === 0) throw new GatewayError('key-unknown', 'no such device, or it has no such key');
   return keys.sort((a, b) => Number(a.revoked) - Number(b.revoked));
+}
+
+/**
+ * What a refusal is signed with where it is not known which key, if any, is the right one. The device looks for its own
+ * signature, which may be any of them.
+ */
+export function signerForDamaged(keys: readonly NamedKey[], { signatures }: Caller): AnswerSigner {
+  const { keyId, secret } = keys[0]!;
+  return { keyId, secret, requestSignatures: signatures };
 }
 
 /** The key and signature that are right for this body; undefined where none is. */
@@ -52,7 +61,7 @@ export function matchingKey(
       contentEncoding: head.contentEncoding,
     };
     const requestSignature = verifyRequest(key.secret, signed, body, head.signatures);
-    if (requestSignature !== undefined) return { ...key, requestSignature };
+    if (requestSignature !== undefined) return { ...key, requestSignatures: [requestSignature] };
   }
   return undefined;
 }

@@ -8,13 +8,15 @@
 import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { BATCH_MEDIA_TYPE, BODY_BYTES_MAX } from '../codec/index.ts';
-import { acknowledgementAnswer, sendAnswer, sendProblem } from './answers.ts';
+import { BODY_BYTES_MAX } from '../codec/index.ts';
+import { acknowledgementAnswer, type Seal, sendAnswer, sendProblem } from './answers.ts';
 import { GatewayError } from './errors.ts';
 import type { Upload } from './flow.ts';
-import type { AcceptedRequest, Ingest } from './ingest.ts';
+import { type AcceptedRequest, type Ingest, SealedRefusal } from './ingest.ts';
 import { HTTP } from './limits.ts';
 import type { Metrics } from './metrics.ts';
+
+const ANY_BODY = 'application/x-tidegate-body';
 
 export interface IngestRouteOptions {
   readonly ingest: Ingest;
@@ -31,7 +33,9 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
   const exchanges = new WeakMap<FastifyRequest, Exchange>();
   const secondsOf = ({ startedAt }: Exchange) => (performance.now() - startedAt) / 1_000;
 
-  app.addContentTypeParser(BATCH_MEDIA_TYPE, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  // A name of our own for every body: what the header says is judged once the signature is right, so that the refusal is
+  // signed. The parsers of whoever mounts this gateway stay as they are.
+  app.addContentTypeParser(ANY_BODY, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.route({
     method: 'POST',
     url: '/v1/batches',
@@ -44,6 +48,7 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
       try {
         const accepted = ingest.accept(request.raw, uploadOf(request.raw));
         exchange.accepted = accepted;
+        request.raw.headers['content-type'] = ANY_BODY;
         // failpoint: head-accepted
         // Where the client goes away before its body is here, nobody else gives the room back.
         reply.raw.once('close', () => accepted.release());
@@ -67,10 +72,14 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
     },
     errorHandler(error, request, reply) {
       const exchange = exchanges.get(request)!;
-      const { code } = sendProblem(request, reply, error, exchange.accepted?.seal());
+      const { code } = sendProblem(request, reply, error, exchange.accepted?.seal() ?? sealOf(error));
       metrics.answered(code, secondsOf(exchange));
     },
   });
+}
+
+function sealOf(error: unknown): Seal | undefined {
+  return error instanceof SealedRefusal ? error.seal : undefined;
 }
 
 /**

@@ -16,7 +16,7 @@ import {
 } from '../codec/index.ts';
 import type { Admissions } from './admission.ts';
 import type { Seal } from './answers.ts';
-import { type AnswerSigner, matchingKey, type NamedKey, namedKeys } from './authentication.ts';
+import { type AnswerSigner, matchingKey, type NamedKey, namedKeys, signerForDamaged } from './authentication.ts';
 import { GatewayError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import type { Flow, Load, Upload } from './flow.ts';
@@ -24,7 +24,13 @@ import { inflateBatch } from './inflation.ts';
 import type { KeyRing } from './keyring.ts';
 import { ARENA_BYTES, ARENAS, type GatewayLimits, OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
-import { type BatchRequestHead, type RequestHeaders, readRequestHead } from './request-head.ts';
+import {
+  type BatchRequestHead,
+  checkContentType,
+  type RequestHeaders,
+  readCaller,
+  readRequestHead,
+} from './request-head.ts';
 
 export interface IngestOptions {
   readonly keys: KeyRing;
@@ -40,7 +46,7 @@ export interface IngestOptions {
 export interface Ingest {
   /**
    * Everything that needs no body: the head is fine, the key is there, and there is room.
-   * @throws GatewayError
+   * @throws GatewayError, a SealedRefusal where the answer is to be signed all the same
    */
   accept(request: RequestHeaders, upload?: Upload): AcceptedRequest;
 }
@@ -63,8 +69,15 @@ export function createIngest(options: IngestOptions): Ingest {
   return {
     accept(request, upload) {
       const { keys: ring, flow } = options;
-      const head = readRequestHead(request);
-      const keys = namedKeys(ring, head);
+      const caller = readCaller(request);
+      const keys = namedKeys(ring, caller);
+      let head: BatchRequestHead;
+      try {
+        head = readRequestHead(request, caller);
+      } catch (error) {
+        const seal = { ...signerForDamaged(keys, caller), timestamp: options.clock() };
+        throw new SealedRefusal(error as GatewayError, seal);
+      }
       // Without a length it may come to the most that is read.
       const bytes = head.contentLength ?? BODY_BYTES_MAX;
       if (bytes > BODY_BYTES_MAX) throw bodyTooLarge(bytes, BODY_BYTES_MAX);
@@ -73,6 +86,19 @@ export function createIngest(options: IngestOptions): Ingest {
       throw new GatewayError('overloaded', 'too much is being worked on', { retryAfterMs: OVERLOADED_RETRY_AFTER_MS });
     },
   };
+}
+
+/**
+ * The head is wrong, and names a key that is known. Its answer is signed although nobody can tell whether the request is
+ * authentic: it says no more than that, and a device that hears it believed can say so instead of trying for ever.
+ */
+export class SealedRefusal extends GatewayError {
+  readonly seal: Seal;
+
+  constructor(refusal: GatewayError, seal: Seal) {
+    super(refusal.code, refusal.message, refusal.members);
+    this.seal = seal;
+  }
 }
 
 class Request implements AcceptedRequest {
@@ -111,10 +137,10 @@ class Request implements AcceptedRequest {
 
   async #take(body: Uint8Array): Promise<Acknowledgement> {
     const { admissions, fleet, flow, limits, metrics } = this.#options;
-    const { timestamp, deviceId, contentEncoding, signatures } = this.#head;
+    const { timestamp, deviceId, contentEncoding } = this.#head;
     this.#load.resize(body.length);
     const key = matchingKey(this.#keys, this.#head, body);
-    this.#signer = key ?? { ...this.#keys[0]!, requestSignature: signatures[0]! };
+    this.#signer = key ?? signerForDamaged(this.#keys, this.#head);
     if (key === undefined) throw new GatewayError('signature-mismatch', 'no signature is right for this body');
     if (key.revoked) throw new GatewayError('key-revoked', `key ${key.keyId} was revoked`);
     // failpoint: signature-verified
@@ -122,6 +148,7 @@ class Request implements AcceptedRequest {
     if (Math.abs(receivedAt - timestamp) > limits.windowMs) {
       throw new GatewayError('clock-skew', 'the timestamp is too far from the clock', { clock: receivedAt });
     }
+    checkContentType(this.#head);
     if (body.length > limits.bodyBytesMax) throw bodyTooLarge(body.length, limits.bodyBytesMax);
     const lease = this.#arenas.lease();
     try {

@@ -42,7 +42,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   retainAgeMaxMs: 30 * 86_400_000,
 };
 
-/** Measures of one sensor. A page of totals holds each of them, and is written with every batch. */
+/** Measures of one sensor; more is `measure-limit`. A page of totals holds each of them, and is written with every batch. */
 export const SENSOR_MEASURES_MAX = 512;
 
 /**

@@ -13,7 +13,7 @@ import type { PageDelta } from './tally.ts';
 export interface KnownSensors {
   /**
    * Takes in the sensors and measures of the `total` pages among these, or none of them.
-   * @throws GatewayError `sensor-limit`
+   * @throws GatewayError `sensor-limit` or `measure-limit`
    */
   admit(deltas: readonly PageDelta[]): void;
 }
@@ -122,7 +122,7 @@ class DeviceSensors implements KnownSensors {
       const measures = bucketPageOf(delta).names.filter((name) => !known?.has(name));
       if (known === undefined) newSensors++;
       if ((known?.size ?? 0) + measures.length > SENSOR_MEASURES_MAX) {
-        throw new GatewayError('sensor-limit', `a sensor has at most ${SENSOR_MEASURES_MAX} measures`);
+        throw new GatewayError('measure-limit', `a sensor has at most ${SENSOR_MEASURES_MAX} measures`);
       }
       if (known === undefined || measures.length > 0) fresh.push([key.sensor, measures]);
     }
@@ -133,7 +133,7 @@ class DeviceSensors implements KnownSensors {
     const namesMax = SENSOR_MEASURES_MAX + this.#sensorsMax * (1 + MEASURES_PER_SENSOR);
     const newNames = fresh.reduce((sum, [, measures]) => sum + measures.length, newSensors);
     if (newNames > 0 && this.#names + newNames > namesMax) {
-      throw new GatewayError('sensor-limit', `a device has at most ${namesMax} sensors and measures of them`);
+      throw new GatewayError('measure-limit', `a device has at most ${namesMax} sensors and measures of them`);
     }
     for (const [sensor, measures] of fresh) this.#add(sensor, measures);
   }

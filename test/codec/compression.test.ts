@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
@@ -60,10 +61,25 @@ test('a body that is cut, changed, or nothing is corrupt', async () => {
   }
 });
 
+test('nothing may follow the end of what was compressed, whatever it is and wherever it is inflated', async () => {
+  const noise = randomBytes(64 * 1024);
+  for (const encoding of compressing) {
+    for (const bytes of [Buffer.from('tide '.repeat(100)), noise]) {
+      const body = Buffer.from(await compressBody(encoding, bytes));
+      assert(Buffer.from(await inflateBody(encoding, body)).equals(bytes));
+      for (const tail of [Buffer.alloc(1), Buffer.alloc(40_000), Buffer.from('A'), Buffer.alloc(9, 0xff)]) {
+        const longer = Buffer.concat([body, tail]);
+        await assert.rejects(inflateBody(encoding, longer), coded('body-corrupt'), `${encoding} ${tail.length}`);
+      }
+    }
+  }
+});
+
 test('an encoding that is not known is named as such', async () => {
   for (const encoding of ['deflate', 'constructor', 'gzip, br', '']) {
     await assert.rejects(inflateBody(encoding, new Uint8Array(1)), coded('encoding-unsupported'), encoding);
   }
+  await assert.rejects(inflateBody('x'.repeat(9_000), new Uint8Array(1)), ({ message }: Error) => message.length < 200);
   await assert.rejects(compressBody('deflate' as never, new Uint8Array(1)), coded('encoding-unsupported'));
 });
 

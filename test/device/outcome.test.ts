@@ -82,7 +82,7 @@ test('every problem, signed', () => {
     'encoding-unsupported': 'encoding',
     'batch-version': 'barred',
     'sensor-limit': 'refused',
-    'rate-limited': 'wait',
+    'measure-limit': 'refused',
     'headers-too-large': 'failed',
     internal: 'failed',
     overloaded: 'wait',
@@ -110,11 +110,11 @@ test('what a problem says reaches whoever acts on it', () => {
     ranges: [[12, 13]],
   });
   assert.deepEqual(problem('overloaded', { retryAfterMs: 70 }), { kind: 'wait', waitMs: 70, reason: 'overloaded' });
-  assert.deepEqual(problem('rate-limited'), { kind: 'wait', waitMs: 1_000, reason: 'rate-limited' });
-  assert.deepEqual(problem('rate-limited', { retryAfterMs: Number.MAX_SAFE_INTEGER }), {
+  assert.deepEqual(problem('overloaded'), { kind: 'wait', waitMs: 1_000, reason: 'overloaded' });
+  assert.deepEqual(problem('overloaded', { retryAfterMs: Number.MAX_SAFE_INTEGER }), {
     kind: 'wait',
     waitMs: 86_400_000,
-    reason: 'rate-limited',
+    reason: 'overloaded',
   });
   const limit = problem('batch-limit', { eventsMax: 2 });
   assert(limit.kind === 'split' && limit.problem?.eventsMax === 2);

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import type http from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { brotliCompressSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import {
   BATCH_BYTES_MAX,
+  BATCH_MEDIA_TYPE,
   BODY_BYTES_MAX,
   CONTENT_ENCODINGS,
   formatSignatures,
@@ -54,7 +55,7 @@ test('a batch is counted and acknowledged in every content encoding', async (t) 
   assert.equal(events, 10 * CONTENT_ENCODINGS.length);
 });
 
-test('headers that are missing, doubled or ill-formed are refused before anything else, unsigned', async (t) => {
+test('without a device, a key and a signature of their forms nothing is looked at, and nothing signed', async (t) => {
   const gateway = await testGateway(t);
   const signature = formatSignatures(['0'.repeat(64)]);
   const wrong: Record<string, string | readonly string[] | undefined>[] = [
@@ -66,22 +67,11 @@ test('headers that are missing, doubled or ill-formed are refused before anythin
     { [HEADER.key]: 'a,b,c' },
     { [HEADER.key]: 'a,,' },
     { [HEADER.key]: [KEY_ID, KEY_ID] },
-    { [HEADER.timestamp]: undefined },
-    { [HEADER.timestamp]: 'yesterday' },
-    { [HEADER.timestamp]: '01' },
-    { [HEADER.timestamp]: '1e12' },
-    { [HEADER.timestamp]: '9007199254740993' },
-    { [HEADER.timestamp]: [String(Date.now()), String(Date.now())] },
     { [HEADER.signature]: undefined },
     { [HEADER.signature]: 'v1=12' },
     { [HEADER.signature]: 'v2=12' },
     { [HEADER.signature]: Array(5).fill(signature).join(',') },
     { [HEADER.signature]: [signature, signature] },
-    { 'content-type': undefined },
-    { 'content-type': 'application/json' },
-    { 'content-encoding': 'br, gzip' },
-    { 'content-encoding': ['br', 'gzip'] },
-    { 'content-encoding': 'BR' },
   ];
   for (const headers of wrong) {
     const answer = await post(gateway, { headers });
@@ -90,6 +80,84 @@ test('headers that are missing, doubled or ill-formed are refused before anythin
     assert(!answer.signed);
   }
   assert.equal((await read(gateway, '/v1/totals')).devices, 0);
+});
+
+test('whatever else is wrong with a head is told to a known key in an answer that is signed', async (t) => {
+  const gateway = await testGateway(t);
+  for (const timestamp of [undefined, 'yesterday', '01', '-0', '1e12', '9007199254740993', ['1', '1']]) {
+    refusedAs(await post(gateway, { headers: { [HEADER.timestamp]: timestamp } }), 'headers-invalid', 400, true);
+  }
+  for (const type of [undefined, '', 'application/json', 'garbage', [BATCH_MEDIA_TYPE, BATCH_MEDIA_TYPE]]) {
+    refusedAs(await post(gateway, { headers: { 'content-type': type } }), 'headers-invalid', 400, true);
+  }
+  // What its signature does not cover is judged behind it.
+  const headers = { 'content-type': 'application/json' };
+  const changed = Buffer.concat([(await signedRequest()).body, Buffer.from([0])]);
+  const request = await signedRequest({ headers });
+  const sent = { ...request.headers, 'content-length': changed.length };
+  const answer = judged(
+    await say(`${gateway.url}/v1/batches`, { method: 'POST', headers: sent, body: changed }),
+    request,
+  );
+  refusedAs(answer, 'signature-mismatch', 401, true);
+  refusedAs(await post(gateway, { timestamp: 0, headers }), 'clock-skew', 401, true);
+  assert.equal((await read(gateway, '/v1/totals')).devices, 0);
+});
+
+test('what is wrong with the head of a stranger is told unsigned', async (t) => {
+  const gateway = await testGateway(t);
+  for (const headers of [{ [HEADER.timestamp]: 'no' }, { 'content-type': 'no' }, { 'content-encoding': 'NO' }]) {
+    refusedAs(await post(gateway, { keyId: 'k9', headers }), 'key-unknown', 401, false);
+  }
+});
+
+test('a content encoding of any other spelling is one that the gateway does not know, and it says so signed', async (t) => {
+  const gateway = await testGateway(t);
+  const body = gzipSync(batchBytes());
+  for (const encoding of [
+    'GZIP',
+    'BR',
+    'Identity',
+    'gzip, br',
+    'gzip,',
+    'x-gzip',
+    'x_y',
+    '"br"',
+    '',
+    'x'.repeat(900),
+  ]) {
+    const answer = await post(gateway, { body, encoding, headers: { 'content-encoding': encoding } });
+    refusedAs(answer, 'encoding-unsupported', 415, true);
+    assert.deepEqual(answer.problem?.acceptEncoding, CONTENT_ENCODINGS);
+    assert(answer.body.length < 1_000);
+  }
+  // Two lines are one list, and so it is signed.
+  const twice = await post(gateway, { body, encoding: 'br, gzip', headers: { 'content-encoding': ['br', 'gzip'] } });
+  refusedAs(twice, 'encoding-unsupported', 415, true);
+  // Bytes beyond ASCII, as Node gives and sends them.
+  const latin = await post(gateway, { body, encoding: 'gz\u00edp', headers: { 'content-encoding': 'gz\u00edp' } });
+  refusedAs(latin, 'encoding-unsupported', 415, true);
+  assert.equal((await post(gateway, { body, encoding: 'gzip' })).status, 200);
+});
+
+test('a damaged request of a device with two keys is answered over each of its signatures', async (t) => {
+  const gateway = await testGateway(t);
+  gateway.keys.set(DEVICE, 'k2', { secret: OTHER_SECRET });
+  const other = 'cd'.repeat(32);
+  for (const order of [0, 1]) {
+    const { signature, ...request } = await signedRequest({ keyId: 'k2', secret: OTHER_SECRET });
+    const body = Buffer.concat([request.body, Buffer.from([0])]);
+    const signatures = order === 0 ? [signature, other] : [other, signature];
+    const headers = {
+      ...request.headers,
+      [HEADER.key]: 'k0, k2',
+      [HEADER.signature]: formatSignatures(signatures),
+      'content-length': body.length,
+    };
+    const answer = await say(`${gateway.url}/v1/batches`, { method: 'POST', headers, body });
+    assert.equal(answer.headers[HEADER.key], 'k2');
+    refusedAs(judged(answer, { signature, secret: OTHER_SECRET }), 'signature-mismatch', 401, true);
+  }
 });
 
 test('a media type may have parameters and any case', async (t) => {
@@ -298,7 +366,7 @@ test('sensors and measures beyond the limits are refused signed, and leave no tr
     assert.equal((await post(gateway, { batch: { first: 5 + i, events } })).status, 200);
   }
   const events = [eventOf(1, { sensor: 'a', fields: fields(384) })];
-  refusedAs(await post(gateway, { batch: { first: 8, events } }), 'sensor-limit', 422, true);
+  refusedAs(await post(gateway, { batch: { first: 8, events } }), 'measure-limit', 422, true);
   assert.equal((await read(gateway, '/v1/totals')).events, 7);
 });
 

@@ -58,12 +58,19 @@ test('a batch with more than fits takes in none of it', async () => {
   known.admit([delta('d'), delta('e')]);
 });
 
+test('a sensor has so many measures and no more, and one more is told apart from one sensor more', async () => {
+  const names = Array.from({ length: 512 }, (_, i) => `m${i}`);
+  const known = await createSensors({ store: storeOf({ a: names }), sensorsMax: 100 }).of('d');
+  assert.throws(() => known.admit([delta('b'), delta('a', 'm512')]), { code: 'measure-limit' });
+  known.admit([delta('a', ...names), delta('b', ...names)]);
+});
+
 test('the measures of all sensors together have a bound as well', async () => {
   const sensors = createSensors({ store: storeOf({}), sensorsMax: 2 });
   const known = await sensors.of('d');
   const many = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
   known.admit([delta('a', ...many(512))]);
-  assert.throws(() => known.admit([delta('b', ...many(200))]), { code: 'sensor-limit' });
+  assert.throws(() => known.admit([delta('b', ...many(200))]), { code: 'measure-limit' });
   known.admit([delta('b', ...many(40))]);
   known.admit([delta('a', 'm1', 'm2'), delta('b', 'm3')]);
 });

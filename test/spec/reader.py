@@ -502,7 +502,7 @@ def gunzip(body, bytes_max):
             raise Refused("body-too-large", "gzip")
         if not member.eof:
             raise Refused("body-corrupt", "cut short")
-        rest = member.unused_data.lstrip(b"\0")
+        rest = member.unused_data
         if not rest:
             return data
 
