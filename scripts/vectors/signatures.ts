@@ -90,6 +90,7 @@ export function requestVectors() {
     signatures: string,
     matched: string | null,
     changed?: Record<string, string | undefined>,
+    revoked?: readonly string[],
   ])[] = [
     ['one key', 'k1', `v1=${first}`, 'k1'],
     ['the other key', 'k2', `v1=${second}`, 'k2'],
@@ -99,6 +100,24 @@ export function requestVectors() {
     ['a key that the gateway does not have beside one that it has', 'k0, k2', `v1=${foreign}, v1=${second}`, 'k2'],
     ['a scheme of the future', 'k1', `v2=future, v1=${first}`, 'k1'],
     ['four signatures', 'k1', `v1=${foreign}, v1=${second}, v1=${'0'.repeat(64)}, v1=${first}`, 'k1'],
+    [
+      'four signatures, and values that are none',
+      'k1',
+      `a, v1=${foreign}, v2=x, v1=${second}, b=c, v1=${'0'.repeat(64)}, v3, v1=${first}`,
+      'k1',
+    ],
+    ['tabs around commas', 'k2\t,\tk1', `v1=${second}\t,\tv1=${first}`, 'k2'],
+    ['of two keys the live one', 'k1,k2', `v1=${first},v1=${second}`, 'k2', {}, ['k1']],
+    ['of two keys the live one, whatever the order', 'k2,k1', `v1=${second},v1=${first}`, 'k1', {}, ['k2']],
+    ['a live key that did not sign beside a revoked one that did', 'k1,k2', `v1=${first}`, 'k1', {}, ['k1']],
+    ['two revoked keys', 'k2,k1', `v1=${first},v1=${second}`, 'k2', {}, ['k1', 'k2']],
+    [
+      'a content encoding of another spelling, signed as it stands',
+      'k1',
+      `v1=${requestSignature(SECRET, deviceId, 'k1', timestamp, 'GZIP, br', body)}`,
+      'k1',
+      { 'Content-Encoding': 'GZIP, br' },
+    ],
     ['no content encoding means identity', 'k1', `v1=${first}`, 'k1', { 'Content-Encoding': undefined }],
     ['signed under a key that was not named', 'k1', `v1=${second}`, null],
     ['signed under the id of the other key', 'k2', `v1=${under(OTHER, 'k1')}`, null],
@@ -115,6 +134,7 @@ export function requestVectors() {
     ['a signature of 63 digits', 'k1', `v1=${first.slice(1)}`],
     ['upper case', 'k1', `v1=${'AB'.repeat(32)}`],
     ['one that is not of the form', 'k1', `v1=${first}, v1=no`],
+    ['a signature in capitals', 'k1', `V1=${first}`],
     ['five signatures', 'k1', Array.from({ length: 5 }, () => `v1=${first}`).join(', ')],
     ['no key', '', `v1=${first}`],
     ['three keys', 'k1,k2,k3', `v1=${first}`],
@@ -125,7 +145,8 @@ export function requestVectors() {
   return {
     about:
       'Requests (signing.md). `signed` is what the signature is over, without the body. `checked`: whether a gateway with ' +
-      '`keys` takes such headers with `body` for authentic, and under which key. `malformed`: headers that are not of their form.',
+      '`keys`, of which those in `revoked` are so, takes such headers with `body` for authentic, and under which key. ' +
+      '`malformed`: headers that are not of their form.',
     requests: REQUESTS.map((request) => {
       const { secret, ...rest } = request;
       const prefix = [
@@ -146,10 +167,11 @@ export function requestVectors() {
     }),
     keys: { k1: SECRET.toString('hex'), k2: OTHER.toString('hex') },
     body: body.toString('hex'),
-    checked: checked.map(([name, keyIds, signatures, matched, changed]) => ({
+    checked: checked.map(([name, keyIds, signatures, matched, changed, revoked]) => ({
       name,
       headers: { ...head, 'X-Key-Id': keyIds, 'X-Signature': signatures, ...changed },
       matched,
+      ...(revoked && { revoked }),
     })),
     malformed: malformed.map(([name, keyIds, signatures]) => ({
       name,

@@ -14,6 +14,9 @@ export const BLOCK_EVENTS_MAX = 16_384;
 /** Bytes of one request body as sent. A minute of a slow cellular link. */
 export const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Bytes of an answer's body. Ours take a few hundred, and 64 collisions three thousand; a captive portal's page may be cut off. */
+export const ANSWER_BYTES_MAX = 64 * 1024;
+
 /**
  * Bytes of one batch after inflating. Bounds what a hostile body can make a gateway allocate; whatever keeps to the
  * other limits stays below it.

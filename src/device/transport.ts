@@ -5,6 +5,7 @@
  * rejects. Never follows redirects, retries or judges an answer.
  */
 import { Pool } from 'undici';
+import { ANSWER_BYTES_MAX } from '../codec/index.ts';
 
 export interface TransportRequest {
   readonly headers: Readonly<Record<string, string>>;
@@ -31,9 +32,6 @@ export interface HttpTransportOptions {
   readonly connections: number;
   readonly requestTimeoutMs: number;
 }
-
-/** Acknowledgements and problems take a few hundred bytes; a captive portal's page may be cut off. */
-const ANSWER_BYTES_MAX = 64 * 1024;
 
 const CONNECT_TIMEOUT_MS = 30_000;
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   type Acknowledgement,
+  ANSWER_BYTES_MAX,
   encodeAnswer,
   INTEGER_MAX,
   PROBLEM_STATUS,
@@ -10,6 +11,7 @@ import {
   parseAcknowledgement,
   parseProblem,
   problemOf,
+  SEQUENCE_MAX,
 } from '../../src/codec/index.ts';
 import { changed, holds } from './property.ts';
 
@@ -20,6 +22,12 @@ const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 test('an acknowledgement comes back, without what it does not know', () => {
   assert.deepEqual(parseAcknowledgement(encodeAnswer(acknowledgement)), acknowledgement);
   assert.deepEqual(parseAcknowledgement(json({ ...acknowledgement, extra: 1 })), acknowledgement);
+});
+
+test('the longest answer stays far below what a device reads', () => {
+  const collisions = Array.from({ length: 64 }, () => [SEQUENCE_MAX, SEQUENCE_MAX] as const);
+  const answer = problemOf('sequence-collision', 'x'.repeat(1_000), { collisions, retryAfterMs: SEQUENCE_MAX });
+  assert(16 * encodeAnswer(answer).length < ANSWER_BYTES_MAX);
 });
 
 test('what is not a whole acknowledgement is none', () => {

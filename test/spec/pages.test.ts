@@ -89,9 +89,10 @@ test('the limits', () => {
   assert.deepEqual(
     {
       'body as sent, bytes': stated.get('body as sent, bytes'),
+      'body of an answer, bytes': stated.get('body of an answer, bytes'),
       'batch, bytes': stated.get('batch, bytes'),
       events: stated.get('events'),
-      'values over all columns': stated.get('values over all columns'),
+      'values over all columns': stated.get('values over all columns: the sum of `n` over `fields`'),
       columns: stated.get('columns'),
       sensors: stated.get('sensors'),
       'entries of all dictionaries': stated.get('entries of all dictionaries'),
@@ -107,6 +108,7 @@ test('the limits', () => {
     },
     {
       'body as sent, bytes': codec.BODY_BYTES_MAX,
+      'body of an answer, bytes': codec.ANSWER_BYTES_MAX,
       'batch, bytes': codec.BATCH_BYTES_MAX,
       events: codec.BATCH_EVENTS_MAX,
       'values over all columns': codec.BATCH_CELLS_MAX,

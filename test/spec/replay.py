@@ -132,14 +132,14 @@ def replay_decimals(vectors, tally):
             tally.check(text, reader.is_decimal(text), valid)
 
 
-def matched_key(headers, keys, body):
+def matched_key(headers, keys, body, revoked=()):
     """The id of the matched key, None where the request is not authentic, "malformed" where a header is not of its form."""
     key_ids = reader.parse_key_ids(headers["X-Key-Id"])
     signatures = reader.parse_signatures(headers["X-Signature"])
     if key_ids is None or signatures is None:
         return "malformed"
     encoding = headers.get("Content-Encoding", "identity")
-    for key_id in key_ids:
+    for key_id in sorted(key_ids, key=lambda key_id: key_id in revoked):
         if key_id not in keys:
             continue
         secret = bytes.fromhex(keys[key_id])
@@ -157,7 +157,8 @@ def replay_requests(vectors, tally):
         tally.check(vector["name"], found, vector["signature"])
     body = bytes.fromhex(vectors["body"])
     for vector in vectors["checked"]:
-        tally.check(vector["name"], matched_key(vector["headers"], vectors["keys"], body), vector["matched"])
+        found = matched_key(vector["headers"], vectors["keys"], body, vector.get("revoked", ()))
+        tally.check(vector["name"], found, vector["matched"])
     for vector in vectors["malformed"]:
         tally.check(vector["name"], matched_key(vector["headers"], vectors["keys"], body), "malformed")
 

@@ -1,35 +1,29 @@
 /** proto-spec/vectors about signatures, replayed in both directions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  formatCredential,
-  parseCredential,
-  parseKeyIds,
-  parseSignatures,
-  signAnswer,
-  signRequest,
-  verifyAnswer,
-  verifyRequest,
-} from '../../src/codec/index.ts';
+import { formatCredential, parseCredential, signAnswer, signRequest, verifyAnswer } from '../../src/codec/index.ts';
+import { matchingKey, namedKeys } from '../../src/gateway/authentication.ts';
+import { readCaller, readRequestHead } from '../../src/gateway/request-head.ts';
 import { bytesOf, readVectors } from './vectors.ts';
 
 const requests = readVectors('requests.json');
 
-/** The key under which the headers make the body authentic; undefined where they do not, null where malformed. */
-function matchedKey(headers: Record<string, string>): string | undefined | null {
-  const keyIds = parseKeyIds(headers['X-Key-Id']);
-  const signatures = parseSignatures(headers['X-Signature']);
-  if (!keyIds || !signatures) return null;
-  return keyIds.find((keyId) => {
+/** The key under which a gateway takes it for authentic; undefined where it does not, null where malformed. */
+function matchedKey(said: Record<string, string>, revoked: readonly string[] = []): string | undefined | null {
+  const stated = Object.entries(said).map(([name, value]) => [name.toLowerCase(), [value]] as [string, string[]]);
+  const request = { headers: {}, headersDistinct: Object.fromEntries(stated) };
+  const lookup = (_: string, keyId: string) => {
     const secret = requests.keys[keyId];
-    const head = {
-      deviceId: headers['X-Device-Id']!,
-      keyId,
-      timestamp: Number(headers['X-Timestamp']),
-      contentEncoding: headers['Content-Encoding'] ?? 'identity',
-    };
-    return secret !== undefined && verifyRequest(bytesOf(secret), head, bytesOf(requests.body), signatures);
-  });
+    return secret === undefined ? undefined : { secret: bytesOf(secret), revoked: revoked.includes(keyId) };
+  };
+  try {
+    const caller = readCaller(request);
+    const keys = namedKeys({ lookup }, caller);
+    return matchingKey(keys, readRequestHead(request, caller), bytesOf(requests.body))?.keyId;
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, 'headers-invalid');
+    return null;
+  }
 }
 
 test('requests get their signatures', () => {
@@ -39,9 +33,8 @@ test('requests get their signatures', () => {
 });
 
 test('headers are authentic, are not, or are not headers', () => {
-  for (const { name, headers, matched } of requests.checked) assert.equal(matchedKey(headers) ?? null, matched, name);
-  for (const { name, headers, matched } of requests.checked) {
-    if (matched === null) assert.equal(matchedKey(headers), undefined, name);
+  for (const { name, headers, matched, revoked } of requests.checked) {
+    assert.equal(matchedKey(headers, revoked), matched ?? undefined, name);
   }
   for (const { name, headers } of requests.malformed) assert.equal(matchedKey(headers), null, name);
 });

@@ -70,6 +70,7 @@ export interface Vectors {
     readonly checked: readonly (Named & {
       readonly headers: Record<string, string>;
       readonly matched: string | null;
+      readonly revoked?: readonly string[];
     })[];
     readonly malformed: readonly (Named & { readonly headers: Record<string, string> })[];
   };
