@@ -30,6 +30,8 @@ export function createDiskFiles({ disk, isAlive, onPublished }: DiskFilesOptions
   return {
     makeDirectory: () => whileAlive(() => {}),
     access: () => whileAlive(() => {}),
+    // A machine that has crashed holds nothing.
+    lock: () => whileAlive(() => ({ release: async () => {} })),
     // A disk that takes nothing shows it when it is written to.
     assertWritable: async () => {},
     newestGeneration: (path) => whileAlive(() => Math.max(0, ...generationsIn(path))),

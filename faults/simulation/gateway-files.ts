@@ -2,7 +2,7 @@
  * GatewayFiles: what a gateway's store asks of a file system beside its database, in memory.
  *
  * Owns the witness of one database. Promises that it is there again after a crash, as it was written last by a process
- * that lived. Never keeps files aside: a disk in memory does not rot.
+ * that lived.
  */
 import type { GatewayFiles } from '../../src/store/gateway-files.ts';
 import type { Disk } from './disk.ts';
@@ -15,7 +15,10 @@ export function createGatewayFiles(disk: Pick<Disk, 'isFull'>): (isAlive: () => 
     // A disk that takes nothing shows it when it is written to.
     assertWritable: async () => {},
     createRoom: () => ({ isLow: async () => disk.isFull(), remeasure() {} }),
-    keepFiles: async () => ({ putBack: async () => {}, letGo: async () => {} }),
+    makeDirectory: async () => {},
+    // A machine that has crashed holds nothing.
+    lock: async () => ({ release: async () => {} }),
+    readStatement: async () => written,
     openWitness: async () => ({
       get statement() {
         return written;

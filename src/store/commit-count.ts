@@ -13,6 +13,8 @@ import { seal, unsealOrThrow } from './seal.ts';
 import type { Witness } from './witness.ts';
 
 export interface CommitCount {
+  /** Rejects with `corrupt` where the witness knows of more commits than the database. Changes nothing. */
+  assertWhole(rocks: Rocks): Promise<void>;
   /** Reads the count of a database that was opened. Rejects with `corrupt` where the witness knows of more. */
   resume(rocks: Rocks): Promise<void>;
   /** The write that counts one more; part of that commit. */
@@ -25,34 +27,37 @@ export interface CommitCount {
 const KEY = Buffer.from([GATEWAY.meta, ...Buffer.from('commits')]);
 
 /** @param witnessPath a file beside the database */
-export function createCommitCount(witnessPath: string, open: GatewayFiles['openWitness']): CommitCount {
-  return new WitnessedCount(witnessPath, open);
+export function createCommitCount(
+  witnessPath: string,
+  files: Pick<GatewayFiles, 'openWitness' | 'readStatement'>,
+): CommitCount {
+  return new WitnessedCount(witnessPath, files);
+}
+
+/** `statement` is what the witness said, as of before the database was opened. Rejects with `corrupt`. */
+export async function assertCommits(rocks: Rocks, statement: Buffer | undefined, witnessPath: string): Promise<void> {
+  assertWitnessed(await storedCount(rocks), statement, witnessPath);
 }
 
 class WitnessedCount implements CommitCount {
   readonly #path: string;
   #witness: Witness | undefined;
-  readonly #open: GatewayFiles['openWitness'];
+  readonly #files: Pick<GatewayFiles, 'openWitness' | 'readStatement'>;
   #count = 0;
 
-  constructor(path: string, open: GatewayFiles['openWitness']) {
+  constructor(path: string, files: Pick<GatewayFiles, 'openWitness' | 'readStatement'>) {
     this.#path = path;
-    this.#open = open;
+    this.#files = files;
+  }
+
+  async assertWhole(rocks: Rocks): Promise<void> {
+    await assertCommits(rocks, this.#witness?.statement ?? (await this.#files.readStatement(this.#path)), this.#path);
   }
 
   async resume(rocks: Rocks): Promise<void> {
-    const stored = await rocks.get(KEY);
-    this.#count = stored === undefined ? 0 : Number(unsealOrThrow(KEY, stored).readBigUInt64BE());
-    // Only now that the database is open, which locks it, is the witness ours to hear.
-    this.#witness ??= await this.#open(this.#path);
-    const { statement } = this.#witness;
-    const witnessed = statement === undefined ? 0 : Number(statement.readBigUInt64BE());
-    if (witnessed <= this.#count) return;
-    throw new StoreError(
-      'corrupt',
-      `the database has lost its latest ${witnessed - this.#count} commits: put back a copy of it together with ` +
-        `${this.#path}, or remove that file to go on with what is there`,
-    );
+    this.#count = await storedCount(rocks);
+    this.#witness ??= await this.#files.openWitness(this.#path);
+    assertWitnessed(this.#count, this.#witness.statement, this.#path);
   }
 
   next(): Operation {
@@ -68,6 +73,21 @@ class WitnessedCount implements CommitCount {
     await this.#witness?.close();
     this.#witness = undefined;
   }
+}
+
+async function storedCount(rocks: Rocks): Promise<number> {
+  const stored = await rocks.get(KEY);
+  return stored === undefined ? 0 : Number(unsealOrThrow(KEY, stored).readBigUInt64BE());
+}
+
+function assertWitnessed(count: number, statement: Buffer | undefined, witnessPath: string): void {
+  const witnessed = statement === undefined ? 0 : Number(statement.readBigUInt64BE());
+  if (witnessed <= count) return;
+  throw new StoreError(
+    'corrupt',
+    `the database has lost its latest ${witnessed - count} commits: put back a copy of it together with ` +
+      `${witnessPath}, or remove that file to go on with what is there`,
+  );
 }
 
 function bytesOf(count: number): Buffer {

@@ -156,3 +156,21 @@ export interface Queue {
   /** Waits for what is under way. Further calls are `closed`. Calling it again is harmless. */
   close(): Promise<void>;
 }
+
+/** A queue to look at. Its gaps also hold what turned out to be damaged so far. */
+export type QueueView = Pick<
+  Queue,
+  | 'deviceId'
+  | 'head'
+  | 'next'
+  | 'totals'
+  | 'blockBytes'
+  | 'events'
+  | 'mark'
+  | 'read'
+  | 'blocks'
+  | 'streamAt'
+  | 'gaps'
+  | 'quarantine'
+  | 'damaged'
+>;

@@ -1,21 +1,32 @@
 /**
- * The files of a gateway's database besides what RocksDB makes: what is kept of it while it opens, its witness, and the disk
- * that it is on.
+ * The files of a gateway's database besides what RocksDB makes: the lock on its folder, its witness, and the disk that it is
+ * on.
  *
  * Owns the port through which the store reaches them, and the real ones. Promises that a simulation which brings others has
  * everything of a store run on them. Never looks into a database.
  */
-import { assertWritable } from './directories.ts';
-import { type KeptFiles, keepFiles } from './kept-files.ts';
+import { assertWritable, makeDirectory } from './directories.ts';
+import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { createRoom, type Room, type RoomOptions } from './room.ts';
-import { openWitness, type Witness } from './witness.ts';
+import { openWitness, readStatement, type Witness } from './witness.ts';
 
 export interface GatewayFiles {
-  keepFiles(path: string): Promise<KeptFiles>;
+  makeDirectory(path: string): Promise<void>;
+  /** Rejects with `locked` where the folder has an owner. */
+  lock(path: string): Promise<FolderLock>;
   openWitness(path: string): Promise<Witness>;
+  /** What the witness says, changing nothing. */
+  readStatement(path: string): Promise<Buffer | undefined>;
   /** Rejects where nothing can be written in a directory. */
   assertWritable(path: string): Promise<void>;
   createRoom(options: RoomOptions): Room;
 }
 
-export const gatewayFiles: GatewayFiles = { keepFiles, openWitness, assertWritable, createRoom };
+export const gatewayFiles: GatewayFiles = {
+  makeDirectory,
+  lock: lockFolder,
+  openWitness,
+  readStatement,
+  assertWritable,
+  createRoom,
+};

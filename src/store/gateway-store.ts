@@ -164,3 +164,9 @@ export interface GatewayStore<Page> {
   /** Commits what was decided, then lets go of the database. Calling it again is harmless. */
   close(): Promise<void>;
 }
+
+/** A store to look at. */
+export type GatewayStoreView<Page> = Pick<
+  GatewayStore<Page>,
+  'ledger' | 'ledgers' | 'page' | 'pages' | 'devices' | 'retained' | 'batches'
+>;

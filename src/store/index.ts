@@ -12,6 +12,7 @@ export type {
   NewBlock,
   Queue,
   QueueOptions,
+  QueueView,
   Release,
 } from './device-queue.ts';
 export { makeDirectory, syncDirectory } from './directories.ts';
@@ -22,6 +23,7 @@ export {
   type BatchTally,
   type GatewayStore,
   type GatewayStoreStats,
+  type GatewayStoreView,
   type PageKey,
   type PageKind,
   type PageOperator,
@@ -40,4 +42,5 @@ export { decodeLedger, encodeLedger } from './ledger-bytes.ts';
 export { openQueue } from './queue.ts';
 export { BLOCK_EVENTS_MAX, type Block, type ReadLimit } from './queue-blocks.ts';
 export type { Gap, QuarantineEntry } from './queue-records.ts';
-export { openRocksGatewayStore, type RocksGatewayStoreOptions } from './rocks-gateway-store.ts';
+export { lookAtQueue } from './queue-view.ts';
+export { lookAtGatewayStore, openRocksGatewayStore, type RocksGatewayStoreOptions } from './rocks-gateway-store.ts';

@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path';
 import { StoreError, toStoreError } from './errors.ts';
+import type { FolderLock } from './folder-lock.ts';
 import { generationPath } from './generations.ts';
 import { numberKey, QUEUE } from './keys.ts';
 import type { Block } from './queue-blocks.ts';
@@ -56,14 +57,22 @@ export async function openQueueDisk(options: QueueDiskOptions): Promise<QueueDis
   try {
     const { path, reserveBytes: bytes, randomBytes, now, files } = options;
     if (options.create) await files.makeDirectory(path);
-    else await files.access(path);
-    const reserve = await files.openReserve({ path: join(path, 'reserve'), bytes, randomBytes, now });
-    const disk = new Disk(options, reserve);
-    await disk.start().catch(async (error) => {
-      await disk.close();
+    // Before the lock, which is a file, too.
+    else if ((await files.newestGeneration(path)) === 0) throw new StoreError('not-found', 'there is no queue');
+    const lock = await files.lock(path);
+    // failpoint: queue-locked
+    try {
+      const reserve = await files.openReserve({ path: join(path, 'reserve'), bytes, randomBytes, now });
+      const disk = new Disk(options, reserve, lock);
+      await disk.start().catch(async (error) => {
+        await disk.close();
+        throw error;
+      });
+      return disk;
+    } catch (error) {
+      await lock.release();
       throw error;
-    });
-    return disk;
+    }
   } catch (error) {
     throw toStoreError(error, `cannot open the queue in ${options.path}`);
   }
@@ -73,6 +82,7 @@ class Disk implements QueueDisk {
   readonly handle: RocksHandle;
   readonly #options: QueueDiskOptions;
   readonly #reserve: Reserve;
+  readonly #lock: FolderLock;
   #state: QueueState = EMPTY;
   #witness: Witness | undefined;
   #generation = 0;
@@ -84,9 +94,10 @@ class Disk implements QueueDisk {
   #last: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(options: QueueDiskOptions, reserve: Reserve) {
+  constructor(options: QueueDiskOptions, reserve: Reserve, lock: FolderLock) {
     this.#options = options;
     this.#reserve = reserve;
+    this.#lock = lock;
     this.handle = createRocksHandle(() => this.#open());
   }
 
@@ -96,7 +107,6 @@ class Disk implements QueueDisk {
 
   async start(): Promise<void> {
     await this.#ready();
-    // Only with the database open, which locks the directory, is the reserve ours to make.
     await this.#reserve.isLow(0);
   }
 
@@ -168,6 +178,8 @@ class Disk implements QueueDisk {
       await this.handle.close();
       await this.#reserve.close();
       await this.#witness?.close();
+      // failpoint: queue-closed
+      await this.#lock.release();
     });
     return this.#closing;
   }
@@ -229,7 +241,6 @@ class Disk implements QueueDisk {
   /** The state in which what the database has lost without a trace is accounted for. */
   async #witnessed(rocks: Rocks, found: QueueState): Promise<QueueState> {
     const { path, files, onLost } = this.#options;
-    // Only now that the database is open, which locks the directory, is the witness ours to hear.
     this.#witness ??= await files.openWitness?.(join(path, 'witness'));
     const lost = lostSince(this.#witness?.statement, found);
     const state = lost?.state ?? found;

@@ -6,14 +6,17 @@
  */
 import { access } from 'node:fs/promises';
 import { assertWritable, makeDirectory } from './directories.ts';
+import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { clearUnfinished, newestGeneration, publishUnfinished, removeOlder } from './generations.ts';
 import { openReserve, type Reserve, type ReserveOptions } from './reserve.ts';
-import { openWitness, type Witness } from './witness.ts';
+import { openWitness, readStatement, type Witness } from './witness.ts';
 
 export interface QueueFiles {
   makeDirectory(path: string): Promise<void>;
   /** Rejects where there is no such path. */
   access(path: string): Promise<void>;
+  /** Rejects with `locked` where the folder has an owner. */
+  lock(path: string): Promise<FolderLock>;
   newestGeneration(path: string): Promise<number>;
   clearUnfinished(path: string): Promise<string>;
   publishUnfinished(path: string, generation: number): Promise<void>;
@@ -23,11 +26,14 @@ export interface QueueFiles {
   assertWritable(path: string): Promise<void>;
   /** Without it, what a database has lost without a trace stays unknown. */
   openWitness?(path: string): Promise<Witness>;
+  /** What the witness says, for who only looks. */
+  readStatement?(path: string): Promise<Buffer | undefined>;
 }
 
 export const queueFiles: QueueFiles = {
   makeDirectory,
   access,
+  lock: lockFolder,
   assertWritable,
   newestGeneration,
   clearUnfinished,
@@ -35,4 +41,5 @@ export const queueFiles: QueueFiles = {
   removeOlder,
   openReserve,
   openWitness,
+  readStatement,
 };

@@ -46,11 +46,12 @@ export function stateOperations(before: QueueState, after: QueueState): Operatio
   return operations;
 }
 
-/** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. */
+/** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. `write` is how it adds a stream; for who only looks it does nothing. */
 export async function loadState(
   rocks: Rocks,
   deviceId: string | undefined,
   randomBytes: (count: number) => Uint8Array,
+  write: (operations: readonly Operation[]) => Promise<void> = (operations) => rocks.write(operations),
 ): Promise<QueueState> {
   const identity = await rocks.get(IDENTITY_KEY);
   if (identity === undefined) return await makeState(rocks, deviceId);
@@ -62,7 +63,7 @@ export async function loadState(
   const position = known ? await withTail(rocks, known) : await derivePosition(rocks, stored);
   const streams = coveringRuns(stored, position, randomBytes);
   // Before anything is sent under it.
-  if (streams !== stored) await rocks.write(runOperations(stored, streams));
+  if (streams !== stored) await write(runOperations(stored, streams));
   const totals = unseal(TOTALS_KEY, await getReadable(rocks, TOTALS_KEY));
   return { deviceId: owner, position, streams, totals, begun: false };
 }

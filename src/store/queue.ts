@@ -77,7 +77,7 @@ export async function openQueue(options: QueueOptions, open = openRocks, files =
   return new RocksQueue(disk, options);
 }
 
-class RocksQueue implements Queue {
+export class RocksQueue implements Queue {
   readonly #disk: QueueDisk;
   readonly #freshStream: () => Uint8Array;
   readonly #onDamage: (gap: Gap) => void;

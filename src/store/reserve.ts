@@ -39,7 +39,6 @@ const CHUNK_BYTES = 1 << 20;
 /** A disk's own bookkeeping may show a file as a little smaller than it is. */
 const TAKEN_SHARE = 0.9;
 
-/** Touches nothing yet: whoever has not locked the queue must not. */
 export async function openReserve(options: ReserveOptions): Promise<Reserve> {
   return new ReserveFile(options, await isTaken(options));
 }

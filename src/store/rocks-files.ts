@@ -3,7 +3,8 @@
  *
  * Owns what RocksDB would take without a word: a log that is damaged, of which it leaves out what it cannot read, and a
  * database whose CURRENT is gone, over which it makes an empty one. Promises to put right what one flipped bit explains,
- * to refuse with `corrupt` what it cannot answer for, and to write nothing while another process has the database.
+ * to refuse with `corrupt` what it cannot answer for, and to write nothing for who only looks. Otherwise whoever asks has
+ * the lock of the folder.
  */
 import { link, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,8 +17,8 @@ export interface FileCheck {
   readonly path: string;
   /** What becomes of a broken commit in the log, or a sorted file: `refuse` the database, or `leave-out` that. */
   readonly broken: 'refuse' | 'leave-out';
-  /** Rejects with `locked` where another process has the database. Asked before anything is written. */
-  readonly assertUnlocked: () => Promise<void>;
+  /** Nothing is put right: what RocksDB could not make sense of as it is, is `corrupt`. */
+  readonly readOnly: boolean;
 }
 
 const MANIFEST_NAME = /^MANIFEST-\d+$/;
@@ -26,6 +27,8 @@ const LOG_NAME = /^\d+\.log$/;
 const DATABASE_NAME = /^(CURRENT|MANIFEST-\d+|\d+\.(log|sst|ldb))$/;
 
 export interface FileFindings {
+  /** Whether there is a database. */
+  readonly exists: boolean;
   /** Bits that were put right. */
   readonly mendedBits: number;
   /** Numbers of the sorted files that RocksDB will open; undefined where nobody can tell. */
@@ -36,13 +39,13 @@ export interface FileFindings {
 export async function checkFiles(check: FileCheck): Promise<FileFindings> {
   const names = await readdir(check.path);
   const manifest = await currentManifest(check, names);
-  if (manifest === undefined) return { mendedBits: 0, tables: new Set() };
+  if (manifest === undefined) return { exists: false, mendedBits: 0, tables: new Set() };
   let { mendedBits, records } = await checkLog(check, manifest, 'refuse');
   // In the order in which they were written.
   for (const name of names.filter((one) => LOG_NAME.test(one)).sort()) {
     mendedBits += (await checkLog(check, name, check.broken)).mendedBits;
   }
-  return { mendedBits, tables: liveTables(records) };
+  return { exists: true, mendedBits, tables: liveTables(records) };
 }
 
 /** The MANIFEST that CURRENT names; where that is lost, the only one it can have been. */
@@ -54,6 +57,7 @@ async function currentManifest(check: FileCheck, names: readonly string[]): Prom
   const near = manifests.filter((name) => bitsBetween(text, `${name}\n`) === 1);
   const [only, ...others] = near.length > 0 ? near : manifests;
   if (only !== undefined && others.length === 0) {
+    if (check.readOnly) throw new StoreError('corrupt', 'CURRENT is damaged; the next start puts it right');
     await replace(check, 'CURRENT', Buffer.from(`${only}\n`));
     return only;
   }
@@ -72,6 +76,10 @@ async function checkLog(
   if (brokenAt !== undefined && broken === 'refuse') {
     throw new StoreError('corrupt', `${name} is damaged at byte ${brokenAt}`);
   }
+  if (check.readOnly && (mendedBits > 0 || failedAt !== undefined)) {
+    throw new StoreError('corrupt', `${name} is damaged; the next start puts it right`);
+  }
+  if (check.readOnly) return { mendedBits, records };
   // RocksDB never opens a database again whose MANIFEST ends in a write of which a power cut has left only the beginning.
   const isRewritten = [brokenAt, failedAt, unfinishedAt].some((at) => at !== undefined);
   if (isRewritten) await replace(check, name, formatLog(records), brokenAt !== undefined);
@@ -80,13 +88,7 @@ async function checkLog(
 }
 
 /** Puts a file in the place of another; after a crash one of the two is there, whole. The other can be kept for inspection. */
-async function replace(
-  { path, assertUnlocked }: FileCheck,
-  name: string,
-  bytes: Buffer,
-  keepsOther = false,
-): Promise<void> {
-  await assertUnlocked();
+async function replace({ path }: FileCheck, name: string, bytes: Buffer, keepsOther = false): Promise<void> {
   const draft = join(path, `${name}.mended`);
   await rm(draft, { force: true });
   await writeFile(draft, bytes, { flag: 'wx', mode: 0o600 });

@@ -8,11 +8,11 @@
 import { type BatchLog, createBatchLog } from './batch-log.ts';
 import { type CommitCount, createCommitCount } from './commit-count.ts';
 import { StoreError, toStoreError } from './errors.ts';
+import type { FolderLock } from './folder-lock.ts';
 import { type GatewayFiles, gatewayFiles } from './gateway-files.ts';
 import {
   deviceOfPageKey,
   devicePageBounds,
-  FORMAT_KEY,
   ledgerBounds,
   ledgerKey,
   pageBounds,
@@ -21,11 +21,13 @@ import {
   pageOfKey,
   streamOfLedgerKey,
 } from './gateway-keys.ts';
+import { type OpenedParts, openForReading, openForWriting, witnessOf } from './gateway-opening.ts';
 import type {
   Admission,
   BatchTally,
   GatewayStore,
   GatewayStoreStats,
+  GatewayStoreView,
   PageKey,
   PageKind,
   PageOperator,
@@ -41,6 +43,7 @@ import { createIntake, type Intake } from './intake.ts';
 import { assertRange } from './intervals.ts';
 import { createLedger, type LedgerView } from './ledger.ts';
 import { decodeLedger } from './ledger-bytes.ts';
+import { lookAt } from './look.ts';
 import { decodePage } from './page-cache.ts';
 import { openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
@@ -68,7 +71,9 @@ export async function openRocksGatewayStore<Page>(
   open = openRocks,
   files = gatewayFiles,
 ): Promise<GatewayStore<Page>> {
-  const store = new RocksGatewayStore(options, open, files);
+  const lock = await lockStore(options.path, files);
+  // failpoint: store-locked
+  const store = new RocksGatewayStore(options, files, lock, openForWriting(options, open));
   await store.ready().catch(async (error) => {
     await store.close();
     throw error;
@@ -76,10 +81,36 @@ export async function openRocksGatewayStore<Page>(
   return store;
 }
 
-const FORMAT = Buffer.from('tidegate gateway 1');
+/**
+ * What a store holds, beside the gateway that runs on it or none: changes no file, needs no lock. Where a running gateway
+ * upset the look, `look` is called again. Rejects with `not-found`, `corrupt` where it is no gateway's database or has lost
+ * something, and with what `look` rejects with.
+ */
+export async function lookAtGatewayStore<Page, T>(
+  options: RocksGatewayStoreOptions<Page>,
+  look: (store: GatewayStoreView<Page>) => Promise<T>,
+): Promise<T> {
+  const open = async () => {
+    const store = new RocksGatewayStore(options, gatewayFiles, undefined, openForReading(options));
+    await store.opened().catch(async (error) => {
+      await store.close();
+      throw error;
+    });
+    return store;
+  };
+  return await lookAt(options.path, open, look);
+}
+
+async function lockStore(path: string, files: GatewayFiles): Promise<FolderLock> {
+  try {
+    await files.makeDirectory(path);
+    return await files.lock(path);
+  } catch (error) {
+    throw toStoreError(error, `cannot open the database in ${path}`);
+  }
+}
+
 const CACHED_MAX = 16384;
-const CACHE_BYTES = 32 << 20;
-const WRITE_BUFFER_BYTES = 16 << 20;
 /** What RocksDB is left to work with on a disk that is full otherwise. */
 const WORKING_BYTES = 8 << 20;
 
@@ -90,19 +121,20 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   readonly #count: CommitCount;
   readonly #gate: WriteGate;
   readonly #intake: Intake<Page>;
+  readonly #lock: FolderLock | undefined;
   #retaining: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(options: RocksGatewayStoreOptions<Page>, open: typeof openRocks, files: GatewayFiles) {
+  constructor(
+    options: RocksGatewayStoreOptions<Page>,
+    files: GatewayFiles,
+    lock: FolderLock | undefined,
+    open: (parts: OpenedParts) => Promise<Rocks>,
+  ) {
     this.#operator = options.operator;
-    let exists = false;
-    this.#handle = createRocksHandle(async () => {
-      // A database that was there and is gone must not come back empty.
-      const rocks = await openDatabase(options, { open, files }, !exists, [this.#log, this.#count]);
-      exists = true;
-      return rocks;
-    });
-    this.#count = createCommitCount(`${options.path}.witness`, files.openWitness);
+    this.#lock = lock;
+    this.#handle = createRocksHandle(() => open({ log: this.#log, count: this.#count }));
+    this.#count = createCommitCount(witnessOf(options), files);
     this.#log = createBatchLog(this.#handle);
     const { path } = options;
     const room = files.createRoom({ directory: path, keptBytes: WORKING_BYTES, now: () => performance.now() });
@@ -180,6 +212,11 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     return deleted;
   }
 
+  /** Resolves once the database is open, for reading at least. */
+  async opened(): Promise<void> {
+    await this.#handle.use(async () => {});
+  }
+
   async stats(): Promise<GatewayStoreStats> {
     await this.ready();
     return { retained: this.#log.tally, admissions: this.#intake.admissions, commits: this.#intake.commits };
@@ -195,6 +232,8 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     await this.#intake.idle();
     await this.#handle.close();
     await this.#count.close();
+    // failpoint: store-closed
+    await this.#lock?.release();
   }
 
   #assertOpen(): void {
@@ -216,42 +255,4 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
       bytes += piece.bytes;
     }
   }
-}
-
-async function openDatabase(
-  options: RocksGatewayStoreOptions<unknown>,
-  { open, files }: { readonly open: typeof openRocks; readonly files: GatewayFiles },
-  create: boolean,
-  parts: readonly Pick<CommitCount, 'resume'>[],
-): Promise<Rocks> {
-  const cacheBytes = options.cacheBytes ?? CACHE_BYTES;
-  const kept = await files.keepFiles(options.path);
-  let rocks: Rocks | undefined;
-  try {
-    rocks = await open(options.path, { create, cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES });
-    await assertFormat(rocks);
-    for (const part of parts) await part.resume(rocks);
-  } catch (error) {
-    await rocks?.close();
-    // Somebody who was faster has it open by now.
-    if (!(error instanceof StoreError && error.code === 'locked')) await kept.putBack();
-    throw error;
-  }
-  try {
-    await kept.letGo();
-  } catch (error) {
-    // What is committed from now on would go when the kept files are put back.
-    await rocks.close();
-    throw toStoreError(error, 'cannot let go of the files from before the database was opened');
-  }
-  return rocks;
-}
-
-async function assertFormat(rocks: Rocks): Promise<void> {
-  const format = await rocks.get(FORMAT_KEY);
-  if (format?.equals(FORMAT)) return;
-  for await (const [key] of rocks.entries({ limit: 1 })) {
-    throw new StoreError('corrupt', `not a database of this gateway: there is a key ${key.toString('hex')}`);
-  }
-  await rocks.write([{ type: 'put', key: FORMAT_KEY, value: FORMAT }]);
 }

@@ -7,43 +7,31 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LevelUp } from 'level-rocksdb';
-import { StoreError, toStoreError } from './errors.ts';
 import { levelRocks } from './rocksdb-addon.ts';
 
 export interface LevelOptions {
   readonly create: boolean;
+  /** Changes no file and takes no lock; what is written afterwards is not seen. */
+  readonly readOnly?: boolean | undefined;
   readonly cacheBytes?: number | undefined;
   readonly writeBufferBytes?: number | undefined;
   readonly compression?: boolean | undefined;
 }
 
-export function openLevel(path: string, options: LevelOptions): Promise<LevelUp> {
-  return open(path, {
+export async function openLevel(path: string, options: LevelOptions): Promise<LevelUp> {
+  const readOnly = options.readOnly ?? false;
+  if (!readOnly) await assertLockable(path);
+  const settings = {
+    keyEncoding: 'binary',
+    valueEncoding: 'binary',
     createIfMissing: options.create,
+    readOnly,
     compression: options.compression ?? false,
     cacheSize: options.cacheBytes ?? 2 << 20,
     writeBufferSize: options.writeBufferBytes ?? 4 << 20,
-  });
-}
-
-/** Rejects with `locked` where a process has the database open; changes nothing. */
-export async function assertUnlocked(path: string): Promise<void> {
-  try {
-    // It takes the lock before it refuses because there is a database.
-    await open(path, { createIfMissing: false, errorIfExists: true });
-  } catch (cause) {
-    const error = toStoreError(cause, 'cannot lock the database');
-    if (error.code === 'locked') throw error;
-    return;
-  }
-  throw new StoreError('corrupt', 'a database came about that was not asked for');
-}
-
-async function open(path: string, settings: Partial<Parameters<typeof levelRocks>[1]>): Promise<LevelUp> {
-  await assertLockable(path);
+  } as const;
   return await new Promise((resolve, reject) => {
-    const encodings = { keyEncoding: 'binary', valueEncoding: 'binary' } as const;
-    levelRocks(path, { ...encodings, ...settings }, (error, database) => (error ? reject(error) : resolve(database)));
+    levelRocks(path, settings, (error, database) => (error ? reject(error) : resolve(database)));
   });
 }
 

@@ -50,17 +50,20 @@ export type OpenedTable =
   /** What it says of itself is damaged by more than a bit. RocksDB must not open it: that may end the process. */
   | { readonly condition: 'broken' };
 
-export async function openTable(path: string): Promise<OpenedTable> {
-  const file = await open(path, 'r+');
+/** With `r+` a flipped bit is put right in the file; with `r` it is damage like any other, since RocksDB reads it too. */
+export type TableMode = 'r' | 'r+';
+
+export async function openTable(path: string, mode: TableMode): Promise<OpenedTable> {
+  const file = await open(path, mode);
   try {
     const { size } = await file.stat();
-    const footer = await readFooter(file, size);
+    const footer = await readFooter(file, size, mode);
     if (footer === undefined) return BROKEN;
     let { mendedBits } = footer;
     const blocks = new Map<string, Buffer>();
     const places: [string, BlockPlace][] = [['index', footer.index], ...entriesOf(footer.metaindex).map(placed)];
     for (const [name, place] of places) {
-      const { block, condition } = await readBlock(file, place);
+      const { block, condition } = await readBlock(file, place, mode);
       if (condition === 'broken') return BROKEN;
       if (condition === 'mended') mendedBits += 1;
       blocks.set(name, block);
@@ -69,7 +72,7 @@ export async function openTable(path: string): Promise<OpenedTable> {
     const isOn = (name: string) => properties.get(name)?.[0] === 1;
     assert(isOn('rocksdb.index.value.is.delta.encoded'), 'an index as this RocksDB writes it');
     const index = new TableIndex(blocks.get('index')!, isOn('rocksdb.index.key.is.user.key') ? 0 : VERSION_BYTES);
-    return { condition: 'whole', table: new SortedFile(path, index), mendedBits };
+    return { condition: 'whole', table: new SortedFile(path, mode, index), mendedBits };
   } finally {
     await file.close();
   }
@@ -79,7 +82,7 @@ export async function openTable(path: string): Promise<OpenedTable> {
 export async function mendBlock(path: string, place: BlockPlace): Promise<boolean> {
   const file = await open(path, 'r+');
   try {
-    return (await readBlock(file, place)).condition === 'mended';
+    return (await readBlock(file, place, 'r+')).condition === 'mended';
   } finally {
     await file.close();
   }
@@ -87,12 +90,14 @@ export async function mendBlock(path: string, place: BlockPlace): Promise<boolea
 
 class SortedFile implements Table {
   readonly #path: string;
+  readonly #mode: TableMode;
   readonly #index: TableIndex;
   readonly #checked = new Set<number>();
   #checkedSince = 0;
 
-  constructor(path: string, index: TableIndex) {
+  constructor(path: string, mode: TableMode, index: TableIndex) {
     this.#path = path;
+    this.#mode = mode;
     this.#index = index;
   }
 
@@ -122,12 +127,12 @@ class SortedFile implements Table {
     const to = lt === undefined ? count : this.#marginBehind(this.#index.find(lt));
     const due = this.#unchecked(from, to);
     if (due.length === 0) return 0;
-    const file = await open(this.#path, 'r+');
+    const file = await open(this.#path, this.#mode);
     let mendedBits = 0;
     try {
       for (const at of due) {
         const place = this.#index.at(at);
-        const { condition } = await readBlock(file, place);
+        const { condition } = await readBlock(file, place, this.#mode);
         if (condition === 'broken') {
           throw new StoreError('corrupt', `the block at ${place.offset} of ${basename(this.#path)} is damaged`);
         }
@@ -168,16 +173,18 @@ interface Footer {
 }
 
 /** It has no checksum; but of all that one flipped bit can make of it only what was written makes sense. */
-async function readFooter(file: FileHandle, size: number): Promise<Footer | undefined> {
+async function readFooter(file: FileHandle, size: number, mode: TableMode): Promise<Footer | undefined> {
   const start = size - FOOTER_BYTES;
   if (start < 0) return undefined;
   const footer = await read(file, start, FOOTER_BYTES);
-  for (let bit = -1; bit < FOOTER_BYTES * 8; bit += 1) {
+  const bits = mode === 'r' ? 0 : FOOTER_BYTES * 8;
+  for (let bit = -1; bit < bits; bit += 1) {
     const tried = Buffer.from(footer);
     if (bit >= 0) tried[bit >> 3]! ^= 1 << (bit & 7);
     const places = footerPlaces(tried, start);
     if (places === undefined) continue;
-    const [metaindex, index] = [await readBlock(file, places.metaindex), await readBlock(file, places.index)];
+    const metaindex = await readBlock(file, places.metaindex, mode);
+    const index = await readBlock(file, places.index, mode);
     if (metaindex.condition === 'broken' || index.condition === 'broken') continue;
     if (bit >= 0) await writeBack(file, tried, start);
     const mendedBits = [metaindex, index].filter(({ condition }) => condition === 'mended').length + (bit >= 0 ? 1 : 0);
@@ -202,9 +209,10 @@ function footerPlaces(footer: Buffer, start: number): { index: BlockPlace; metai
 }
 
 /** The block, put right in the file if need be; its condition is `broken` where that cannot be. */
-async function readBlock(file: FileHandle, { offset, size }: BlockPlace) {
+async function readBlock(file: FileHandle, { offset, size }: BlockPlace, mode: TableMode) {
   const bytes = await read(file, offset, size + TRAILER_BYTES);
-  const condition = bytes.length < size + TRAILER_BYTES ? 'broken' : mend(bytes, 0, size + 1, size + 1);
+  const found = bytes.length < size + TRAILER_BYTES ? 'broken' : mend(bytes, 0, size + 1, size + 1);
+  const condition = found === 'mended' && mode === 'r' ? 'broken' : found;
   if (condition === 'mended') await writeBack(file, bytes, offset);
   return { block: bytes.subarray(0, size), condition };
 }

@@ -9,7 +9,7 @@ import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
 import type { FileCheck, FileFindings } from './rocks-files.ts';
-import { mendBlock, openTable, type Table, type TableRange } from './rocks-table.ts';
+import { mendBlock, openTable, type Table, type TableMode, type TableRange } from './rocks-table.ts';
 
 export interface Tables {
   /** Bits that were put right. */
@@ -31,11 +31,11 @@ const PIECE_BYTES = 256 << 10;
  * that was killed leaves unfinished ones behind, and RocksDB removes them.
  */
 export async function openTables(check: FileCheck, findings: FileFindings): Promise<Tables> {
-  const tables = new DirectoryTables(check.path, findings.mendedBits);
+  const tables = new DirectoryTables(check, findings.mendedBits);
   for (const name of await tables.load()) {
     if (!findings.tables?.has(Number.parseInt(name, 10))) continue;
-    if (check.broken === 'refuse') throw new StoreError('corrupt', `${name} is damaged in what it says of itself`);
-    await check.assertUnlocked();
+    if (check.broken === 'refuse' || check.readOnly)
+      throw new StoreError('corrupt', `${name} is damaged in what it says of itself`);
     await rename(join(check.path, name), join(check.path, `${name}.damaged`));
   }
   return tables;
@@ -43,12 +43,14 @@ export async function openTables(check: FileCheck, findings: FileFindings): Prom
 
 class DirectoryTables implements Tables {
   readonly #path: string;
+  readonly #mode: TableMode;
   /** By name: RocksDB never changes one, nor uses a name again. */
   readonly #known = new Map<string, Table>();
   mendedBits: number;
 
-  constructor(path: string, mendedBits: number) {
+  constructor({ path, readOnly }: FileCheck, mendedBits: number) {
     this.#path = path;
+    this.#mode = readOnly ? 'r' : 'r+';
     this.mendedBits = mendedBits;
   }
 
@@ -59,7 +61,7 @@ class DirectoryTables implements Tables {
     const unreadable: string[] = [];
     for (const name of names) {
       if (this.#known.has(name)) continue;
-      const opened = await unlessGone(() => openTable(join(this.#path, name)));
+      const opened = await unlessGone(() => openTable(join(this.#path, name), this.#mode));
       if (opened?.condition === 'broken') unreadable.push(name);
       if (opened?.condition !== 'whole') continue;
       this.mendedBits += opened.mendedBits;
@@ -82,7 +84,7 @@ class DirectoryTables implements Tables {
 
   async mend(complaint: string): Promise<boolean> {
     const [, file, offset, size] = COMPLAINT.exec(complaint) ?? [];
-    if (file === undefined) return false;
+    if (file === undefined || this.#mode === 'r') return false;
     const isMended = await unlessGone(() => mendBlock(file, { offset: Number(offset), size: Number(size) }));
     if (isMended) this.mendedBits += 1;
     return isMended ?? false;

@@ -8,17 +8,23 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { LevelIterator, LevelUp } from 'level-rocksdb';
+import type { LevelUp } from 'level-rocksdb';
 import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
 import { checkFiles, type FileCheck } from './rocks-files.ts';
-import { assertUnlocked, openLevel } from './rocks-level.ts';
-import type { TableRange } from './rocks-table.ts';
+import { openLevel } from './rocks-level.ts';
+import { defined, type KeyRange, type KeySpan, nextOf, spanOf } from './rocks-range.ts';
 import { openTables, type Tables } from './rocks-tables.ts';
 
 export interface RocksOptions {
   /** Make the database where there is none; otherwise a missing one is `not-found`. Default true. */
   readonly create?: boolean;
+  /**
+   * Changes no file, and works beside a process that writes: what that writes later is not seen, and once it has removed a
+   * file that is still to be read, reading rejects (see `lookAt`). A missing database is `not-found`. Otherwise whoever
+   * opens it has the lock of the folder. Default false.
+   */
+  readonly readOnly?: boolean;
   /** RocksDB's block cache. Default 2 MiB: a queue reads its blocks once or twice, one after another. */
   readonly cacheBytes?: number;
   /** The memtable: how much is held before a sorted file is written. Default 4 MiB. */
@@ -30,24 +36,18 @@ export interface RocksOptions {
    * file: `refuse` the database as `corrupt`, or `leave-out` that. Default `refuse`.
    */
   readonly broken?: FileCheck['broken'];
+  /**
+   * Asked of a database that is there, opened read-only: RocksDB, in opening for writing, removes what it has no use for,
+   * and where it is a damaged file that tells it so, that is all the rest. What this rejects with refuses the database.
+   */
+  readonly assertWhole?: (rocks: Rocks) => Promise<void>;
 }
 
 export type Operation =
   | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
   | { readonly type: 'del'; readonly key: Buffer };
 
-/** Keys from `gte` (or above `gt`) to below `lt` (or to `lte`), ascending unless `reverse`. */
-export interface KeyRange {
-  readonly gte?: Buffer;
-  readonly gt?: Buffer;
-  readonly lt?: Buffer;
-  readonly lte?: Buffer;
-  readonly reverse?: boolean;
-  readonly limit?: number;
-}
-
-/** Keys from `gte` to below `lt`. */
-export type KeySpan = Required<Pick<KeyRange, 'gte' | 'lt'>>;
+export type { KeyRange, KeySpan } from './rocks-range.ts';
 
 export interface Rocks {
   /** One atomic, fsynced write. */
@@ -106,17 +106,28 @@ const UNSORTED_WORK = ['num-immutable-mem-table', 'mem-table-flush-pending', 'nu
 );
 
 export async function openRocks(path: string, options: RocksOptions = {}): Promise<Rocks> {
-  const create = options.create ?? true;
+  const readOnly = options.readOnly ?? false;
+  const create = !readOnly && (options.create ?? true);
   try {
     if (create) await makeDirectory(path);
-    const check = { path, broken: options.broken ?? 'refuse', assertUnlocked: () => assertUnlocked(path) };
+    const check = { path, broken: options.broken ?? 'refuse', readOnly };
     const findings = await checkFiles(check);
     // RocksDB would leave a directory behind where there was none.
     if (!create) await access(join(path, 'CURRENT'));
     const tables = await openTables(check, findings);
+    if (options.assertWhole && findings.exists && !readOnly) await look(path, options.assertWhole, tables);
     return new RocksDatabase(await openLevel(path, { ...options, create }), tables);
   } catch (error) {
     throw toStoreError(error, `cannot open the database in ${path}`);
+  }
+}
+
+async function look(path: string, assertWhole: (rocks: Rocks) => Promise<void>, tables: Tables): Promise<void> {
+  const rocks = new RocksDatabase(await openLevel(path, { create: false, readOnly: true }), tables);
+  try {
+    await assertWhole(rocks);
+  } finally {
+    await rocks.close();
   }
 }
 
@@ -274,26 +285,4 @@ class RocksDatabase implements Rocks {
       start((error, value) => (error ? reject(toStoreError(error, doing)) : resolve(value)));
     });
   }
-}
-
-/** Without the two other ways to say where a range ends. */
-function spanOf({ gte, gt, lt, lte }: KeyRange): TableRange {
-  return { gte: gte ?? (gt && keyBehind(gt)), lt: lt ?? (lte && keyBehind(lte)) };
-}
-
-function keyBehind(key: Buffer): Buffer {
-  return Buffer.concat([key, Buffer.from([0])]);
-}
-
-function defined({ gte, lt }: TableRange): KeyRange {
-  return { ...(gte && { gte }), ...(lt && { lt }) };
-}
-
-function nextOf(iterator: LevelIterator): Promise<readonly [Buffer, Buffer] | undefined> {
-  return new Promise((resolve, reject) => {
-    iterator.next((error, key, value) => {
-      if (error) reject(toStoreError(error, 'read'));
-      else resolve(key === undefined || value === undefined ? undefined : [key, value]);
-    });
-  });
 }

@@ -30,8 +30,18 @@ export async function openWitness(path: string): Promise<Witness> {
   // A witness that cannot be reached is as good as none.
   const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600).catch(() => undefined);
   if (file === undefined) return new TwoSlots(undefined, []);
-  const slots = await Promise.all(SLOTS.map((slot) => readSlot(file, slot).catch(() => undefined)));
-  return new TwoSlots(file, slots);
+  return new TwoSlots(file, await readSlots(file));
+}
+
+/** What the witness says; undefined where it has nothing to say, or is not there. Changes nothing. */
+export async function readStatement(path: string): Promise<Buffer | undefined> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    return latestOf(await readSlots(file))?.statement;
+  } finally {
+    await file.close();
+  }
 }
 
 interface Slot {
@@ -46,7 +56,7 @@ class TwoSlots implements Witness {
 
   constructor(file: FileHandle | undefined, slots: readonly (Slot | undefined)[]) {
     this.#file = file;
-    const latest = slots.reduce((best, slot) => (slot && slot.count > (best?.count ?? -1n) ? slot : best), undefined);
+    const latest = latestOf(slots);
     this.#count = latest?.count ?? 0n;
     this.statement = latest?.statement;
   }
@@ -66,6 +76,14 @@ class TwoSlots implements Witness {
   async close(): Promise<void> {
     await this.#file?.close();
   }
+}
+
+function latestOf(slots: readonly (Slot | undefined)[]): Slot | undefined {
+  return slots.reduce((best, slot) => (slot && slot.count > (best?.count ?? -1n) ? slot : best), undefined);
+}
+
+function readSlots(file: FileHandle): Promise<(Slot | undefined)[]> {
+  return Promise.all(SLOTS.map((slot) => readSlot(file, slot).catch(() => undefined)));
 }
 
 async function readSlot(file: FileHandle, slot: number): Promise<Slot | undefined> {

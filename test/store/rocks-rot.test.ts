@@ -154,15 +154,3 @@ test('a database that nothing names any more is not made anew over what is there
     assert.deepEqual(await numbers(await opened(t, path)), EVERY);
   }
 });
-
-test('the files of a database that somebody has open are left alone', async (t) => {
-  const path = await filled(t, 'log');
-  const rocks = await opened(t, path);
-  await rocks.write([{ type: 'put', key: key(1), value: contentOf(1) }]);
-  const log = await fileOf(path, /^\d+\.log$/);
-  const bytes = await readFile(log);
-  bytes[bytes.length - 1]! ^= 1;
-  await writeFile(log, bytes);
-  await assert.rejects(openRocks(path, { broken: 'leave-out' }), { code: 'locked' });
-  assert.ok((await readFile(log)).equals(bytes));
-});

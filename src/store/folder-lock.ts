@@ -1,0 +1,115 @@
+/**
+ * The lock on a folder: one owner at a time, whatever starts twice.
+ *
+ * Owns one small file in the folder, locked for as long as its owner lives. The lock belongs to the open file, so it holds
+ * between processes, threads and two openings in one process, under every spelling of the path, and the system lets go of it
+ * however the process ends. Nothing of a folder is moved or written before it is held. The file stays; that it is there
+ * says nothing.
+ */
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { StoreError } from './errors.ts';
+
+type FileLocks = typeof import('fs-native-extensions');
+
+export interface FolderLock {
+  /** Lets the next one have the folder. Calling it again is harmless. */
+  release(): Promise<void>;
+}
+
+const LOCK_NAME = 'owner.lock';
+/** Behind the text of the file: Windows would not let others read what is locked. */
+const LOCKED_AT = 1 << 20;
+const PID_BYTES_MAX = 16;
+
+const require = createRequire(import.meta.url);
+
+/** Takes the lock of a folder that is there. Rejects with `locked`, and says whose it is, where somebody has it. */
+export async function lockFolder(folder: string): Promise<FolderLock> {
+  const path = join(folder, LOCK_NAME);
+  const { tryLock } = loadFileLocks();
+  for (;;) {
+    // Never truncated in opening: until it is locked, what is in it is another's.
+    const file = await openOrMake(path);
+    try {
+      if (!tryLock(file.fd, LOCKED_AT, 1)) {
+        throw new StoreError('locked', `already running${await ownerOf(file)}: ${folder} has one owner at a time`);
+      }
+      // One that was removed before it was locked keeps nobody out.
+      if (await isAt(file, path)) {
+        await writeOwner(file);
+        return new HeldLock(file);
+      }
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await file.close();
+  }
+}
+
+class HeldLock implements FolderLock {
+  #file: FileHandle | undefined;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  async release(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.truncate().catch(() => {});
+    // Which lets go of the lock.
+    await file?.close();
+  }
+}
+
+/** Loaded when it is wanted: who only reads a batch needs no lock, and there is none for every machine. */
+function loadFileLocks(): FileLocks {
+  try {
+    return require('fs-native-extensions') as FileLocks;
+  } catch (cause) {
+    const machine = `${process.platform}-${process.arch}`;
+    throw new StoreError(
+      'io',
+      `cannot lock files on this machine (${machine}): fs-native-extensions does not load`,
+      cause,
+    );
+  }
+}
+
+async function openOrMake(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r+');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return await open(path, 'a+', 0o600).then(async (made) => {
+      await made.close();
+      return await open(path, 'r+');
+    });
+  }
+}
+
+async function isAt(file: FileHandle, path: string): Promise<boolean> {
+  const [held, there] = await Promise.all([
+    file.stat({ bigint: true }),
+    stat(path, { bigint: true }).catch(() => undefined),
+  ]);
+  return held.ino === there?.ino && held.dev === there.dev;
+}
+
+/** For people only: nothing is decided by it, so a full disk that takes no number is no reason to fail. */
+async function writeOwner(file: FileHandle): Promise<void> {
+  await file
+    .truncate()
+    .then(() => file.write(`${process.pid}\n`, 0))
+    .catch(() => {});
+}
+
+async function ownerOf(file: FileHandle): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(PID_BYTES_MAX), 0, PID_BYTES_MAX, 0);
+  const [, pid] = /^(\d+)\n/.exec(buffer.toString('latin1', 0, bytesRead)) ?? [];
+  // Who has just taken it has not written it down yet.
+  return pid === undefined ? '' : ` (pid ${pid})`;
+}

@@ -1,0 +1,41 @@
+/**
+ * Ranges of keys, as callers say them and as the binding takes them, and the entries of one, one by one.
+ */
+import type { LevelIterator } from 'level-rocksdb';
+import { toStoreError } from './errors.ts';
+import type { TableRange } from './rocks-table.ts';
+
+/** Keys from `gte` (or above `gt`) to below `lt` (or to `lte`), ascending unless `reverse`. */
+export interface KeyRange {
+  readonly gte?: Buffer;
+  readonly gt?: Buffer;
+  readonly lt?: Buffer;
+  readonly lte?: Buffer;
+  readonly reverse?: boolean;
+  readonly limit?: number;
+}
+
+/** Keys from `gte` to below `lt`. */
+export type KeySpan = Required<Pick<KeyRange, 'gte' | 'lt'>>;
+
+/** Without the two other ways to say where a range ends. */
+export function spanOf({ gte, gt, lt, lte }: KeyRange): TableRange {
+  return { gte: gte ?? (gt && keyBehind(gt)), lt: lt ?? (lte && keyBehind(lte)) };
+}
+
+function keyBehind(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.from([0])]);
+}
+
+export function defined({ gte, lt }: TableRange): KeyRange {
+  return { ...(gte && { gte }), ...(lt && { lt }) };
+}
+
+export function nextOf(iterator: LevelIterator): Promise<readonly [Buffer, Buffer] | undefined> {
+  return new Promise((resolve, reject) => {
+    iterator.next((error, key, value) => {
+      if (error) reject(toStoreError(error, 'read'));
+      else resolve(key === undefined || value === undefined ? undefined : [key, value]);
+    });
+  });
+}
