@@ -14,7 +14,7 @@ import { createFlow } from '../../src/gateway/flow.ts';
 import type { GatewayLimits } from '../../src/gateway/index.ts';
 import { createIngest, type Ingest } from '../../src/gateway/ingest.ts';
 import type { Key, KeyRing } from '../../src/gateway/keyring.ts';
-import { GROWING_BYTES_MAX, limitsFrom } from '../../src/gateway/limits.ts';
+import { flowOptions, limitsFrom } from '../../src/gateway/limits.ts';
 import { type Page, pageOperator } from '../../src/gateway/pages.ts';
 import { createSensors } from '../../src/gateway/sensors.ts';
 import { type GatewayStore, openRocksGatewayStore } from '../../src/store/index.ts';
@@ -162,7 +162,7 @@ export class GatewayMachine implements KeyRing {
       keys: this,
       admissions: createAdmissions({ store, sensors, archive: createArchive(store) }),
       fleet,
-      flow: createFlow({ bytesMax: limits.bytesInFlightMax, growingBytesMax: GROWING_BYTES_MAX }),
+      flow: createFlow(flowOptions(limits)),
       limits,
       metrics: { admitted() {} },
       clock: this.clock,
@@ -174,11 +174,13 @@ export class GatewayMachine implements KeyRing {
     { ingest }: Running,
     { headers, body }: Pick<TransportRequest, 'headers' | 'body'>,
   ): Promise<TransportAnswer> {
-    const distinct = Object.entries(headers).map(([name, value]) => [name, [value]] as [string, string[]]);
+    const all = { ...headers, 'content-length': String(body.length) };
+    const distinct = Object.entries(all).map(([name, value]) => [name, [value]] as [string, string[]]);
     let accepted: ReturnType<Ingest['accept']> | undefined;
     let answer: ReturnType<typeof problemAnswer>;
     try {
-      accepted = ingest.accept({ headers, headersDistinct: Object.fromEntries(distinct) });
+      accepted = ingest.accept({ headers: all, headersDistinct: Object.fromEntries(distinct) });
+      accepted.takeRoom();
       answer = acknowledgementAnswer(await accepted.take(body));
     } catch (thrown) {
       const error = toGatewayError(thrown);

@@ -75,6 +75,17 @@ function requestSignature(
   return sign(secret, ['tidegate-request-v1', deviceId, keyId, timestamp, encoding, ''].join('\n'), body);
 }
 
+function headPrefix(
+  deviceId: string,
+  keyId: string,
+  timestamp: number,
+  encoding: string,
+  length: number,
+  signature: string,
+): string {
+  return ['tidegate-head-v1', deviceId, keyId, timestamp, encoding, length, signature, ''].join('\n');
+}
+
 export function requestVectors() {
   const [example] = REQUESTS as [(typeof REQUESTS)[number]];
   const { deviceId, timestamp, body } = example;
@@ -127,6 +138,36 @@ export function requestVectors() {
     ['another time', 'k1', `v1=${first}`, null, { 'X-Timestamp': String(timestamp + 1) }],
     ['another content encoding', 'k1', `v1=${first}`, null, { 'Content-Encoding': 'gzip' }],
   ];
+  const headOf = (secret: Buffer, keyId: string, signature: string, length = body.length): string =>
+    sign(secret, headPrefix(deviceId, keyId, timestamp, 'identity', length, signature), Buffer.alloc(0));
+  const ours = headOf(SECRET, 'k1', first);
+  const theirs = headOf(OTHER, 'k2', second);
+  const length = String(body.length);
+  const heads: readonly (readonly [
+    name: string,
+    keyIds: string,
+    signatures: string,
+    headSignatures: string,
+    matched: string | null,
+    changed?: Record<string, string | undefined>,
+  ])[] = [
+    ['one key', 'k1', `v1=${first}`, `v1=${ours}`, 'k1'],
+    ['both keys of a rotation', 'k1, k2', `v1=${first}, v1=${second}`, `v1=${ours}, v1=${theirs}`, 'k1'],
+    ['in another order', 'k2, k1', `v1=${first}, v1=${second}`, `v1=${theirs}, v1=${ours}`, 'k2'],
+    ['a scheme of the future', 'k1', `v1=${first}`, `v2=future, v1=${ours}`, 'k1'],
+    ['no content encoding means identity', 'k1', `v1=${first}`, `v1=${ours}`, 'k1', { 'Content-Encoding': undefined }],
+    ['two keys, the head signed under the second alone', 'k1, k2', `v1=${first}, v1=${second}`, `v1=${theirs}`, 'k2'],
+    ['the request’s own signature', 'k1', `v1=${first}`, `v1=${first}`, null],
+    ['over a signature that is not there', 'k1, k2', `v1=${first}`, `v1=${theirs}`, null],
+    ['over the signature of another key', 'k1', `v1=${second}`, `v1=${headOf(OTHER, 'k1', second)}`, null],
+    ['another signature beside it', 'k1', `v1=${foreign}`, `v1=${ours}`, null],
+    ['another secret', 'k1', `v1=${first}`, `v1=${headOf(OTHER, 'k1', first)}`, null],
+    ['another device', 'k1', `v1=${first}`, `v1=${ours}`, null, { 'X-Device-Id': 'pump-8' }],
+    ['another time', 'k1', `v1=${first}`, `v1=${ours}`, null, { 'X-Timestamp': String(timestamp + 1) }],
+    ['another content encoding', 'k1', `v1=${first}`, `v1=${ours}`, null, { 'Content-Encoding': 'gzip' }],
+    ['another length', 'k1', `v1=${first}`, `v1=${ours}`, null, { 'Content-Length': String(body.length - 1) }],
+    ['no length', 'k1', `v1=${first}`, `v1=${ours}`, null, { 'Content-Length': undefined }],
+  ];
   const malformed: readonly (readonly [name: string, keyIds: string, signatures: string])[] = [
     ['no signature', 'k1', ''],
     ['a signature without its scheme', 'k1', first],
@@ -146,6 +187,7 @@ export function requestVectors() {
     about:
       'Requests (signing.md). `signed` is what the signature is over, without the body. `checked`: whether a gateway with ' +
       '`keys`, of which those in `revoked` are so, takes such headers with `body` for authentic, and under which key. ' +
+      '`heads`: whether it takes the head for authentic before there is a body. ' +
       '`malformed`: headers that are not of their form.',
     requests: REQUESTS.map((request) => {
       const { secret, ...rest } = request;
@@ -157,12 +199,17 @@ export function requestVectors() {
         request.contentEncoding,
         '',
       ].join('\n');
+      const signature = sign(secret, prefix, request.body);
+      const { length: bytes } = request.body;
+      const head = headPrefix(rest.deviceId, rest.keyId, rest.timestamp, rest.contentEncoding, bytes, signature);
       return {
         ...rest,
         secret: secret.toString('hex'),
         body: request.body.toString('hex'),
         signed: Buffer.from(prefix).toString('hex'),
-        signature: sign(secret, prefix, request.body),
+        signature,
+        headSigned: Buffer.from(head).toString('hex'),
+        headSignature: sign(secret, head, Buffer.alloc(0)),
       };
     }),
     keys: { k1: SECRET.toString('hex'), k2: OTHER.toString('hex') },
@@ -172,6 +219,18 @@ export function requestVectors() {
       headers: { ...head, 'X-Key-Id': keyIds, 'X-Signature': signatures, ...changed },
       matched,
       ...(revoked && { revoked }),
+    })),
+    heads: heads.map(([name, keyIds, signatures, headSignatures, matched, changed]) => ({
+      name,
+      headers: {
+        ...head,
+        'Content-Length': length,
+        'X-Key-Id': keyIds,
+        'X-Signature': signatures,
+        'X-Head-Signature': headSignatures,
+        ...changed,
+      },
+      matched,
     })),
     malformed: malformed.map(([name, keyIds, signatures]) => ({
       name,

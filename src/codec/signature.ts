@@ -1,8 +1,8 @@
 /**
  * Signature: HMAC-SHA-256 over requests and answers (proto-spec/signing.md).
  *
- * Owns the canonical bytes and the form of the `X-Key-Id` and `X-Signature` headers. Promises constant-time comparison,
- * and that no two different messages have the same canonical bytes: every part before the body is free of newlines.
+ * Owns the canonical bytes and the form of the `X-Key-Id`, `X-Signature` and `X-Head-Signature` headers. Promises
+ * constant-time comparison, and that no two different messages have the same canonical bytes: every part before the body is free of newlines.
  * Never sees a clock: whether a timestamp is acceptable is the caller's to say.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
@@ -14,6 +14,7 @@ export const HEADER = {
   key: 'x-key-id',
   timestamp: 'x-timestamp',
   signature: 'x-signature',
+  headSignature: 'x-head-signature',
 } as const;
 
 export const BATCH_MEDIA_TYPE = 'application/vnd.tidegate.batch+msgpack';
@@ -25,6 +26,14 @@ export interface RequestHead {
   /** Epoch milliseconds. */
   readonly timestamp: number;
   readonly contentEncoding: string;
+}
+
+/** What a head's signature covers. The request's signature covers the body, so through it the head speaks for the body. */
+export interface SignedHead extends RequestHead {
+  /** Bytes of the body as sent. */
+  readonly contentLength: number;
+  /** The request's signature under the same key, lower-case hex. */
+  readonly requestSignature: string;
 }
 
 /** What an answer's signature covers besides its body. */
@@ -42,6 +51,8 @@ const SIGNATURES_MAX = 4;
 /** Key ids that one header may list: the old and the new of a rotation. */
 const KEY_IDS_MAX = 2;
 
+const NOTHING = new Uint8Array(0);
+
 const VALUE_PATTERN = /^v1=([0-9a-f]{64})$/;
 
 /** Lower-case hex. */
@@ -58,6 +69,16 @@ export function verifyRequest(
 ): string | undefined {
   const expected = mac(secret, requestPrefix(head), body);
   return offered.find((signature) => equals(expected, signature));
+}
+
+/** Lower-case hex. */
+export function signHead(secret: Uint8Array, head: SignedHead): string {
+  return mac(secret, headPrefix(head), NOTHING).toString('hex');
+}
+
+export function verifyHead(secret: Uint8Array, head: SignedHead, offered: readonly string[]): boolean {
+  const expected = mac(secret, headPrefix(head), NOTHING);
+  return offered.some((signature) => equals(expected, signature));
 }
 
 export function signAnswer(secret: Uint8Array, head: AnswerHead, body: Uint8Array): string {
@@ -101,6 +122,17 @@ function listed(header: string): string[] {
 
 function requestPrefix({ deviceId, keyId, timestamp, contentEncoding }: RequestHead): string {
   return `tidegate-request-v1\n${deviceId}\n${keyId}\n${timestamp}\n${contentEncoding}\n`;
+}
+
+function headPrefix({
+  deviceId,
+  keyId,
+  timestamp,
+  contentEncoding,
+  contentLength,
+  requestSignature,
+}: SignedHead): string {
+  return `tidegate-head-v1\n${deviceId}\n${keyId}\n${timestamp}\n${contentEncoding}\n${contentLength}\n${requestSignature}\n`;
 }
 
 function answerPrefix({ status, requestSignature, timestamp }: AnswerHead): string {

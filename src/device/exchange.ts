@@ -16,6 +16,7 @@ import {
   formatSignatures,
   HEADER,
   type QueueState,
+  signHead,
   signRequest,
 } from '../codec/index.ts';
 import type { GatewayClock } from './clock.ts';
@@ -59,7 +60,9 @@ export function createExchange(options: ExchangeOptions): Exchange {
       await nextTurn();
       // failpoint: batch-compressed
       const timestamp = clock.timestamp();
-      const signature = signRequest(secret, { deviceId, keyId, timestamp, contentEncoding: encoding }, body);
+      const head = { deviceId, keyId, timestamp, contentEncoding: encoding };
+      const signature = signRequest(secret, head, body);
+      const headSignature = signHead(secret, { ...head, contentLength: body.length, requestSignature: signature });
       // failpoint: batch-signed
       const headers = {
         'content-type': BATCH_MEDIA_TYPE,
@@ -68,6 +71,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
         [HEADER.key]: keyId,
         [HEADER.timestamp]: String(timestamp),
         [HEADER.signature]: formatSignatures([signature]),
+        [HEADER.headSignature]: formatSignatures([headSignature]),
       };
       const stream = Buffer.from(message.stream).toString('hex');
       const sent = { secret, signature, stream, first: message.first, count: message.count };

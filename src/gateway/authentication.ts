@@ -4,7 +4,7 @@
  * Owns the choice of key and the comparison of signatures. Promises that nothing of a body is looked at before its
  * signature is right. Never reads a clock: the time window is the caller's.
  */
-import { type RequestHead, verifyRequest } from '../codec/index.ts';
+import { type RequestHead, verifyHead, verifyRequest } from '../codec/index.ts';
 import { GatewayError } from './errors.ts';
 import type { KeyRing } from './keyring.ts';
 import type { BatchRequestHead, Caller } from './request-head.ts';
@@ -47,6 +47,23 @@ export function signerForDamaged(keys: readonly NamedKey[], { signatures }: Call
   return { keyId, secret, requestSignatures: signatures };
 }
 
+/**
+ * The live key that has signed this head, with the signature that the body is to have; undefined where none has. A head
+ * whose length is not known has nothing to hold its body to.
+ */
+export function matchingHead(keys: readonly NamedKey[], head: BatchRequestHead): AnswerSigner | undefined {
+  const { contentLength, headSignatures, signatures } = head;
+  if (contentLength === undefined || headSignatures.length === 0) return undefined;
+  for (const key of keys) {
+    if (key.revoked) continue;
+    for (const requestSignature of signatures) {
+      const signed = { ...signedPart(key, head), contentLength, requestSignature };
+      if (verifyHead(key.secret, signed, headSignatures)) return { ...key, requestSignatures: [requestSignature] };
+    }
+  }
+  return undefined;
+}
+
 /** The key and signature that are right for this body; undefined where none is. */
 export function matchingKey(
   keys: readonly NamedKey[],
@@ -54,14 +71,12 @@ export function matchingKey(
   body: Uint8Array,
 ): (AnswerSigner & { readonly revoked: boolean }) | undefined {
   for (const key of keys) {
-    const signed: RequestHead = {
-      deviceId: head.deviceId,
-      keyId: key.keyId,
-      timestamp: head.timestamp,
-      contentEncoding: head.contentEncoding,
-    };
-    const requestSignature = verifyRequest(key.secret, signed, body, head.signatures);
+    const requestSignature = verifyRequest(key.secret, signedPart(key, head), body, head.signatures);
     if (requestSignature !== undefined) return { ...key, requestSignatures: [requestSignature] };
   }
   return undefined;
+}
+
+function signedPart({ keyId }: NamedKey, { deviceId, timestamp, contentEncoding }: BatchRequestHead): RequestHead {
+  return { deviceId, keyId, timestamp, contentEncoding };
 }

@@ -1,16 +1,17 @@
 /**
  * Flow: how many bytes of requests the gateway has taken on.
  *
- * Owns the bounds that back pressure rests on. Promises that bodies are only taken on while there is room; that whatever a
- * batch grows to while it is worked on counts as well; and that what is about to grow waits its turn, so that no number
- * of small bodies that inflate to large ones fills the memory. Never refuses what it has taken on, save for bodies that
- * come so slowly that they never will be here: those give way to what comes next.
+ * Owns the bounds that back pressure rests on. Promises that bodies are only taken on while there is room; that bodies of
+ * which nobody knows the sender fill a part of it at most, and no device or address the whole of a part; that whatever a
+ * batch grows to while it is worked on counts as well; and that what is about to grow waits its turn, so that no number of
+ * small bodies that inflate to large ones fills the memory. Never refuses what it has taken on, save for bodies that come
+ * so slowly that they never will be here: those give way to what comes next in their part.
  */
 import assert from 'node:assert';
 
 /** One request's share. */
 export interface Load {
-  /** Says how many bytes the request takes now. */
+  /** Says that the body is here and its sender known, and how many bytes the request takes now. */
   resize(bytes: number): void;
   /** Gives the share back; calling it again is harmless. */
   release(): void;
@@ -18,6 +19,11 @@ export interface Load {
 
 /** A body on its way. */
 export interface Upload {
+  readonly deviceId: string;
+  /** Where it comes from: those of one network count as one. */
+  readonly network: string;
+  /** Whether only this device can have sent its head. */
+  readonly isAuthentic: boolean;
   /** Whether, at its pace, so many bytes will not be here in time. */
   isLate(bytes: number): boolean;
   /** Ends it: its room is wanted. */
@@ -36,6 +42,10 @@ export interface Flow {
 export interface FlowOptions {
   /** Bytes taken on at once. */
   readonly bytesMax: number;
+  /** Of these, bytes of bodies on their way whose sender is not known. */
+  readonly strangersBytesMax: number;
+  /** The largest body: every share has room for one. */
+  readonly bodyBytesMax: number;
   /** Bytes that everything which is growing at once may come to. */
   readonly growingBytesMax: number;
 }
@@ -49,37 +59,68 @@ interface Turn {
   readonly begin: () => void;
 }
 
+/** A bound that a load counts under. */
+interface Share {
+  readonly name: string;
+  readonly bytesMax: number;
+}
+
+interface Held {
+  readonly bytes: number;
+  readonly upload: Upload;
+  readonly shares: readonly Share[];
+}
+
 class BoundedFlow implements Flow {
   readonly #options: FlowOptions;
+  readonly #whole: Share;
+  readonly #known: Share;
+  readonly #strangers: Share;
+  /** By name of the share; what holds nothing is not there. */
+  readonly #bytes = new Map<string, number>();
+  readonly #uploads = new Map<Load, Held>();
   #growing = 0;
   readonly #waiting: Turn[] = [];
-  readonly #uploads = new Map<Load, { readonly bytes: number; readonly upload: Upload }>();
-  bytes = 0;
 
   constructor(options: FlowOptions) {
+    const { bytesMax, strangersBytesMax } = options;
     this.#options = options;
+    this.#whole = { name: 'all', bytesMax };
+    this.#known = { name: 'known', bytesMax: bytesMax - strangersBytesMax };
+    this.#strangers = { name: 'strangers', bytesMax: strangersBytesMax };
+  }
+
+  get bytes(): number {
+    return this.#bytesIn(this.#whole);
   }
 
   take(bytes: number, upload?: Upload): Load | undefined {
-    if (!this.#hasRoom(bytes) && !this.#makeRoom(bytes)) return undefined;
+    let shares = upload === undefined ? [this.#whole, this.#known] : this.#sharesOf(upload);
+    if (!this.#makeRoom(bytes, shares, upload?.isAuthentic)) return undefined;
     let held = bytes;
     let released = false;
-    this.bytes += bytes;
-    const resize = (size: number) => {
+    const hold = (size: number, next: readonly Share[]) => {
       assert(!released, 'a load that was not released');
       this.#uploads.delete(load);
-      this.bytes += size - held;
+      for (const share of shares) this.#add(share, -held);
+      for (const share of next) this.#add(share, size);
       held = size;
-      this.#next();
+      shares = [...next];
     };
     const load: Load = {
-      resize,
+      resize: (size) => {
+        hold(size, [this.#whole, this.#known]);
+        this.#next();
+      },
       release: () => {
-        if (!released) resize(0);
+        if (released) return;
+        hold(0, []);
         released = true;
+        this.#next();
       },
     };
-    if (upload !== undefined) this.#uploads.set(load, { bytes, upload });
+    for (const share of shares) this.#add(share, bytes);
+    if (upload !== undefined) this.#uploads.set(load, { bytes, upload, shares });
     return load;
   }
 
@@ -97,17 +138,56 @@ class BoundedFlow implements Flow {
     }
   }
 
-  #hasRoom(bytes: number): boolean {
-    return this.bytes + bytes <= this.#options.bytesMax;
+  /** Half of its part for each device, as many of the largest bodies as it may have unanswered; and less for strangers. */
+  #sharesOf({ deviceId, network, isAuthentic }: Upload): Share[] {
+    const { bodyBytesMax } = this.#options;
+    const part = isAuthentic ? this.#known : this.#strangers;
+    const share = (name: string, divisor: number): Share => ({
+      name: `${part.name} ${name}`,
+      bytesMax: Math.max(bodyBytesMax, part.bytesMax / divisor),
+    });
+    if (isAuthentic) return [this.#whole, part, share(`device ${deviceId}`, 2)];
+    return [this.#whole, part, share(`device ${deviceId}`, 4), share(`network ${network}`, 4)];
   }
 
-  /** Drops late bodies, the oldest first and no more than need be; none where all of them would not do. */
-  #makeRoom(bytes: number): boolean {
-    const late = [...this.#uploads].filter(([, held]) => held.upload.isLate(held.bytes));
-    const lateBytes = late.reduce((sum, [, held]) => sum + held.bytes, 0);
-    if (!this.#hasRoom(bytes - lateBytes)) return false;
-    for (const [load, { upload }] of late) {
-      if (this.#hasRoom(bytes)) break;
+  #bytesIn({ name }: Share): number {
+    return this.#bytes.get(name) ?? 0;
+  }
+
+  #add({ name }: Share, bytes: number): void {
+    const sum = (this.#bytes.get(name) ?? 0) + bytes;
+    if (sum === 0) this.#bytes.delete(name);
+    else this.#bytes.set(name, sum);
+  }
+
+  /**
+   * Whether there is room under each of the shares. Drops late bodies of the same part for it, the oldest first and no more
+   * than need be; none where all of them together would not do.
+   */
+  #makeRoom(bytes: number, shares: readonly Share[], isAuthentic: boolean | undefined): boolean {
+    const lacking = new Map<string, number>();
+    for (const share of shares) {
+      const lack = this.#bytesIn(share) + bytes - share.bytesMax;
+      if (lack > 0) lacking.set(share.name, lack);
+    }
+    if (lacking.size === 0) return true;
+    const giveWay = new Map<Load, Upload>();
+    // The narrowest share first: what goes for it makes room in the wider ones, too.
+    for (const { name } of [...shares].reverse()) {
+      for (const [load, held] of this.#uploads) {
+        if (!lacking.has(name)) break;
+        const helps = held.upload.isAuthentic === isAuthentic && held.shares.some((share) => share.name === name);
+        if (!helps || giveWay.has(load) || !held.upload.isLate(held.bytes)) continue;
+        giveWay.set(load, held.upload);
+        for (const share of held.shares) {
+          const lack = lacking.get(share.name) ?? 0;
+          if (lack > held.bytes) lacking.set(share.name, lack - held.bytes);
+          else lacking.delete(share.name);
+        }
+      }
+      if (lacking.has(name)) return false;
+    }
+    for (const [load, upload] of giveWay) {
       load.release();
       upload.drop();
     }

@@ -26,7 +26,7 @@ import { addHealthRoutes } from './health-routes.ts';
 import { createIngest } from './ingest.ts';
 import { addIngestRoute } from './ingest-route.ts';
 import type { KeyRing } from './keyring.ts';
-import { type GatewayLimits, GROWING_BYTES_MAX, HTTP, limitsFrom } from './limits.ts';
+import { flowOptions, type GatewayLimits, HTTP, limitsFrom } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import type { Page } from './pages.ts';
 import { addReadRoutes } from './read-routes.ts';
@@ -76,7 +76,7 @@ function assemble(
   app.server.maxConnections = limits.connectionsMax;
   // Node would answer with a bare 417 to whatever it does not know; it is a request like any other.
   app.server.on('checkExpectation', (request, reply) => app.server.emit('request', request, reply));
-  const flow = createFlow({ bytesMax: limits.bytesInFlightMax, growingBytesMax: GROWING_BYTES_MAX });
+  const flow = createFlow(flowOptions(limits));
   const metrics = createMetrics({ store, flow });
   const fleet = createFleet(store);
   const sensors = createSensors({ store, sensorsMax: limits.sensorsMax });

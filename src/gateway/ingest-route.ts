@@ -5,16 +5,13 @@
  * Promises that every answer to a known key is signed, and that a client which goes away leaves no room taken. Never
  * decides anything: that is `ingest.ts`.
  */
-import type { IncomingMessage } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BODY_BYTES_MAX } from '../codec/index.ts';
 import { acknowledgementAnswer, type Seal, sendAnswer, sendProblem } from './answers.ts';
-import { GatewayError } from './errors.ts';
-import type { Upload } from './flow.ts';
 import { type AcceptedRequest, type Ingest, SealedRefusal } from './ingest.ts';
-import { HTTP } from './limits.ts';
 import type { Metrics } from './metrics.ts';
+import { uploadOf } from './upload.ts';
 
 const ANY_BODY = 'application/x-tidegate-body';
 
@@ -46,8 +43,9 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
       const exchange: Exchange = { startedAt: performance.now() };
       exchanges.set(request, exchange);
       try {
-        const accepted = ingest.accept(request.raw, uploadOf(request.raw));
+        const accepted = ingest.accept(request.raw);
         exchange.accepted = accepted;
+        accepted.takeRoom(uploadOf(request.raw));
         request.raw.headers['content-type'] = ANY_BODY;
         // failpoint: head-accepted
         // Where the client goes away before its body is here, nobody else gives the room back.
@@ -80,18 +78,4 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
 
 function sealOf(error: unknown): Seal | undefined {
   return error instanceof SealedRefusal ? error.seal : undefined;
-}
-
-/**
- * Nobody knows yet who sends the body, and its head alone has room set aside for it. So what at its pace would not be whole
- * when the request's time is over is worth less than whatever else wants that room.
- */
-function uploadOf(request: IncomingMessage): Upload {
-  const { socket } = request;
-  const begunAt = performance.now();
-  const before = socket.bytesRead;
-  return {
-    isLate: (bytes) => ((performance.now() - begunAt) * bytes) / (socket.bytesRead - before) > HTTP.requestTimeoutMs,
-    drop: () => void request.destroy(new GatewayError('overloaded', 'it came too slowly, and its room was wanted')),
-  };
 }

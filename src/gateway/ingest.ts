@@ -1,9 +1,10 @@
 /**
  * Ingest: the order of work on one batch (promises 4, 5 and 9).
  *
- * Owns what is checked before what: head, key, room, then the body; signature, time, size, then inflating and decoding.
- * Promises that nothing is done for a stranger but look at a head, and that it is known what to sign an answer with as soon
- * as the body is there. Never decides what counts: that is `admission.ts`. Never sees HTTP but its headers.
+ * Owns what is checked before what: head, key, the head's signature, time, room, then the body; its signature, size, then
+ * inflating and decoding. Promises that nothing is done for a stranger but look at a head and hold a small part of the room,
+ * and that it is known what to sign an answer with as soon as a signed head or the body is there. Never decides what counts:
+ * that is `admission.ts`. Never sees HTTP but its headers.
  */
 import {
   type Acknowledgement,
@@ -16,21 +17,31 @@ import {
 } from '../codec/index.ts';
 import type { Admissions } from './admission.ts';
 import type { Seal } from './answers.ts';
-import { type AnswerSigner, matchingKey, type NamedKey, namedKeys, signerForDamaged } from './authentication.ts';
+import {
+  type AnswerSigner,
+  matchingHead,
+  matchingKey,
+  type NamedKey,
+  namedKeys,
+  signerForDamaged,
+} from './authentication.ts';
 import { GatewayError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
-import type { Flow, Load, Upload } from './flow.ts';
+import type { Flow, Load } from './flow.ts';
 import { inflateBatch } from './inflation.ts';
 import type { KeyRing } from './keyring.ts';
 import { ARENA_BYTES, ARENAS, type GatewayLimits, OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import {
   type BatchRequestHead,
+  type Caller,
   checkContentType,
   type RequestHeaders,
   readCaller,
   readRequestHead,
 } from './request-head.ts';
+import type { ConnectionUpload } from './upload.ts';
+import { createUsedHeads, type UsedHeads } from './used-heads.ts';
 
 export interface IngestOptions {
   readonly keys: KeyRing;
@@ -45,47 +56,48 @@ export interface IngestOptions {
 
 export interface Ingest {
   /**
-   * Everything that needs no body: the head is fine, the key is there, and there is room.
+   * Reads the head: it is fine, and the key is there.
    * @throws GatewayError, a SealedRefusal where the answer is to be signed all the same
    */
-  accept(request: RequestHeaders, upload?: Upload): AcceptedRequest;
+  accept(request: RequestHeaders): AcceptedRequest;
 }
 
-/** A request that has room until it is released. */
 export interface AcceptedRequest {
+  /**
+   * The rest of what needs no body: the time of a signed head is right, and there is room, which it has until it is released.
+   * @throws GatewayError
+   */
+  takeRoom(upload?: ConnectionUpload): void;
   /**
    * From the raw body to what the acknowledgement says, and releases it.
    * @throws whatever `toGatewayError` makes a problem of
    */
   take(body: Uint8Array): Promise<Acknowledgement>;
-  /** What to sign an answer with that is sent now; undefined while there is no body to tell the key by. */
+  /** What to sign an answer with that is sent now; undefined while there is neither a signed head nor a body to tell the key by. */
   seal(): Seal | undefined;
   /** Gives the room back where no body comes; harmless while one is worked on. */
   release(): void;
 }
 
 export function createIngest(options: IngestOptions): Ingest {
-  const arenas = createArenas(ARENAS, ARENA_BYTES);
+  const shared: Shared = { ...options, arenas: createArenas(ARENAS, ARENA_BYTES), usedHeads: createUsedHeads() };
   return {
-    accept(request, upload) {
-      const { keys: ring, flow } = options;
+    accept(request) {
       const caller = readCaller(request);
-      const keys = namedKeys(ring, caller);
-      let head: BatchRequestHead;
-      try {
-        head = readRequestHead(request, caller);
-      } catch (error) {
-        const seal = { ...signerForDamaged(keys, caller), timestamp: options.clock() };
-        throw new SealedRefusal(error as GatewayError, seal);
-      }
-      // Without a length it may come to the most that is read.
-      const bytes = head.contentLength ?? BODY_BYTES_MAX;
-      if (bytes > BODY_BYTES_MAX) throw bodyTooLarge(bytes, BODY_BYTES_MAX);
-      const load = flow.take(bytes, upload);
-      if (load !== undefined) return new Request(options, arenas, head, keys, load);
-      throw new GatewayError('overloaded', 'too much is being worked on', { retryAfterMs: OVERLOADED_RETRY_AFTER_MS });
+      const keys = namedKeys(options.keys, caller);
+      const head = readHead(request, caller, keys);
+      return new Request(shared, head, matchingHead(keys, head));
     },
   };
+
+  function readHead(request: RequestHeaders, caller: Caller, keys: readonly NamedKey[]): BatchRequestHead {
+    try {
+      return readRequestHead(request, caller);
+    } catch (error) {
+      const seal = { ...signerForDamaged(keys, caller), timestamp: options.clock() };
+      throw new SealedRefusal(error as GatewayError, seal);
+    }
+  }
 }
 
 /**
@@ -101,21 +113,41 @@ export class SealedRefusal extends GatewayError {
   }
 }
 
+interface Shared extends IngestOptions {
+  readonly arenas: Arenas;
+  readonly usedHeads: UsedHeads;
+}
+
 class Request implements AcceptedRequest {
-  readonly #options: IngestOptions;
-  readonly #arenas: Arenas;
+  readonly #shared: Shared;
   readonly #head: BatchRequestHead;
-  readonly #keys: readonly NamedKey[];
-  readonly #load: Load;
+  /** Of the head; undefined where the device does not sign heads, or somebody else has sent it. */
+  readonly #headSigner: AnswerSigner | undefined;
+  #load: Load | undefined;
   #signer: AnswerSigner | undefined;
   #working = false;
 
-  constructor(options: IngestOptions, arenas: Arenas, head: BatchRequestHead, keys: readonly NamedKey[], load: Load) {
-    this.#options = options;
-    this.#arenas = arenas;
+  constructor(shared: Shared, head: BatchRequestHead, headSigner: AnswerSigner | undefined) {
+    this.#shared = shared;
     this.#head = head;
-    this.#keys = keys;
-    this.#load = load;
+    this.#headSigner = headSigner;
+    this.#signer = headSigner;
+  }
+
+  takeRoom(upload?: ConnectionUpload): void {
+    const { flow, usedHeads } = this.#shared;
+    const { deviceId, contentLength } = this.#head;
+    // Without a length it may come to the most that is read.
+    const bytes = contentLength ?? BODY_BYTES_MAX;
+    if (bytes > BODY_BYTES_MAX) throw bodyTooLarge(bytes, BODY_BYTES_MAX);
+    if (this.#headSigner !== undefined) this.#checkTime();
+    const once = this.#headSigner?.requestSignatures[0];
+    const isAuthentic = once !== undefined && !usedHeads.has(once);
+    this.#load = flow.take(bytes, upload && { ...upload, deviceId, isAuthentic });
+    if (this.#load === undefined) {
+      throw new GatewayError('overloaded', 'too much is being worked on', { retryAfterMs: OVERLOADED_RETRY_AFTER_MS });
+    }
+    if (isAuthentic) usedHeads.add(once);
   }
 
   async take(body: Uint8Array): Promise<Acknowledgement> {
@@ -123,37 +155,38 @@ class Request implements AcceptedRequest {
     try {
       return await this.#take(body);
     } finally {
-      this.#load.release();
+      this.#load?.release();
     }
   }
 
   seal(): Seal | undefined {
-    return this.#signer && { ...this.#signer, timestamp: this.#options.clock() };
+    return this.#signer && { ...this.#signer, timestamp: this.#shared.clock() };
   }
 
   release(): void {
-    if (!this.#working) this.#load.release();
+    if (!this.#working) this.#load?.release();
   }
 
   async #take(body: Uint8Array): Promise<Acknowledgement> {
-    const { admissions, fleet, flow, limits, metrics } = this.#options;
+    const { keys: ring, arenas, admissions, fleet, flow, limits, metrics, clock } = this.#shared;
     const { timestamp, deviceId, contentEncoding } = this.#head;
-    this.#load.resize(body.length);
-    const key = matchingKey(this.#keys, this.#head, body);
-    this.#signer = key ?? signerForDamaged(this.#keys, this.#head);
+    // Not those that were there with the head: one may have been revoked since.
+    const keys = namedKeys(ring, this.#head);
+    const key = matchingKey(keys, this.#head, body);
+    this.#signer = key ?? this.#headSigner ?? signerForDamaged(keys, this.#head);
     if (key === undefined) throw new GatewayError('signature-mismatch', 'no signature is right for this body');
     if (key.revoked) throw new GatewayError('key-revoked', `key ${key.keyId} was revoked`);
+    this.#load?.resize(body.length);
     // failpoint: signature-verified
-    const receivedAt = this.#options.clock();
-    if (Math.abs(receivedAt - timestamp) > limits.windowMs) {
-      throw new GatewayError('clock-skew', 'the timestamp is too far from the clock', { clock: receivedAt });
-    }
+    // A signed head was in time when it came, however long its body took.
+    if (this.#headSigner === undefined) this.#checkTime();
     checkContentType(this.#head);
+    const receivedAt = clock();
     if (body.length > limits.bodyBytesMax) throw bodyTooLarge(body.length, limits.bodyBytesMax);
-    const lease = this.#arenas.lease();
+    const lease = arenas.lease();
     try {
       const batch = await inflateBatch(flow, contentEncoding, body, lease.memory);
-      this.#load.resize(body.length + bytesOf(batch.table));
+      this.#load?.resize(body.length + bytesOf(batch.table));
       checkCount(batch, limits.eventsMax);
       const admitted = await admissions.admit({ deviceId, batch, lease, body, contentEncoding, timestamp, receivedAt });
       metrics.admitted(admitted, body.length);
@@ -163,6 +196,13 @@ class Request implements AcceptedRequest {
     } finally {
       lease.release();
     }
+  }
+
+  #checkTime(): void {
+    const { clock, limits } = this.#shared;
+    const now = clock();
+    if (Math.abs(now - this.#head.timestamp) <= limits.windowMs) return;
+    throw new GatewayError('clock-skew', 'the timestamp is too far from the clock', { clock: now });
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert';
 import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, SENSORS_MAX } from '../codec/index.ts';
+import type { FlowOptions } from './flow.ts';
 
 /** What whoever runs a gateway may set. */
 export interface GatewayLimits {
@@ -17,7 +18,7 @@ export interface GatewayLimits {
   readonly sensorsMax: number;
   /** How far a request's timestamp may lie from the gateway's clock, on either side. */
   readonly windowMs: number;
-  /** Bytes of requests taken on at once; beyond it requests are `overloaded`. */
+  /** Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed. */
   readonly bytesInFlightMax: number;
   /** Open connections; beyond it new ones are closed at once. */
   readonly connectionsMax: number;
@@ -82,6 +83,25 @@ export const ARENA_BYTES = 4 * 1024 * 1024;
 /** Answered at once, so a client need not wait long before it tries again. */
 export const OVERLOADED_RETRY_AFTER_MS = 1_000;
 
+/** One of the largest bodies of devices that sign their heads, and one of those that do not. */
+export const BYTES_IN_FLIGHT_MIN = 2 * BODY_BYTES_MAX;
+
+/**
+ * Of the bytes that are taken on at once, those that bodies may hold whose heads nobody has signed. Whoever knows the ids of
+ * a device can fill it; devices that sign their heads are not concerned, and the others share it with strangers.
+ */
+export function flowOptions({ bytesInFlightMax: bytesMax }: Pick<GatewayLimits, 'bytesInFlightMax'>): FlowOptions {
+  return {
+    bytesMax,
+    strangersBytesMax: Math.max(BODY_BYTES_MAX, bytesMax / 4),
+    bodyBytesMax: BODY_BYTES_MAX,
+    growingBytesMax: GROWING_BYTES_MAX,
+  };
+}
+
+/** No body is late before that: a slow link has delays of seconds, and what has just begun has no pace. */
+export const UPLOAD_GRACE_MS = 10_000;
+
 /** How often what is too old or too much is let go of. */
 export const RETENTION_INTERVAL_MS = 60_000;
 
@@ -112,6 +132,9 @@ export function limitsFrom(chosen: Partial<GatewayLimits> = {}): GatewayLimits {
   const limits = { ...DEFAULT_LIMITS, ...chosen };
   assert(limits.eventsMax >= 1 && limits.eventsMax <= BATCH_EVENTS_MAX, `eventsMax is 1 to ${BATCH_EVENTS_MAX}`);
   assert(limits.bodyBytesMax >= 1 && limits.bodyBytesMax <= BODY_BYTES_MAX, `bodyBytesMax is 1 to ${BODY_BYTES_MAX}`);
-  assert(limits.bytesInFlightMax >= BODY_BYTES_MAX, `bytesInFlightMax must hold one body of ${BODY_BYTES_MAX} bytes`);
+  assert(
+    limits.bytesInFlightMax >= BYTES_IN_FLIGHT_MIN,
+    `bytesInFlightMax must hold two bodies of ${BODY_BYTES_MAX} bytes`,
+  );
   return limits;
 }

@@ -20,6 +20,8 @@ export interface Caller {
 export interface BatchRequestHead extends Caller {
   /** The clock that the device signed with, epoch milliseconds. */
   readonly timestamp: number;
+  /** Lower-case hex; none where the device does not sign heads. */
+  readonly headSignatures: readonly string[];
   /** As it stands in the header, whatever it says: it is signed like this, and judged when the signature is right. */
   readonly contentEncoding: string;
   /** As it stands in the header; not signed, and judged when the signature is right. */
@@ -49,11 +51,15 @@ export function readRequestHead(request: RequestHeaders, caller: Caller): BatchR
   if (!Number.isSafeInteger(timestamp) || String(timestamp) !== single(request, HEADER.timestamp)) {
     throw invalid(`${HEADER.timestamp} must be epoch milliseconds`);
   }
+  const headSignature = single(request, HEADER.headSignature);
+  const headSignatures = headSignature === undefined ? [] : parseSignatures(headSignature);
+  if (headSignatures === undefined) throw invalid(`${HEADER.headSignature} must be v1=<64 hex digits>`);
   // The parser of Node has checked this one.
   const contentLength = request.headers['content-length'];
   return {
     ...caller,
     timestamp,
+    headSignatures,
     // Lines of one list header mean the same as one line with commas.
     contentEncoding: request.headersDistinct['content-encoding']?.join(', ') ?? 'identity',
     contentType: request.headersDistinct['content-type']?.join(', '),

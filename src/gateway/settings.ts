@@ -41,7 +41,7 @@ export const serveSettings = settings({
   bytesInFlight: [
     '--bytes-in-flight <size>',
     'requests taken on at once, before devices are asked to wait',
-    size({ min: '4MiB' }).prefault('64MiB'),
+    size({ min: '8MiB' }).prefault('64MiB'),
   ],
   connectionsMax: ['--connections-max <count>', 'open connections', integer({ min: 1 }).prefault('10000')],
 });

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createFlow } from '../../src/gateway/flow.ts';
+import { createFlow, type Upload } from '../../src/gateway/flow.ts';
+
+const OPTIONS = { bytesMax: 100, strangersBytesMax: 0, bodyBytesMax: 100, growingBytesMax: 100 };
+
+function upload(change: Partial<Upload> = {}): Upload {
+  return { deviceId: 'd', network: 'n', isAuthentic: true, isLate: () => false, drop() {}, ...change };
+}
 
 /** Work that ends when it is told to. */
 function task() {
@@ -19,7 +25,7 @@ function task() {
 }
 
 test('bytes are taken while there is room, and given back once', () => {
-  const flow = createFlow({ bytesMax: 100, growingBytesMax: 100 });
+  const flow = createFlow(OPTIONS);
   const load = flow.take(60);
   assert(load);
   assert.equal(flow.take(41), undefined);
@@ -34,10 +40,11 @@ test('bytes are taken while there is room, and given back once', () => {
 });
 
 test('late bodies give way, the oldest first and no more than need be', () => {
-  const flow = createFlow({ bytesMax: 100, growingBytesMax: 100 });
+  const flow = createFlow(OPTIONS);
   const dropped: string[] = [];
-  const upload = (name: string, isLate: boolean) => ({ isLate: () => isLate, drop: () => void dropped.push(name) });
-  const here = flow.take(20, upload('here', true))!;
+  const named = (name: string, isLate: boolean) =>
+    upload({ isLate: () => isLate, drop: () => void dropped.push(name) });
+  const here = flow.take(20, named('here', true))!;
   here.resize(20);
   for (const [name, isLate] of [
     ['first', true],
@@ -45,20 +52,20 @@ test('late bodies give way, the oldest first and no more than need be', () => {
     ['second', true],
     ['third', true],
   ] as const) {
-    assert(flow.take(20, upload(name, isLate)));
+    assert(flow.take(20, named(name, isLate)));
   }
-  assert.equal(flow.take(61), undefined);
+  assert.equal(flow.take(61, upload()), undefined);
   assert.deepEqual(dropped, [], 'dropped for nothing');
-  assert(flow.take(30));
+  assert(flow.take(30, upload()));
   assert.deepEqual(dropped, ['first', 'second']);
   assert.equal(flow.bytes, 90);
-  assert(flow.take(30));
+  assert(flow.take(30, upload()));
   assert.deepEqual(dropped, ['first', 'second', 'third']);
-  assert.equal(flow.take(1), undefined);
+  assert.equal(flow.take(1, upload()), undefined);
 });
 
 test('what may grow waits until it fits beside what is growing, in order', async () => {
-  const flow = createFlow({ bytesMax: 100, growingBytesMax: 100 });
+  const flow = createFlow(OPTIONS);
   const [first, large, small] = [task(), task(), task()];
   const done = [flow.inTurn(60, first.run), flow.inTurn(50, large.run), flow.inTurn(10, small.run)];
   await nextTurn();
@@ -72,7 +79,7 @@ test('what may grow waits until it fits beside what is growing, in order', async
 });
 
 test('nothing grows while what has grown is more than there is room for', async () => {
-  const flow = createFlow({ bytesMax: 100, growingBytesMax: 100 });
+  const flow = createFlow(OPTIONS);
   const load = flow.take(10)!;
   load.resize(500);
   assert.equal(flow.take(1), undefined);
@@ -88,7 +95,7 @@ test('nothing grows while what has grown is more than there is room for', async 
 });
 
 test('work that fails gives its turn on', async () => {
-  const flow = createFlow({ bytesMax: 100, growingBytesMax: 100 });
+  const flow = createFlow(OPTIONS);
   await assert.rejects(
     flow.inTurn(100, () => Promise.reject(new RangeError('no'))),
     RangeError,
@@ -98,4 +105,45 @@ test('work that fails gives its turn on', async () => {
     flow.inTurn(101, async () => 7),
     { code: 'ERR_ASSERTION' },
   );
+});
+
+test('strangers crowd out one another, and nobody whose head is signed', () => {
+  const flow = createFlow({ bytesMax: 100, strangersBytesMax: 40, bodyBytesMax: 5, growingBytesMax: 100 });
+  const stranger = (deviceId: string, network: string) => upload({ isAuthentic: false, deviceId, network });
+  assert(flow.take(10, stranger('a', '1')));
+  assert.equal(flow.take(1, stranger('a', '2')), undefined, 'a device has a quarter');
+  assert.equal(flow.take(1, stranger('b', '1')), undefined, 'a network has a quarter');
+  for (const name of ['b', 'c', 'd']) assert(flow.take(10, stranger(name, name)));
+  assert.equal(flow.take(1, stranger('e', 'e')), undefined, 'they have their part and no more');
+  assert(flow.take(30, upload({ deviceId: 'a' })));
+  assert.equal(flow.take(1, upload({ deviceId: 'a' })), undefined, 'one device has half of the rest');
+  assert(flow.take(30, upload({ deviceId: 'b' })));
+  assert.equal(flow.take(1, upload({ deviceId: 'c' })), undefined);
+});
+
+test('a body that is here makes room for the next, and counts among what is worked on', () => {
+  const flow = createFlow({ bytesMax: 100, strangersBytesMax: 40, bodyBytesMax: 5, growingBytesMax: 100 });
+  const stranger = upload({ isAuthentic: false });
+  const load = flow.take(10, stranger)!;
+  assert.equal(flow.take(10, stranger), undefined);
+  load.resize(60);
+  assert(flow.take(10, stranger));
+  assert.equal(flow.take(1, upload()), undefined);
+  load.release();
+  assert(flow.take(1, upload()));
+  assert.equal(flow.bytes, 11);
+});
+
+test('a late body gives way within its own part only, and only where that helps', () => {
+  const flow = createFlow({ bytesMax: 100, strangersBytesMax: 40, bodyBytesMax: 5, growingBytesMax: 100 });
+  const dropped: string[] = [];
+  const late = (deviceId: string, isAuthentic: boolean) =>
+    upload({ deviceId, network: deviceId, isAuthentic, isLate: () => true, drop: () => void dropped.push(deviceId) });
+  for (const name of ['a', 'b', 'c', 'd']) assert(flow.take(10, late(name, false)));
+  assert(flow.take(30, late('x', true)));
+  assert(flow.take(30, late('y', true)));
+  assert(flow.take(10, upload({ isAuthentic: false, deviceId: 'c', network: 'e' })));
+  assert.deepEqual(dropped, ['c'], 'one that makes room for the device and in the part');
+  assert(flow.take(20, upload({ deviceId: 'y' })));
+  assert.deepEqual(dropped, ['c', 'y']);
 });

@@ -25,6 +25,7 @@ import {
   parseAcknowledgement,
   parseProblem,
   parseSignatures,
+  signHead,
   signRequest,
   type TelemetryEvent,
   verifyAnswer,
@@ -139,10 +140,14 @@ export interface RequestParts {
   readonly secret?: Uint8Array;
   readonly timestamp?: number;
   readonly encoding?: ContentEncoding | (string & {});
+  /** Whether the head is signed, too, as devices do; those of before do not. */
+  readonly signsHead?: boolean;
   /** Put over the usual headers; undefined leaves one out, an array says it more than once. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly ca?: string;
   readonly agent?: http.Agent;
+  /** One that was made before, as it is. */
+  readonly request?: SignedRequest;
 }
 
 export interface SignedRequest {
@@ -158,12 +163,15 @@ export async function signedRequest(parts: RequestParts = {}): Promise<SignedReq
   const bytes = parts.body ?? batchBytes(parts.batch);
   const compressed = parts.body === undefined && isContentEncoding(encoding);
   const body = compressed ? await compressBody(encoding, bytes) : bytes;
-  const signature = signRequest(secret, { deviceId, keyId, timestamp, contentEncoding: encoding }, body);
+  const head = { deviceId, keyId, timestamp, contentEncoding: encoding };
+  const signature = signRequest(secret, head, body);
+  const headSignature = signHead(secret, { ...head, contentLength: body.length, requestSignature: signature });
   const headers: Record<string, string | readonly string[] | undefined> = {
     [HEADER.device]: deviceId,
     [HEADER.key]: keyId,
     [HEADER.timestamp]: String(timestamp),
     [HEADER.signature]: formatSignatures([signature]),
+    [HEADER.headSignature]: parts.signsHead ? formatSignatures([headSignature]) : undefined,
     'content-type': BATCH_MEDIA_TYPE,
     'content-encoding': encoding === 'identity' ? undefined : encoding,
     ...parts.headers,
@@ -216,7 +224,7 @@ export function say(
 
 /** Sends one batch and checks the signature of the answer. */
 export async function post(gateway: { readonly url: string }, parts: RequestParts = {}): Promise<TestAnswer> {
-  const request = await signedRequest(parts);
+  const request = parts.request ?? (await signedRequest(parts));
   const answer = await say(`${gateway.url}/v1/batches`, {
     method: 'POST',
     headers: { 'content-length': request.body.length, ...request.headers },

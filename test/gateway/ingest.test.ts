@@ -1,6 +1,7 @@
 /** What `POST /v1/batches` answers to what is right, and to everything that a client can do wrong. */
 import assert from 'node:assert/strict';
-import type http from 'node:http';
+import { once } from 'node:events';
+import http from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -14,6 +15,8 @@ import {
   type ProblemCode,
   signRequest,
 } from '../../src/codec/index.ts';
+import { matchingHead, namedKeys } from '../../src/gateway/authentication.ts';
+import { readCaller, readRequestHead } from '../../src/gateway/request-head.ts';
 import {
   batchBytes,
   DEVICE,
@@ -251,6 +254,84 @@ test('a revoked key is told so, signed, unless the device has a live one besides
   const headers = { [HEADER.key]: `${KEY_ID},k2` };
   assert.equal((await post(gateway, { keyId: 'k2', secret: OTHER_SECRET, headers })).status, 200);
   refusedAs(await post(gateway, { headers }), 'key-revoked', 403, true);
+});
+
+test('a key that is revoked while the body is on its way counts nothing any more', async (t) => {
+  const gateway = await testGateway(t);
+  for (const signsHead of [false, true]) {
+    const request = await signedRequest({ signsHead });
+    const headers = { ...request.headers, 'content-length': request.body.length };
+    const sent = http.request(`${gateway.url}/v1/batches`, { method: 'POST', headers });
+    const answered = once(sent, 'response');
+    const arrived = once(gateway.app.server, 'request');
+    sent.flushHeaders();
+    await arrived;
+    gateway.keys.set(DEVICE, KEY_ID, { revoked: true });
+    sent.end(request.body);
+    const [response] = (await answered) as [http.IncomingMessage];
+    const body = Buffer.concat(await response.toArray());
+    const answer = judged({ status: response.statusCode!, headers: response.headers, body }, request);
+    refusedAs(answer, 'key-revoked', 403, true);
+    gateway.keys.set(DEVICE, KEY_ID, { revoked: false });
+  }
+  assert.equal((await read(gateway, '/v1/totals')).events, 0);
+});
+
+test('a signed head outside the window is told the time before its body comes, signed', async (t) => {
+  const now = 1_700_000_000_000;
+  const gateway = await testGateway(t, { clock: () => now, limits: { windowMs: 1_000 } });
+  const request = await signedRequest({ signsHead: true, timestamp: now - 1_001 });
+  const text = await headOnly(gateway.url, { ...request.headers, 'content-length': request.body.length });
+  assert.match(text, /^HTTP\/1\.1 401 .*"code":"clock-skew"/s);
+  const [head, body] = text.split('\r\n\r\n') as [string, string];
+  const headers = Object.fromEntries(
+    head
+      .split('\r\n')
+      .slice(1)
+      .map((line) => line.split(': ') as [string, string]),
+  );
+  const answer = judged({ status: 401, headers, body: Buffer.from(body) }, request);
+  assert.deepEqual([answer.signed, answer.problem?.clock], [true, now]);
+});
+
+test('a head is authentic as it was signed, by a live key, and in no other way', async () => {
+  const signedHead = async (parts: RequestParts) => {
+    const { headers, body } = await signedRequest({ timestamp: 1e12, signsHead: true, ...parts });
+    return { ...headers, 'content-length': String(body.length) } as Record<string, string>;
+  };
+  const own = await signedHead({});
+  const other = await signedHead({ body: Buffer.alloc(Number(own['content-length'])) });
+  const { headSignature, signature, device, key, timestamp } = HEADER;
+  const keyOf = (change: Record<string, string> = {}, revoked = false) => {
+    const headers = { ...own, ...change };
+    const distinct = Object.entries(headers).map(([name, value]): [string, string[]] => [name, [value]]);
+    const request = { headers, headersDistinct: Object.fromEntries(distinct) };
+    const head = readRequestHead(request, readCaller(request));
+    const lookup = (_: string, keyId: string) =>
+      keyId === 'k2' ? { secret: OTHER_SECRET, revoked: false } : { secret: SECRET, revoked };
+    return matchingHead(namedKeys({ lookup }, head), head);
+  };
+  const requestSignature = own[signature]!.slice('v1='.length);
+  assert.deepEqual(keyOf(), { keyId: KEY_ID, secret: SECRET, revoked: false, requestSignatures: [requestSignature] });
+  assert.equal(keyOf({ [key]: `k2, ${KEY_ID}` })?.keyId, KEY_ID);
+  const both = { [headSignature]: `${other[headSignature]}, ${own[headSignature]}` };
+  assert.equal(keyOf({ ...both, [signature]: `${other[signature]}, ${own[signature]}` })?.keyId, KEY_ID);
+  assert.equal(keyOf({}, true), undefined, 'revoked');
+  for (const change of [
+    { [headSignature]: other[headSignature]! },
+    { [signature]: other[signature]! },
+    { [headSignature]: own[signature]! },
+    { [device]: 'pump-8' },
+    { [key]: 'k2' },
+    { [timestamp]: String(1e12 + 1) },
+    { 'content-encoding': 'br' },
+    { 'content-length': String(Number(own['content-length']) + 1) },
+  ]) {
+    assert.equal(keyOf(change), undefined, JSON.stringify(change));
+  }
+  for (const value of ['', 'v1=5', 'v2=5', `${own[headSignature]}, v1=no`]) {
+    assert.throws(() => keyOf({ [headSignature]: value }), { code: 'headers-invalid' });
+  }
 });
 
 test('a clock outside the window is told the time, signed', async (t) => {

@@ -9,15 +9,16 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { pino } from 'pino';
-import { BODY_BYTES_MAX } from '../../src/codec/index.ts';
+import { BODY_BYTES_MAX, HEADER } from '../../src/codec/index.ts';
 import { createGateway, createKeyFile, type Page } from '../../src/gateway/index.ts';
-import { HTTP, limitsFrom } from '../../src/gateway/limits.ts';
+import { BYTES_IN_FLIGHT_MIN, HTTP, limitsFrom } from '../../src/gateway/limits.ts';
 import { startRetention } from '../../src/gateway/retention.ts';
 import { type GatewayStore, StoreError } from '../../src/store/index.ts';
 import {
   DEVICE,
   KEY_ID,
   post,
+  type RequestParts,
   read,
   SECRET,
   say,
@@ -80,8 +81,8 @@ function gate() {
 }
 
 /** The head of a batch in the name of the device, with a body of so many bytes to come. */
-async function headOf(contentLength: number): Promise<string> {
-  const { headers } = await signedRequest();
+async function headOf(contentLength: number, parts: RequestParts = {}): Promise<string> {
+  const { headers } = await signedRequest(parts);
   const all = { ...headers, host: 'x', 'content-length': contentLength };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   return `POST /v1/batches HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`;
@@ -102,15 +103,14 @@ test('limits that cannot be kept are a bug of the caller', () => {
     { eventsMax: 0 },
     { eventsMax: 1e9 },
     { bodyBytesMax: BODY_BYTES_MAX + 1 },
-    { bytesInFlightMax: 1 },
+    { bytesInFlightMax: BYTES_IN_FLIGHT_MIN - 1 },
   ]) {
     assert.throws(() => limitsFrom(limits), { code: 'ERR_ASSERTION' });
   }
 });
 
 test('more bytes than are taken on at once are turned away until there is room', async (t) => {
-  const gateway = await testGateway(t, { limits: { bytesInFlightMax: BODY_BYTES_MAX } });
-  // All but the last byte, so that it is well in time.
+  const gateway = await testGateway(t, { limits: { bytesInFlightMax: BYTES_IN_FLIGHT_MIN } });
   const { socket } = talk(gateway, (await headOf(BODY_BYTES_MAX - 10)) + 'x'.repeat(BODY_BYTES_MAX - 11));
   await until(async () => (await bytesInFlight(gateway)) > 0, 'the head is taken on');
   const refused = await post(gateway);
@@ -124,15 +124,36 @@ test('more bytes than are taken on at once are turned away until there is room',
   assert.equal((await post(gateway)).status, 200);
 });
 
-test('half bodies that do not come on give way to batches, however many there are', async (t) => {
-  const gateway = await testGateway(t, { limits: { bytesInFlightMax: 2 * BODY_BYTES_MAX } });
-  const head = await headOf(BODY_BYTES_MAX);
-  const slow = Array.from({ length: 20 }, () => talk(gateway, `${head}begin`).socket);
+test('strangers who know every id, and replayed heads, do not crowd out a device that signs its heads', async (t) => {
+  const gateway = await testGateway(t, { limits: { bytesInFlightMax: BYTES_IN_FLIGHT_MIN } });
+  const replayed = await signedRequest({ signsHead: true });
+  assert.equal((await post(gateway, { request: replayed })).status, 200);
+  const bogus = { headers: { [HEADER.headSignature]: `v1=${'5a'.repeat(32)}` } };
+  const heads = [await headOf(BODY_BYTES_MAX), await headOf(BODY_BYTES_MAX, bogus)];
+  const crowd = heads.flatMap((head) => Array.from({ length: 10 }, () => talk(gateway, `${head}begin`).socket));
   t.after(() => {
-    for (const socket of slow) socket.destroy();
+    for (const socket of crowd) socket.destroy();
   });
-  await until(async () => (await bytesInFlight(gateway)) > BODY_BYTES_MAX, 'the room is taken');
-  for (let first = 1; first <= 5; first++) assert.equal((await post(gateway)).status, 200);
+  await until(async () => (await bytesInFlight(gateway)) === BODY_BYTES_MAX, 'they have their part');
+  assert.equal((await post(gateway)).problem?.code, 'overloaded', 'as a device of before');
+  assert.equal((await post(gateway, { request: replayed })).problem?.code, 'overloaded', 'a head that had room');
+  for (let first = 1; first <= 5; first++) {
+    assert.equal((await post(gateway, { signsHead: true, batch: { first } })).status, 200);
+  }
+});
+
+test('a device that signs its heads is told in a signed answer that there is no room', async (t) => {
+  const gateway = await testGateway(t, { limits: { bytesInFlightMax: BYTES_IN_FLIGHT_MIN } });
+  const body = Buffer.alloc(BODY_BYTES_MAX);
+  const { headers } = await signedRequest({ body, signsHead: true });
+  const lines = Object.entries({ host: 'x', 'content-length': body.length, ...headers });
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const { socket } = talk(gateway, `POST /v1/batches HTTP/1.1\r\n${head}\r\nbegin`);
+  await until(async () => (await bytesInFlight(gateway)) === BODY_BYTES_MAX, 'the head is taken on');
+  const refused = await post(gateway, { signsHead: true });
+  assert.deepEqual([refused.problem?.code, refused.signed], ['overloaded', true]);
+  assert.equal((await post(gateway)).status, 200, 'one that does not has room besides');
+  socket.destroy();
 });
 
 test('what a batch grew to counts until it is stored', async (t) => {

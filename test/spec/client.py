@@ -69,6 +69,9 @@ class Client:
         """Headers and body of a signed request."""
         timestamp = self.clock() if timestamp is None else timestamp
         signature = reader.sign_request(self.secret, self.device_id, self.key_id, timestamp, encoding, body)
+        head_signature = reader.sign_head(
+            self.secret, self.device_id, self.key_id, timestamp, encoding, len(body), signature
+        )
         headers = {
             "Content-Type": MEDIA_TYPE,
             "Content-Encoding": encoding,
@@ -76,6 +79,7 @@ class Client:
             "X-Key-Id": self.key_id,
             "X-Timestamp": str(timestamp),
             "X-Signature": f"v1={signature}",
+            "X-Head-Signature": f"v1={head_signature}",
         }
         return headers, body
 

@@ -555,6 +555,14 @@ def sign_request(secret, device_id, key_id, timestamp, encoding, body):
     return mac(secret, request_prefix(device_id, key_id, timestamp, encoding) + body)
 
 
+def head_prefix(device_id, key_id, timestamp, encoding, length, signature):
+    return f"tidegate-head-v1\n{device_id}\n{key_id}\n{timestamp}\n{encoding}\n{length}\n{signature}\n".encode()
+
+
+def sign_head(secret, device_id, key_id, timestamp, encoding, length, signature):
+    return mac(secret, head_prefix(device_id, key_id, timestamp, encoding, length, signature))
+
+
 def sign_answer(secret, status, request_signature, timestamp, body):
     return mac(secret, f"tidegate-answer-v1\n{status}\n{request_signature}\n{timestamp}\n".encode() + body)
 

@@ -149,16 +149,37 @@ def matched_key(headers, keys, body, revoked=()):
     return None
 
 
+def matched_key_of_head(headers, keys):
+    """The id of the key under which the head is authentic before there is a body, or None."""
+    length = headers.get("Content-Length")
+    if length is None:
+        return None
+    offered = reader.parse_signatures(headers["X-Head-Signature"])
+    for key_id in reader.parse_key_ids(headers["X-Key-Id"]):
+        for signature in reader.parse_signatures(headers["X-Signature"]):
+            encoding = headers.get("Content-Encoding", "identity")
+            head = (headers["X-Device-Id"], key_id, headers["X-Timestamp"], encoding, length, signature)
+            expected = reader.sign_head(bytes.fromhex(keys[key_id]), *head)
+            if any(reader.is_same(value, expected) for value in offered):
+                return key_id
+    return None
+
+
 def replay_requests(vectors, tally):
     for vector in vectors["requests"]:
         head = (vector["deviceId"], vector["keyId"], vector["timestamp"], vector["contentEncoding"])
         tally.check(vector["name"], reader.request_prefix(*head).hex(), vector["signed"])
         found = reader.sign_request(bytes.fromhex(vector["secret"]), *head, bytes.fromhex(vector["body"]))
         tally.check(vector["name"], found, vector["signature"])
+        head = (*head, len(bytes.fromhex(vector["body"])), found)
+        tally.check(vector["name"], reader.head_prefix(*head).hex(), vector["headSigned"])
+        tally.check(vector["name"], reader.sign_head(bytes.fromhex(vector["secret"]), *head), vector["headSignature"])
     body = bytes.fromhex(vectors["body"])
     for vector in vectors["checked"]:
         found = matched_key(vector["headers"], vectors["keys"], body, vector.get("revoked", ()))
         tally.check(vector["name"], found, vector["matched"])
+    for vector in vectors["heads"]:
+        tally.check(vector["name"], matched_key_of_head(vector["headers"], vectors["keys"]), vector["matched"])
     for vector in vectors["malformed"]:
         tally.check(vector["name"], matched_key(vector["headers"], vectors["keys"], body), "malformed")
 

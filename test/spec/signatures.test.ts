@@ -1,35 +1,63 @@
 /** proto-spec/vectors about signatures, replayed in both directions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatCredential, parseCredential, signAnswer, signRequest, verifyAnswer } from '../../src/codec/index.ts';
-import { matchingKey, namedKeys } from '../../src/gateway/authentication.ts';
-import { readCaller, readRequestHead } from '../../src/gateway/request-head.ts';
+import {
+  formatCredential,
+  parseCredential,
+  signAnswer,
+  signHead,
+  signRequest,
+  verifyAnswer,
+} from '../../src/codec/index.ts';
+import { matchingHead, matchingKey, type NamedKey, namedKeys } from '../../src/gateway/authentication.ts';
+import { type BatchRequestHead, readCaller, readRequestHead } from '../../src/gateway/request-head.ts';
 import { bytesOf, readVectors } from './vectors.ts';
 
 const requests = readVectors('requests.json');
 
-/** The key under which a gateway takes it for authentic; undefined where it does not, null where malformed. */
-function matchedKey(said: Record<string, string>, revoked: readonly string[] = []): string | undefined | null {
+/** Judges what a gateway would be told; null where the headers are malformed. */
+function judged<T>(said: Record<string, string>, revoked: readonly string[], judge: Judge<T>): T | null {
   const stated = Object.entries(said).map(([name, value]) => [name.toLowerCase(), [value]] as [string, string[]]);
-  const request = { headers: {}, headersDistinct: Object.fromEntries(stated) };
+  const request = {
+    headers: { 'content-length': said['Content-Length'] },
+    headersDistinct: Object.fromEntries(stated),
+  };
   const lookup = (_: string, keyId: string) => {
     const secret = requests.keys[keyId];
     return secret === undefined ? undefined : { secret: bytesOf(secret), revoked: revoked.includes(keyId) };
   };
   try {
     const caller = readCaller(request);
-    const keys = namedKeys({ lookup }, caller);
-    return matchingKey(keys, readRequestHead(request, caller), bytesOf(requests.body))?.keyId;
+    return judge(namedKeys({ lookup }, caller), readRequestHead(request, caller));
   } catch (error) {
     assert.equal((error as { code?: string }).code, 'headers-invalid');
     return null;
   }
 }
 
-test('requests get their signatures', () => {
-  for (const { name, secret, body, signature, ...head } of requests.requests) {
+type Judge<T> = (keys: readonly NamedKey[], head: BatchRequestHead) => T;
+
+/** The key under which a gateway takes it for authentic; undefined where it does not, null where malformed. */
+function matchedKey(said: Record<string, string>, revoked: readonly string[] = []): string | undefined | null {
+  return judged(said, revoked, (keys, head) => matchingKey(keys, head, bytesOf(requests.body))?.keyId);
+}
+
+/** The same of the head, before there is a body. */
+function matchedKeyOfHead(said: Record<string, string>): string | undefined | null {
+  return judged(said, [], (keys, head) => matchingHead(keys, head)?.keyId);
+}
+
+test('requests and their heads get their signatures', () => {
+  for (const { name, secret, body, signature, headSignature, ...head } of requests.requests) {
     assert.equal(signRequest(bytesOf(secret), head, bytesOf(body)), signature, name);
+    const signed = { ...head, contentLength: bytesOf(body).length, requestSignature: signature };
+    assert.equal(signHead(bytesOf(secret), signed), headSignature, name);
   }
+});
+
+test('heads are authentic before there is a body, or are not', () => {
+  for (const { name, headers, matched } of requests.heads)
+    assert.equal(matchedKeyOfHead(headers) ?? null, matched, name);
 });
 
 test('headers are authentic, are not, or are not headers', () => {

@@ -64,6 +64,8 @@ export interface Vectors {
       readonly body: string;
       readonly signed: string;
       readonly signature: string;
+      readonly headSigned: string;
+      readonly headSignature: string;
     })[];
     readonly keys: Record<string, string>;
     readonly body: string;
@@ -71,6 +73,10 @@ export interface Vectors {
       readonly headers: Record<string, string>;
       readonly matched: string | null;
       readonly revoked?: readonly string[];
+    })[];
+    readonly heads: readonly (Named & {
+      readonly headers: Record<string, string>;
+      readonly matched: string | null;
     })[];
     readonly malformed: readonly (Named & { readonly headers: Record<string, string> })[];
   };
