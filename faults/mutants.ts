@@ -158,10 +158,17 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [{ campaign: 'network', size: 300 }],
   },
   {
-    name: 'half bodies keep their room',
-    file: 'src/gateway/flow.ts',
-    find: 'if (!this.#hasRoom(bytes) && !this.#makeRoom(bytes)) return undefined;',
-    replace: 'if (!this.#hasRoom(bytes)) return undefined;',
+    name: 'look at no signature of a head before it takes room',
+    file: 'src/gateway/ingest.ts',
+    find: 'const isAuthentic = once !== undefined && !usedHeads.has(once);',
+    replace: 'const isAuthentic = false;',
+    caughtBy: [{ campaign: 'network', size: 300 }],
+  },
+  {
+    name: 'believe every signature of a head',
+    file: 'src/codec/signature.ts',
+    find: 'const expected = mac(secret, headPrefix(head), NOTHING);\n  return offered.some((signature) => equals(expected, signature));',
+    replace: 'return secret.length > 0 && headPrefix(head) !== undefined && offered.length > 0;',
     caughtBy: [{ campaign: 'network', size: 300 }],
   },
   {

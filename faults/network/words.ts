@@ -58,6 +58,7 @@ export const WORDS: Readonly<Record<NetworkFault, string>> = {
   'slow-head': 'slow loris: heads byte by byte',
   'slow-body': 'slow loris: half bodies of nobody',
   'slow-body-of-device': 'slow loris: half bodies in the device’s name',
+  'crowd-of-device': 'a crowd of large bodies in the device’s name, none of them late',
 };
 
 export const NETWORK_FAULTS = Object.keys(WORDS) as NetworkFault[];
