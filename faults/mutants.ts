@@ -113,8 +113,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'leave the body out of the signature',
     file: 'src/codec/signature.ts',
-    find: '.update(prefix).update(body)',
-    replace: '.update(prefix)',
+    find: ".update(prefix, 'latin1').update(body)",
+    replace: ".update(prefix, 'latin1')",
     caughtBy: [{ campaign: 'network', size: 300 }],
   },
   {
