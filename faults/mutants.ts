@@ -174,10 +174,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'believe a clock that nobody has signed',
     file: 'src/device/outcome.ts',
-    find: 'const reason = `unsigned $',
+    find: 'const code = `unsigned-$',
     replace: `const said = parseProblem(answer.body);
   if (said?.clock !== undefined) return { kind: 'skew', clock: said.clock };
-  const reason = \`unsigned $`,
+  const code = \`unsigned-$`,
     caughtBy: [{ campaign: 'clock', size: 6 }],
   },
   {

@@ -73,7 +73,7 @@ device.on('acknowledged', ({ inserted }) => {
   if (inserted > 0) say({ acknowledged });
 });
 device.on('fault', (error) => say({ fault: (error as { code?: string }).code ?? error.message }));
-device.on('link', ({ state, reason }) => say({ link: state, reason }));
+device.on('link', ({ state, code }) => say({ link: state, code }));
 say({ opened: device.status().queued.events });
 
 const retried = task.retryQuarantine ? device.retryQuarantine() : undefined;

@@ -93,7 +93,7 @@ export const failingFsync: readonly Scenario[] = (['device', 'gateway'] as const
     await pair.startBoth();
     await writeFile(flagIn(folder), '');
     if (side === 'device') await pair.until('the device has not told of it', () => pair.faults.has('io'));
-    else await pair.until('the device was not told', () => pair.link.reason === 'store-unavailable');
+    else await pair.until('the device was not told', () => pair.link.code === 'store-unavailable');
     await sleep(random() * FAILING_MS);
     // What was not kept is found out by who goes on, and by who has to begin again.
     const isKilled = random() < 0.5;

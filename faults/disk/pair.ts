@@ -41,7 +41,7 @@ export interface Pair {
   /** Codes of what the device's disk has refused, as often as it was told. */
   readonly faults: ReadonlyMap<string, number>;
   /** What the link was said to be last. */
-  readonly link: { readonly state: string; readonly reason: string | null };
+  readonly link: { readonly state: string; readonly code: string | null };
   startGateway(): Promise<void>;
   /** Records without end. */
   startDevice(): Promise<void>;
@@ -85,7 +85,7 @@ interface Line {
   readonly acknowledged?: number;
   readonly fault?: string;
   readonly link?: string;
-  readonly reason?: string | null;
+  readonly code?: string | null;
 }
 
 const REFUSAL = /^error: .+ \(([a-z][a-z-]+|E[A-Z]+)\)$/;
@@ -105,7 +105,7 @@ class RunningPair implements Pair {
   readonly problems: string[] = [];
   readonly #options: PairOptions;
   readonly faults = new Map<string, number>();
-  link = { state: 'connecting', reason: null as string | null };
+  link = { state: 'connecting', code: null as string | null };
   acknowledged = 0;
   #hasRecorded = false;
   #starts = 0;
@@ -143,7 +143,7 @@ class RunningPair implements Pair {
       if (line.resolved !== undefined) this.#hasRecorded = true;
       if (line.acknowledged !== undefined) this.acknowledged = line.acknowledged;
       if (line.fault !== undefined) this.faults.set(line.fault, 1 + (this.faults.get(line.fault) ?? 0));
-      if (line.link !== undefined) this.link = { state: line.link, reason: line.reason ?? null };
+      if (line.link !== undefined) this.link = { state: line.link, code: line.code ?? null };
       this.#stir();
     });
     await this.until('the device has not opened its queue', () => isOpen);

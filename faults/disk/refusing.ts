@@ -94,7 +94,7 @@ async function refused(pair: Pair, side: Side): Promise<void> {
 
 /** The device is told so, and keeps everything; whoever reads goes on reading; readiness says why not. */
 async function unavailable(pair: Pair): Promise<void> {
-  await pair.until('the device was not told', () => pair.link.reason === 'store-unavailable');
+  await pair.until('the device was not told', () => pair.link.code === 'store-unavailable');
   const ask = async (path: string): Promise<{ status: number; text: string }> => {
     const answer = await fetch(`${pair.gateway.url}${path}`);
     return { status: answer.status, text: await answer.text() };

@@ -58,6 +58,11 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
   }
 }
 
+/** As a person knows it: without the slash that URL adds. */
+function addressOf({ origin, pathname }: URL): string {
+  return `${origin}${pathname.replace(/\/+$/, '')}`;
+}
+
 class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   readonly id: string;
   readonly #settings: DeviceSettings;
@@ -185,6 +190,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   status(): DeviceStatus {
     return {
       id: this.id,
+      gateway: addressOf(this.#settings.gateway),
       link: this.#link.status,
       counting: this.#census.counting,
       ...this.#account.report(),

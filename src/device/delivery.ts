@@ -189,12 +189,12 @@ class EndlessDelivery implements Delivery {
         return message.count > 1 ? outcome : tooLargeAlone(outcome);
       case 'collision':
         if (within(outcome.ranges, message.first, message.first + message.count - 1).length === 0) {
-          return { kind: 'failed', reason: 'a collision elsewhere' };
+          return { kind: 'failed', code: 'collision-elsewhere' };
         }
         // A gateway that says it of every stream would have one made after the other, without end and without a wait.
         if (doubts.collision) {
           doubts.collision = false;
-          return { kind: 'failed', reason: 'a collision in a new stream' };
+          return { kind: 'failed', code: 'collision-again' };
         }
         return outcome;
       default:
@@ -204,9 +204,7 @@ class EndlessDelivery implements Delivery {
 }
 
 function tooLargeAlone(outcome: Extract<Outcome, { kind: 'split' }>): Outcome {
-  return outcome.problem
-    ? { kind: 'refused', problem: outcome.problem }
-    : { kind: 'failed', reason: 'unsigned 413 to a single event' };
+  return outcome.problem ? { kind: 'refused', problem: outcome.problem } : { kind: 'failed', code: 'unsigned-413' };
 }
 
 function isVerdict(outcome: Outcome): outcome is Verdict {

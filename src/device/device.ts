@@ -23,6 +23,8 @@ export type Fields = Readonly<Record<string, FieldValue | null | undefined>>;
 
 export interface DeviceStatus extends AccountReport {
   readonly id: string;
+  /** The gateway's address. */
+  readonly gateway: string;
   readonly link: LinkStatus;
   /** True until what the last run left in the queue has been summed; the sums of `queued` and `recorded` lack it meanwhile. */
   readonly counting: boolean;
@@ -35,7 +37,7 @@ export interface DeviceStatus extends AccountReport {
 }
 
 export interface DeviceEvents {
-  /** The link's state or its reason changed. */
+  /** The link's state or its code changed. */
   link: [LinkStatus];
   /** A batch was acknowledged. */
   acknowledged: [{ readonly inserted: number; readonly duplicates: number }];

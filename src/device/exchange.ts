@@ -83,14 +83,16 @@ export function createExchange(options: ExchangeOptions): Exchange {
         // failpoint: answer-verified
         return outcome;
       } catch (error) {
-        return { kind: 'failed', reason: reasonOf(error) };
+        return failureOf(error);
       }
     },
   };
 }
 
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+function failureOf(error: unknown): Outcome {
+  if (!(error instanceof Error)) return { kind: 'failed', code: 'unexpected', detail: String(error) };
   const { code } = error as NodeJS.ErrnoException;
-  return typeof code === 'string' ? code : error.message;
+  return typeof code === 'string'
+    ? { kind: 'failed', code }
+    : { kind: 'failed', code: 'unexpected', detail: error.message || error.name };
 }

@@ -12,6 +12,7 @@ import { printable, tableLines } from '../cli/index.ts';
 import { HEADLINE } from '../codec/index.ts';
 import { askControl } from './control.ts';
 import type { DeviceStatus } from './device.ts';
+import { linkSentence } from './explanation.ts';
 import { type OfflineQueue, type OfflineStatus, openOffline } from './offline.ts';
 import type { QuarantinedEvent } from './quarantine.ts';
 
@@ -90,15 +91,19 @@ function statusText(status: DeviceStatus | OfflineStatus): string {
     const { events, sums } = status[place];
     rows.push([place, events.toLocaleString('en'), ...shown.map((measure) => sums[measure] ?? '–')]);
   }
-  const { link } = status;
-  const state = link === null ? 'not running' : `${link.state}${link.reason === null ? '' : ` (${link.reason})`}`;
   const counting = 'counting' in status && status.counting ? ', still counting' : '';
   const more = measures.length > shown.length ? [`… and ${measures.length - shown.length} more measures: --json`] : [];
   return linesOfText([
-    printable(`device ${status.id}: ${state}, ${status.queueBytes.toLocaleString('en')} bytes queued${counting}`),
+    printable(`device ${status.id}: ${stateOf(status)}`),
+    `${status.queueBytes.toLocaleString('en')} bytes queued${counting}`,
     ...tableLines(rows, ['left', ...rows[0]!.map(() => 'right' as const)]),
     ...more,
   ]);
+}
+
+function stateOf(status: DeviceStatus | OfflineStatus): string {
+  if (status.link !== null) return linkSentence(status, Date.now());
+  return `not running; ${status.queued.events.toLocaleString('en')} events safe on disk`;
 }
 
 function linesOfText(lines: readonly string[]): string {

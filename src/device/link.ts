@@ -6,6 +6,7 @@
  * never given up on, that only a signed answer ends it, and that no wait is shorter than the gateway asks for. Never looks
  * into a batch.
  */
+import { reasonOf } from './explanation.ts';
 import type { Outcome } from './outcome.ts';
 import { pause, type Timer } from './timer.ts';
 
@@ -13,12 +14,25 @@ export type LinkState = 'connecting' | 'online' | 'offline' | 'paused';
 
 export interface LinkStatus {
   readonly state: LinkState;
-  /** What was answered last, where that is not success. */
+  /**
+   * Why the last attempt was no success; null where it was one. Stable: a code of the system (`ECONNREFUSED`), of undici, of
+   * a problem (`key-revoked`), or `unsigned-<status>` for an answer that the gateway did not sign.
+   */
+  readonly code: string | null;
+  /** The same in a few words for a person: `connection refused`. */
   readonly reason: string | null;
+  /** What else is known: of an unsigned answer the code that it gave, of an error without a code its message. */
+  readonly detail: string | null;
   /** When the state began, epoch milliseconds. */
   readonly since: number;
   /** When the next attempt may start, epoch milliseconds; null for at once. */
   readonly nextAttemptAt: number | null;
+}
+
+/** What an outcome says about the link. */
+interface Cause {
+  readonly code: string;
+  readonly detail?: string;
 }
 
 export interface LinkOptions {
@@ -58,7 +72,10 @@ class Circuit implements Link {
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    this.#status = { state: 'connecting', reason: null, since: options.clock(), nextAttemptAt: null };
+    this.#status = {
+      ...{ state: 'connecting', code: null, reason: null, detail: null },
+      ...{ since: options.clock(), nextAttemptAt: null },
+    };
   }
 
   get status(): LinkStatus {
@@ -130,9 +147,9 @@ class Circuit implements Link {
     const { retryMaxMs, pauseMaxMs } = this.#options;
     if (outcome.kind === 'failed' || outcome.kind === 'barred' || (outcome.kind === 'split' && !outcome.problem)) {
       if (!isNews) return false;
-      if (outcome.kind === 'barred') this.#hold('paused', outcome.problem.code, this.#jitter(pauseMaxMs));
-      else if (outcome.kind === 'split') this.#hold('offline', 'unsigned 413', this.#jitter(retryMaxMs));
-      else this.#hold('offline', outcome.reason, Math.max(this.#jitter(retryMaxMs), outcome.waitMs ?? 0));
+      if (outcome.kind === 'barred') this.#hold('paused', outcome.problem, this.#jitter(pauseMaxMs));
+      else if (outcome.kind === 'split') this.#hold('offline', { code: 'unsigned-413' }, this.#jitter(retryMaxMs));
+      else this.#hold('offline', outcome, Math.max(this.#jitter(retryMaxMs), outcome.waitMs ?? 0));
       return true;
     }
     if (outcome.kind === 'wait') {
@@ -144,7 +161,7 @@ class Circuit implements Link {
       // Behind a wait it is believed again: a clock that stands still is off by as much as that.
       if (!isNews) return true;
       if (this.#isCorrected) {
-        this.#hold('offline', 'clock-skew after correction', this.#jitter(retryMaxMs));
+        this.#hold('offline', { code: 'clock-skew' }, this.#jitter(retryMaxMs));
         return true;
       }
       this.#isCorrected = true;
@@ -159,17 +176,17 @@ class Circuit implements Link {
   }
 
   /** A gateway that is busy for hours is not sent a window of batches every few seconds: on a metered link they cost. */
-  #beBusy({ reason, waitMs }: Extract<Outcome, { kind: 'wait' }>, isNews: boolean): void {
+  #beBusy({ code, waitMs }: Extract<Outcome, { kind: 'wait' }>, isNews: boolean): void {
     const { timer, retryMaxMs } = this.#options;
     this.#isBusy = true;
-    if (isNews) this.#hold('online', reason, Math.max(waitMs, this.#jitter(retryMaxMs)));
+    if (isNews) this.#hold('online', { code }, Math.max(waitMs, this.#jitter(retryMaxMs)));
     // One that was asked before the others knew does not end their wait, nor count once more.
-    else this.#enter('online', reason, Math.max(waitMs, this.#notBefore - timer.now()));
+    else this.#enter('online', { code }, Math.max(waitMs, this.#notBefore - timer.now()));
   }
 
-  #hold(state: LinkState, reason: string, waitMs: number): void {
+  #hold(state: LinkState, cause: Cause, waitMs: number): void {
     this.#failures++;
-    this.#enter(state, reason, waitMs);
+    this.#enter(state, cause, waitMs);
   }
 
   /** Full jitter: uniform between nothing and a bound that doubles. */
@@ -177,14 +194,22 @@ class Circuit implements Link {
     return this.#options.random() * Math.min(maxMs, this.#options.retryBaseMs * 2 ** Math.min(this.#failures, 40));
   }
 
-  #enter(state: LinkState, reason: string | null, waitMs: number): void {
+  #enter(state: LinkState, cause: Cause | null, waitMs: number): void {
     const now = this.#options.clock();
     const before = this.#status;
     this.#lastChangeAt = this.#options.timer.now();
     if (waitMs > 0) this.#isCorrected = false;
     this.#notBefore = waitMs > 0 ? this.#lastChangeAt + waitMs : 0;
     const since = before.state === state ? before.since : now;
-    this.#status = { state, reason, since, nextAttemptAt: waitMs > 0 ? Math.round(now + waitMs) : null };
-    if (before.state !== state || before.reason !== reason) this.#options.onChange(this.#status);
+    const { code, detail } = cause ?? {};
+    this.#status = {
+      state,
+      code: code ?? null,
+      reason: code === undefined ? null : reasonOf(code, detail, now),
+      detail: detail ?? null,
+      since,
+      nextAttemptAt: waitMs > 0 ? Math.round(now + waitMs) : null,
+    };
+    if (before.state !== state || before.code !== this.#status.code) this.#options.onChange(this.#status);
   }
 }

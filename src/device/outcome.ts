@@ -30,9 +30,16 @@ export type Outcome =
   /** The gateway knows us and says no until someone changes something. */
   | { readonly kind: 'barred'; readonly problem: Problem }
   /** The gateway is there, but not now. */
-  | { readonly kind: 'wait'; readonly waitMs: number; readonly reason: string }
+  | { readonly kind: 'wait'; readonly waitMs: number; readonly code: string }
   /** No answer that means anything: the link, a proxy, a captive portal, a gateway in trouble. It may ask for time. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly waitMs?: number };
+  | {
+      readonly kind: 'failed';
+      /** Stable: of the system, of undici, or one of ours such as `unsigned-502`. */
+      readonly code: string;
+      /** What else is known: the code of an unsigned problem, the message of an odd error. */
+      readonly detail?: string;
+      readonly waitMs?: number;
+    };
 
 /** What was sent, as far as reading the answer needs it. */
 export interface Sent {
@@ -56,7 +63,7 @@ export function outcomeOf(sent: Sent, answer: TransportAnswer): Outcome {
   if (!isSigned(sent, answer)) return unsignedOutcome(answer);
   if (answer.status === 200) return acknowledgedOutcome(sent, answer);
   const problem = parseProblem(answer.body);
-  if (!problem || problem.status !== answer.status) return failed(`signed ${answer.status} with an unknown problem`);
+  if (!problem || problem.status !== answer.status) return failed('problem-unknown');
   return problemOutcome(problem);
 }
 
@@ -71,7 +78,7 @@ function isSigned(sent: Sent, answer: TransportAnswer): boolean {
 function acknowledgedOutcome(sent: Sent, answer: TransportAnswer): Outcome {
   const said = parseAcknowledgement(answer.body);
   if (!said || said.stream !== sent.stream || said.first !== sent.first || said.count !== sent.count) {
-    return failed('a signed acknowledgement of something else');
+    return failed('answer-other');
   }
   return { kind: 'delivered', inserted: said.inserted, duplicates: said.duplicates };
 }
@@ -82,12 +89,10 @@ function problemOutcome(problem: Problem): Outcome {
     case 'batch-limit':
       return { kind: 'split', problem };
     case 'sequence-collision':
-      if (!problem.collisions || problem.collisions.length === 0) return failed('a collision without ranges');
+      if (!problem.collisions || problem.collisions.length === 0) return failed('problem-incomplete');
       return { kind: 'collision', ranges: problem.collisions };
     case 'clock-skew':
-      return problem.clock === undefined
-        ? failed('clock skew without a clock')
-        : { kind: 'skew', clock: problem.clock };
+      return problem.clock === undefined ? failed('problem-incomplete') : { kind: 'skew', clock: problem.clock };
     case 'encoding-unsupported':
       return { kind: 'encoding', problem };
     case 'key-unknown':
@@ -99,28 +104,33 @@ function problemOutcome(problem: Problem): Outcome {
       return { kind: 'barred', problem };
     case 'signature-mismatch':
       // The gateway has our secret, or this answer would not verify: the request was damaged on its way.
-      return failed('the request arrived damaged');
+      return failed('request-damaged');
     case 'overloaded':
     case 'store-unavailable':
       return {
         kind: 'wait',
         waitMs: Math.min(problem.retryAfterMs ?? WAIT_DEFAULT_MS, WAIT_MAX_MS),
-        reason: problem.code,
+        code: problem.code,
       };
     default:
-      return problem.status === 400 || problem.status === 422
-        ? { kind: 'refused', problem }
-        : failed(`${problem.status} ${problem.code}`);
+      return problem.status === 400 || problem.status === 422 ? { kind: 'refused', problem } : failed(problem.code);
   }
 }
 
 function unsignedOutcome(answer: TransportAnswer): Outcome {
   const { status } = answer;
-  const reason = `unsigned ${status}`;
+  const code = `unsigned-${status}`;
   // A proxy with a smaller limit than the gateway's: a smaller batch may pass, and trying one costs nothing.
   if (status === 413) return { kind: 'split' };
   const waitMs = status === 429 || status === 503 ? retryAfterMs(answer) : undefined;
-  return waitMs === undefined ? failed(reason) : { kind: 'failed', reason, waitMs };
+  // Whoever it was, a person may want to know what was said.
+  const spoken = parseProblem(answer.body)?.code;
+  return {
+    kind: 'failed',
+    code,
+    ...(spoken !== undefined && { detail: spoken }),
+    ...(waitMs !== undefined && { waitMs }),
+  };
 }
 
 function retryAfterMs(answer: TransportAnswer): number | undefined {
@@ -134,6 +144,6 @@ function single(answer: TransportAnswer, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function failed(reason: string): Outcome {
-  return { kind: 'failed', reason };
+function failed(code: string): Outcome {
+  return { kind: 'failed', code };
 }

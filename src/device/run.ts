@@ -4,7 +4,6 @@
  * Owns the life of one run: open, feed, drain, report, close. Promises that a signal loses nothing that was recorded.
  * Never decides how events are stored or sent.
  */
-import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
@@ -14,6 +13,7 @@ import {
   type Logger,
   onShutdown,
   type ProgramValues,
+  readCertificates,
   readSecret,
   type SettingValues,
   type ShutdownSignal,
@@ -25,6 +25,7 @@ import { feedRows, feedSimulation } from './feed.ts';
 import { keepHeapSmall } from './heap.ts';
 import { type Chunk, formatOf, type InputFile, openInputFile, type RefusedRow, readRows } from './input.ts';
 import type { RowOptions } from './row.ts';
+import { createRunLog, type RunLog } from './run-log.ts';
 import type { runSettings } from './settings.ts';
 import { createSimulation } from './simulation.ts';
 
@@ -46,7 +47,7 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
       file: values.secretFile,
       variable: 'TIDEGATE_SECRET',
     }),
-    ...(values.ca !== undefined && { ca: await readFile(values.ca) }),
+    ...(values.ca !== undefined && { ca: await readCertificates('--ca', values.ca) }),
     ...(values.queueBytes !== undefined && { queueBytesMax: values.queueBytes }),
     lingerMs: Math.round(values.linger),
     batchEventsMax: values.batchEvents,
@@ -57,7 +58,7 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
     retryMaxMs: Math.round(values.retryMax),
     reserveBytes: values.reserve,
   });
-  logEvents(device, log);
+  const runLog = createRunLog(device, log);
   const stop = new AbortController();
   let interruption: ShutdownSignal | undefined;
   const shutdown = onShutdown(async (signal) => {
@@ -72,7 +73,7 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
       log.warn({ reason: error.message }, 'no control socket: status and quarantine work once this run has ended');
       return closeControl;
     });
-    const input = await feed(device, values, stop.signal, log);
+    const input = await feed(device, values, stop.signal, log, runLog);
     const isEnded = !stop.signal.aborted;
     if (values.drain) await device.drain({ signal: stop.signal }).catch(unlessAborted(stop.signal));
     // A script must not take what a signal cut short for done; what has no end of its own is done when it is told to.
@@ -80,6 +81,7 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
     await counted(device, stop.signal);
     report(device, values, input, log);
   } finally {
+    runLog.stop();
     await closeControl();
     await device.close();
     shutdown.release();
@@ -98,8 +100,14 @@ interface InputReport {
   readonly skipped: number;
 }
 
-async function feed(device: Device, values: RunValues, signal: AbortSignal, log: Logger): Promise<InputReport> {
-  const onWait = (error: Error): void => log.warn({ reason: error.message }, 'cannot record now; trying again');
+async function feed(
+  device: Device,
+  values: RunValues,
+  signal: AbortSignal,
+  log: Logger,
+  runLog: RunLog,
+): Promise<InputReport> {
+  const onWait = runLog.waiting;
   if (values.input === 'none') return { recorded: 0, refused: 0, skipped: 0 };
   if (values.input === 'simulate') {
     const simulation = createSimulation(values);
@@ -160,21 +168,6 @@ function progressBar(file: InputFile): { update: (chunk: Chunk) => void; stop: (
   });
   bar.start(file.bytes, 0, { rows: 0 });
   return { update: ({ bytes, rows }) => bar.update(bytes, { rows }), stop: () => bar.stop() };
-}
-
-function logEvents(device: Device, log: Logger): void {
-  device.on('link', ({ state, reason, nextAttemptAt }) => {
-    const waitMs = nextAttemptAt === null ? undefined : Math.max(0, nextAttemptAt - Date.now());
-    if (state === 'paused') log.error({ reason }, 'paused: the gateway refuses this device; everything is kept');
-    else if (state === 'offline') log.warn({ reason, waitMs }, 'offline');
-    else if (state === 'online') log.info({ reason }, 'online');
-  });
-  device.on('quarantined', (events) => {
-    const [{ code, detail }] = events as [(typeof events)[number]];
-    log.error({ events: events.length, code, detail }, 'events refused for good; kept in quarantine');
-  });
-  device.on('gap', ({ first, last, reason }) => log.warn({ first, last, reason }, 'gap'));
-  device.on('fault', (error) => log.error({ reason: error.message }, 'the disk refused something'));
 }
 
 /** Until the report can be complete: what an earlier run has left may still be being counted. */

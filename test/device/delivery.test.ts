@@ -93,7 +93,7 @@ test('a gateway that refuses the very clock it gave is waited for, and so are tw
     gateway.clock = () => now;
     const { delivery, links } = testDelivery(gateway);
     await delivery.deliver(parcelOf(readings(2)));
-    const waits = links.filter(({ reason }) => reason === 'clock-skew after correction').length;
+    const waits = links.filter(({ code }) => code === 'clock-skew').length;
     assert(waits >= 3 && gateway.requests.length <= 2 * waits + 2, `${gateway.requests.length} in ${waits} waits`);
   }
 });
@@ -121,7 +121,7 @@ test('a gateway that finds a collision in every stream is waited for before each
   const { delivery, queue, links } = testDelivery(gateway);
   await delivery.deliver(parcelOf(readings(2)));
   assert.equal(queue.moved.length, 5);
-  assert.equal(links.filter(({ reason }) => reason === 'a collision in a new stream').length, 4);
+  assert.equal(links.filter(({ code }) => code === 'collision-again').length, 4);
   assertAll(gateway, readings(2));
 });
 
@@ -178,7 +178,7 @@ test('415 with nothing in common pauses, and begins with the best encoding again
   const { delivery, links, counts } = testDelivery(gateway);
   const delivered = delivery.deliver(parcelOf(readings(2)));
   await until(() => counts.retries > 3);
-  assert.deepEqual([links.at(-1)!.state, links.at(-1)!.reason], ['paused', 'encoding-unsupported']);
+  assert.deepEqual([links.at(-1)!.state, links.at(-1)!.code], ['paused', 'encoding-unsupported']);
   gateway.encodings = ['br'];
   await delivered;
   assert.equal(gateway.requests.at(-1)!.headers['content-encoding'], 'br');
@@ -205,7 +205,7 @@ test('a revoked key: everything is kept, the device says so, probes, and goes on
   const { delivery, links } = testDelivery(gateway);
   await Promise.all([1, 2, 3].map((i) => delivery.deliver(parcelOf(readings(2), 2 * i - 1))));
   assert.deepEqual(
-    links.map(({ state, reason }) => `${state} ${reason}`),
+    links.map(({ state, code }) => `${state} ${code}`),
     ['paused key-revoked', 'online null'],
   );
   assert.equal(gateway.events.size, 6);

@@ -66,15 +66,15 @@ test('no two attempts have the same timestamp or signature, also where the clock
   assert.equal(of(HEADER.signature), 20);
 });
 
-test('whatever the network does becomes an outcome with a reason', async () => {
-  for (const [thrown, reason] of [
-    [Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' }), 'ECONNREFUSED'],
-    [new Error('odd'), 'odd'],
-    [new DOMException('took too long', 'TimeoutError'), 'took too long'],
-    ['a text', 'a text'],
+test('whatever the network does becomes an outcome with a code', async () => {
+  for (const [thrown, expected] of [
+    [Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' }), { code: 'ECONNREFUSED' }],
+    [new Error('odd'), { code: 'unexpected', detail: 'odd' }],
+    [new DOMException('took too long', 'TimeoutError'), { code: 'unexpected', detail: 'took too long' }],
+    ['a text', { code: 'unexpected', detail: 'a text' }],
   ] as const) {
     const transport = { post: (_: TransportRequest) => Promise.reject(thrown), close: async () => {} };
     const { exchange, message } = testExchange(transport);
-    assert.deepEqual(await exchange.attempt(message, 'br', never), { kind: 'failed', reason });
+    assert.deepEqual(await exchange.attempt(message, 'br', never), { kind: 'failed', ...expected });
   }
 });

@@ -7,7 +7,7 @@ import { createRandom, seedOf } from '../codec/property.ts';
 import { createManualTimer } from './manual-timer.ts';
 
 const DELIVERED: Outcome = { kind: 'delivered', inserted: 1, duplicates: 0 };
-const FAILED: Outcome = { kind: 'failed', reason: 'ECONNRESET' };
+const FAILED: Outcome = { kind: 'failed', code: 'ECONNRESET' };
 const BARRED: Outcome = { kind: 'barred', problem: problemOf('key-revoked', '') };
 
 /** A link, and attempts whose outcomes the test gives one by one. */
@@ -41,6 +41,11 @@ function testLink(options: Partial<LinkOptions> = {}) {
   return { link, timer, stop, changes, attempts, begin, answer };
 }
 
+/** Without what is only words. */
+function coded({ reason: _, detail: __, ...status }: LinkStatus) {
+  return status;
+}
+
 test('connecting: one attempt is under way, the others wait for its outcome', async () => {
   const { link, begin, answer, attempts, changes } = testLink();
   assert.equal(link.status.state, 'connecting');
@@ -49,7 +54,7 @@ test('connecting: one attempt is under way, the others wait for its outcome', as
   await answer(DELIVERED);
   assert.equal(attempts.length, 3, 'online: all at once');
   assert.deepEqual(
-    changes.map(({ state, reason }) => [state, reason]),
+    changes.map(({ state, code }) => [state, code]),
     [['online', null]],
   );
 });
@@ -59,7 +64,7 @@ test('offline: one attempt at a time probes, also where all are woken at once', 
   await begin(4);
   await answer(FAILED);
   assert.equal(attempts.length, 0, 'waits');
-  assert.deepEqual({ ...link.status }, { state: 'offline', reason: 'ECONNRESET', since: 1_000, nextAttemptAt: 1_050 });
+  assert.deepEqual(coded(link.status), { state: 'offline', code: 'ECONNRESET', since: 1_000, nextAttemptAt: 1_050 });
   await begin(1);
   await timer.advance(49);
   assert.equal(attempts.length, 0);
@@ -127,13 +132,13 @@ test('barred: paused with the problem, with a limit of its own, and probing', as
     await timer.advance(bound / 2);
   }
   assert.deepEqual(
-    changes.map(({ state, reason }) => [state, reason]),
+    changes.map(({ state, code }) => [state, code]),
     [['paused', 'key-revoked']],
     'said once',
   );
   await begin(1);
   await answer(DELIVERED);
-  assert.deepEqual(link.status, { state: 'online', reason: null, since: timer.now(), nextAttemptAt: null });
+  assert.deepEqual(coded(link.status), { state: 'online', code: null, since: timer.now(), nextAttemptAt: null });
 });
 
 test('a wait that the gateway asks for holds all attempts, and is no failure', async () => {
@@ -143,11 +148,13 @@ test('a wait that the gateway asks for holds all attempts, and is no failure', a
   await timer.advance(5);
   await begin(3);
   await timer.advance(5);
-  await answer({ kind: 'wait', waitMs: 10_000, reason: 'overloaded' });
-  assert.deepEqual(
-    { ...link.status },
-    { state: 'online', reason: 'overloaded', since: 1_000, nextAttemptAt: timer.now() + 10_000 },
-  );
+  await answer({ kind: 'wait', waitMs: 10_000, code: 'overloaded' });
+  assert.deepEqual(coded(link.status), {
+    state: 'online',
+    code: 'overloaded',
+    since: 1_000,
+    nextAttemptAt: timer.now() + 10_000,
+  });
   await answer(DELIVERED);
   await begin(2);
   assert.equal(attempts.length, 1, 'an answer to an older attempt does not end the wait');
@@ -161,7 +168,7 @@ test('a gateway that is busy again and again is asked less and less, by one atte
   const { link, timer, begin, answer, attempts } = testLink();
   await begin(3);
   await answer(DELIVERED);
-  const busy: Outcome = { kind: 'wait', waitMs: 60, reason: 'store-unavailable' };
+  const busy: Outcome = { kind: 'wait', waitMs: 60, code: 'store-unavailable' };
   const waits: number[] = [];
   await timer.advance(5);
   await answer(busy);
@@ -222,13 +229,13 @@ test('an unsigned Retry-After of 0 does not make the device hammer, a long one i
   for (const bound of [100, 200, 400]) {
     await begin(1);
     assert.equal(attempts.length, 1);
-    await answer({ kind: 'failed', reason: 'unsigned 503', waitMs: 0 });
+    await answer({ kind: 'failed', code: 'unsigned-503', waitMs: 0 });
     assert.equal(link.status.state, 'offline');
     assert.equal(link.status.nextAttemptAt, timer.now() + bound / 2);
     await timer.advance(bound / 2);
   }
   await begin(1);
-  await answer({ kind: 'failed', reason: 'unsigned 503', waitMs: 5_000 });
+  await answer({ kind: 'failed', code: 'unsigned-503', waitMs: 5_000 });
   assert.equal(link.status.nextAttemptAt, timer.now() + 5_000);
 });
 
@@ -236,10 +243,12 @@ test('an unsigned 413 is no sign of the gateway', async () => {
   const { link, timer, begin, answer } = testLink();
   await begin(1);
   await answer({ kind: 'split' });
-  assert.deepEqual(
-    { ...link.status },
-    { state: 'offline', reason: 'unsigned 413', since: 1_000, nextAttemptAt: timer.now() + 50 },
-  );
+  assert.deepEqual(coded(link.status), {
+    state: 'offline',
+    code: 'unsigned-413',
+    since: 1_000,
+    nextAttemptAt: timer.now() + 50,
+  });
   await timer.advance(50);
   await begin(1);
   await answer({ kind: 'split', problem: problemOf('batch-limit', '') });
@@ -300,7 +309,7 @@ test('abort ends every wait, and what it cuts off says nothing about the link', 
   stop.abort(reason);
   const rejected = [...waiting.map((pass) => assert.rejects(pass, reason)), assert.rejects(underWay!, reason)];
   assert.equal(attempts.length, 1);
-  await answer({ kind: 'failed', reason: 'aborted' });
+  await answer({ kind: 'failed', code: 'aborted' });
   await Promise.all(rejected);
   assert.deepEqual(changes, []);
   assert.equal(timer.waiting, 0, 'no timer is left behind');

@@ -99,7 +99,7 @@ test('every problem, unsigned: it splits at most, and judges nothing', () => {
     const whole = problemOf(code, 'why', { clock: 1, retryAfterMs: 1, collisions: [[11, 11]], eventsMax: 1 });
     const outcome = outcomeOf(SENT, unsigned(answered(whole.status, whole)));
     if (whole.status === 413) assert.deepEqual(outcome, { kind: 'split' }, code);
-    else assert.deepEqual(outcome, { kind: 'failed', reason: `unsigned ${whole.status}` }, code);
+    else assert.deepEqual(outcome, { kind: 'failed', code: `unsigned-${whole.status}`, detail: code }, code);
   }
 });
 
@@ -109,12 +109,12 @@ test('what a problem says reaches whoever acts on it', () => {
     kind: 'collision',
     ranges: [[12, 13]],
   });
-  assert.deepEqual(problem('overloaded', { retryAfterMs: 70 }), { kind: 'wait', waitMs: 70, reason: 'overloaded' });
-  assert.deepEqual(problem('overloaded'), { kind: 'wait', waitMs: 1_000, reason: 'overloaded' });
+  assert.deepEqual(problem('overloaded', { retryAfterMs: 70 }), { kind: 'wait', waitMs: 70, code: 'overloaded' });
+  assert.deepEqual(problem('overloaded'), { kind: 'wait', waitMs: 1_000, code: 'overloaded' });
   assert.deepEqual(problem('overloaded', { retryAfterMs: Number.MAX_SAFE_INTEGER }), {
     kind: 'wait',
     waitMs: 86_400_000,
-    reason: 'overloaded',
+    code: 'overloaded',
   });
   const limit = problem('batch-limit', { eventsMax: 2 });
   assert(limit.kind === 'split' && limit.problem?.eventsMax === 2);
@@ -139,7 +139,7 @@ test('a signed problem of an unknown code, or with another status than the answe
 
 test('a captive portal and a proxy release, condemn and pause nothing', () => {
   for (const status of [200, 201, 204, 301, 302, 400, 401, 403, 404, 409, 415, 422, 500, 502, 511]) {
-    assert.deepEqual(outcomeOf(SENT, page(status)), { kind: 'failed', reason: `unsigned ${status}` });
+    assert.deepEqual(outcomeOf(SENT, page(status)), { kind: 'failed', code: `unsigned-${status}` });
   }
   assert.deepEqual(outcomeOf(SENT, page(413)), { kind: 'split' });
 });
