@@ -18,7 +18,7 @@ import { DeviceError } from './errors.ts';
 import { createExchange } from './exchange.ts';
 import { createGaps, type Gaps } from './gaps.ts';
 import { createLink, type Link } from './link.ts';
-import { type DeviceOptions, type DeviceSettings, settle } from './options.ts';
+import { addressOf, type DeviceOptions, type DeviceSettings, settle } from './options.ts';
 import { type QuarantinedEvent, quarantinedEvents } from './quarantine.ts';
 import { createQuota, type Quota, recordWindow } from './quota.ts';
 import { type Commit, createRecorder, type Mark, type Receipt, type Recorder } from './recorder.ts';
@@ -56,11 +56,6 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
     await queue.close();
     throw error;
   }
-}
-
-/** As a person knows it: without the slash that URL adds. */
-function addressOf({ origin, pathname }: URL): string {
-  return `${origin}${pathname.replace(/\/+$/, '')}`;
 }
 
 class OpenDevice extends EventEmitter<DeviceEvents> implements Device {

@@ -5,7 +5,7 @@
  * when next. Promises a sentence for any code, also one that Node has yet to invent. Never decides anything: programs branch
  * on codes.
  */
-import type { LinkStatus } from './link.ts';
+import type { LinkStatus } from './link-status.ts';
 
 interface Words {
   readonly reason: string;

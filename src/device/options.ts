@@ -111,6 +111,11 @@ function gatewayUrl(gateway: string | URL): URL {
   return url;
 }
 
+/** As a person knows it: without the slash that URL adds. */
+export function addressOf({ origin, pathname }: URL): string {
+  return `${origin}${pathname.replace(/\/+$/, '')}`;
+}
+
 function queueBytes(bytes = Number.POSITIVE_INFINITY): number {
   return bytes === Number.POSITIVE_INFINITY ? bytes : whole('queueBytesMax', bytes, 1, Number.MAX_SAFE_INTEGER);
 }
