@@ -24,7 +24,10 @@ test('--no-drain ends once everything is recorded, and status shows it', async (
   const asText = await runToEnd(t, ['status', '--data', data]);
   const status = JSON.parse(asJson.stdout);
   assert.deepEqual([status.id, status.link, status.queued, status.recorded], [DEVICE_ID, null, queued, recorded]);
-  assert.match(asText.stdout, new RegExp(`^device ${DEVICE_ID}: not running; 520 events safe on disk\n[\\d,]+ bytes queued\n`));
+  assert.match(
+    asText.stdout,
+    new RegExp(`^device ${DEVICE_ID}: not running; 520 events safe on disk\n[\\d,]+ bytes queued\n`),
+  );
   assert.match(asText.stdout, /^queued +520 +-?[\d.]+ +-?[\d.]+$/m);
   const device = await testDevice(t, gateway, { data });
   await device.drain();
