@@ -34,6 +34,18 @@ export function checkTime(ts: number): void {
   }
 }
 
+/**
+ * Whoever is not held by types may give a text or a list, whose places would become names.
+ * @throws CodecError `event-field`
+ */
+export function checkForm(event: TelemetryEvent): void {
+  if (typeof event === 'object' && event !== null) {
+    const { fields } = event;
+    if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) return;
+  }
+  throw refused('event-field', 'an event is an object whose fields are an object, such as { volume: 1.25 }');
+}
+
 /** @throws CodecError `event-sensor` */
 export function checkSensor(sensor: string): void {
   if (!isName(sensor)) throw refused('event-sensor', nameRule('a sensor'));

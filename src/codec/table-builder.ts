@@ -9,6 +9,7 @@ import { type ColumnCells, columnOf, createCells, createDictionary } from './cel
 import {
   checkFieldCount,
   checkFieldName,
+  checkForm,
   checkSensor,
   checkTime,
   type FieldKind,
@@ -77,6 +78,7 @@ class Builder implements TableBuilder {
   }
 
   add(event: TelemetryEvent): boolean {
+    checkForm(event);
     const { ts, sensor, fields } = event;
     checkTime(ts);
     const newSensor = !this.#sensors.has(sensor);

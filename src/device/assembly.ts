@@ -165,11 +165,11 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#loop = this.#sync.run();
   }
 
-  record(fields: Fields, options: RecordOptions = {}): Promise<Receipt> {
-    const at = options.at ?? this.#settings.clock();
+  record(fields: Fields, options?: RecordOptions): Promise<Receipt> {
+    const at = options?.at ?? this.#settings.clock();
     return this.#recorder.record({
-      ts: typeof at === 'number' ? at : at.getTime(),
-      sensor: options.sensor ?? 'default',
+      ts: at instanceof Date ? at.getTime() : at,
+      sensor: options?.sensor ?? 'default',
       fields,
     });
   }

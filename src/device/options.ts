@@ -4,6 +4,7 @@
  * Owns validation: `settle` gives complete, checked settings or throws `options-invalid`. Never reads the environment.
  */
 import { randomBytes } from 'node:crypto';
+import { certificateProblem, printable } from '../cli/index.ts';
 import { BATCH_EVENTS_MAX, BLOCK_EVENTS_MAX, type Credential, ID_PATTERN, parseCredential } from '../codec/index.ts';
 import { DeviceError } from './errors.ts';
 import { systemTimer, type Timer } from './timer.ts';
@@ -71,19 +72,24 @@ export type DeviceSettings = Required<Omit<DeviceOptions, 'gateway' | 'credentia
 /** More than this a gateway need not be able to tell duplicates from collisions (proto-spec/delivery.md). */
 const IN_FLIGHT_MAX = 6;
 
+const OPTION_NAMES: Readonly<Record<keyof DeviceOptions, true>> = {
+  ...{ gateway: true, id: true, credential: true, data: true, ca: true },
+  ...{ batchEventsMax: true, batchBytesMax: true, lingerMs: true, inFlightMax: true, requestTimeoutMs: true },
+  ...{ retryBaseMs: true, retryMaxMs: true, pauseMaxMs: true },
+  ...{ queueBytesMax: true, whenFull: true, reserveBytes: true, pendingEventsMax: true },
+  ...{ transport: true, clock: true, timer: true, random: true, randomBytes: true },
+};
+
 /** @throws DeviceError `options-invalid`, naming the option */
 export function settle(options: DeviceOptions): DeviceSettings {
-  if (!ID_PATTERN.test(options.id)) throw invalid('id', `must match ${ID_PATTERN.source}`);
-  if (options.data === '') throw invalid('data', 'must name a directory');
-  const credential = parseCredential(options.credential);
-  if (!credential) throw invalid('credential', 'must be of the form <key id>.<secret>');
+  checkNames(options);
   return {
-    id: options.id,
-    data: options.data,
+    id: text('id', options.id, `must be 1 to 64 of A-Z a-z 0-9 . _ : -, beginning with a letter or digit`, ID_PATTERN),
+    data: text('data', options.data, 'must name a directory', /^[^\0]+$/),
     gateway: gatewayUrl(options.gateway),
-    credential,
-    ca: options.ca,
-    transport: options.transport,
+    credential: credentialFrom(options.credential),
+    ca: certificates(options.ca),
+    transport: withMethods('transport', options.transport, 'post', 'close'),
     batchEventsMax: whole('batchEventsMax', options.batchEventsMax ?? BLOCK_EVENTS_MAX, 1, BATCH_EVENTS_MAX),
     batchBytesMax: whole('batchBytesMax', options.batchBytesMax ?? 1 << 20, 1, 16 << 20),
     lingerMs: whole('lingerMs', options.lingerMs ?? 1_000, 0, 86_400_000),
@@ -96,19 +102,71 @@ export function settle(options: DeviceOptions): DeviceSettings {
     whenFull: policy(options.whenFull ?? 'refuse'),
     reserveBytes: whole('reserveBytes', options.reserveBytes ?? 16 << 20, 0, 2 ** 40),
     pendingEventsMax: whole('pendingEventsMax', options.pendingEventsMax ?? 1 << 20, 1, 1 << 30),
-    clock: options.clock ?? Date.now,
-    timer: options.timer ?? systemTimer,
-    random: options.random ?? Math.random,
-    randomBytes: options.randomBytes ?? randomBytes,
+    clock: callable('clock', options.clock ?? Date.now),
+    timer: withMethods('timer', options.timer, 'now', 'after') ?? systemTimer,
+    random: callable('random', options.random ?? Math.random),
+    randomBytes: callable('randomBytes', options.randomBytes ?? randomBytes),
   };
 }
 
-function gatewayUrl(gateway: string | URL): URL {
-  const url = URL.canParse(String(gateway)) ? new URL(gateway) : undefined;
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw invalid('gateway', 'must be an http(s) URL');
+/** A name that is misspelt would be an option that is not kept. */
+function checkNames(options: DeviceOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new DeviceError('options-invalid', 'openDevice wants an object with gateway, id, credential and data');
+  }
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(OPTION_NAMES, name)) throw invalid(printable(name), 'is not known');
+  }
+}
+
+function text(name: string, value: unknown, rule: string, pattern: RegExp): string {
+  if (typeof value === 'string' && pattern.test(value)) return value;
+  throw invalid(name, `${rule}${value === undefined ? '; it is missing' : ''}`);
+}
+
+/** Says nothing of what was given: it may be a secret. */
+function credentialFrom(value: unknown): Credential {
+  const credential = typeof value === 'string' ? parseCredential(value) : undefined;
+  if (credential) return credential;
+  const missing = value === undefined ? '; it is missing (an environment variable that is not set?)' : '';
+  throw invalid('credential', `must be <key id>.<secret>, as \`tidegate-gateway keys add\` printed it${missing}`);
+}
+
+function gatewayUrl(gateway: unknown): URL {
+  const given = gateway instanceof URL ? gateway.href : gateway;
+  const url = typeof given === 'string' && URL.canParse(given) ? new URL(given) : undefined;
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw invalid('gateway', `must be an http:// or https:// URL${gateway === undefined ? '; it is missing' : ''}`);
+  }
   if (url.username || url.password) throw invalid('gateway', 'must not hold a user or password');
+  if (url.search || url.hash) throw invalid('gateway', 'must not hold a query or fragment');
   return url;
+}
+
+function certificates(ca: unknown): string | Buffer | undefined {
+  if (ca === undefined) return undefined;
+  if (typeof ca !== 'string' && !Buffer.isBuffer(ca))
+    throw invalid('ca', 'must be PEM certificates, a text or a Buffer');
+  const problem = certificateProblem(ca.toString());
+  if (problem !== undefined) throw invalid('ca', problem);
+  return ca;
+}
+
+function callable<T>(name: string, value: T): T {
+  if (typeof value === 'function') return value;
+  throw invalid(name, 'must be a function');
+}
+
+function withMethods<T extends object>(
+  name: string,
+  value: T | undefined,
+  ...methods: (keyof T & string)[]
+): T | undefined {
+  if (value === undefined) return undefined;
+  const isWhole =
+    typeof value === 'object' && value !== null && methods.every((one) => typeof value[one] === 'function');
+  if (isWhole) return value;
+  throw invalid(name, `must be an object with ${methods.join(' and ')}`);
 }
 
 /** As a person knows it: without the slash that URL adds. */

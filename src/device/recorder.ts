@@ -5,10 +5,10 @@
  * that everything recorded while one commit is under way shares the next, and that no call waits for the network. Never
  * holds the event loop for longer than one column takes to pack.
  */
-import assert from 'node:assert';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   BLOCK_EVENTS_MAX,
+  CodecError,
   createTableBuilder,
   encodeColumnsInSteps,
   type TableBuilder,
@@ -131,7 +131,9 @@ class GroupRecorder implements Recorder {
 
   recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt> {
     try {
-      assert(events.length > 0, 'there is something to record');
+      if (!Array.isArray(events) || events.length === 0) {
+        throw new CodecError('event-field', 'recordAll wants a list of events, at least one');
+      }
       // Checked on the side first, since a group that has taken half of them could not give them back.
       let check = createTableBuilder();
       for (const event of events) {

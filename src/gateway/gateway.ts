@@ -28,6 +28,7 @@ import { addIngestRoute } from './ingest-route.ts';
 import type { KeyRing } from './keyring.ts';
 import { flowOptions, type GatewayLimits, HTTP, limitsFrom } from './limits.ts';
 import { createMetrics } from './metrics.ts';
+import { checkOptions } from './options.ts';
 import type { Page } from './pages.ts';
 import { addReadRoutes } from './read-routes.ts';
 import { startRetention } from './retention.ts';
@@ -57,9 +58,10 @@ export type GatewayOptions = GatewaySettings &
 
 /**
  * A Fastify instance with every route of a gateway; call `listen()` on it.
- * Rejects with a StoreError or KeyFileError where the folder cannot be opened.
+ * Rejects with an OptionsError `options-invalid`; with a StoreError or KeyFileError where the folder cannot be opened.
  */
 export async function createGateway(options: GatewayOptions): Promise<FastifyInstance> {
+  checkOptions(options);
   const limits = limitsFrom(options.limits);
   if (options.data === undefined) return assemble(options, limits, options);
   const data = await openData(options.data, options.logger);

@@ -18,4 +18,5 @@ export {
 export { type KeyWatchOptions, type WatchedKeyRing, watchKeyFile } from './key-watch.ts';
 export type { Key, KeyRing } from './keyring.ts';
 export { DEFAULT_LIMITS, type GatewayLimits } from './limits.ts';
+export { OptionsError } from './options.ts';
 export { type Page, pageOperator } from './pages.ts';

@@ -4,9 +4,9 @@
  * Owns the numbers. Promises that a gateway is never laxer than the wire format's own limits. Never depends on the
  * machine: whoever runs a gateway sets what differs.
  */
-import assert from 'node:assert';
 import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, SENSORS_MAX } from '../codec/index.ts';
 import type { FlowOptions } from './flow.ts';
+import { checkLimitNames, OptionsError } from './options.ts';
 
 /** What whoever runs a gateway may set. */
 export interface GatewayLimits {
@@ -127,14 +127,22 @@ export const HTTP = {
   closeGraceMs: 10_000,
 } as const;
 
-/** @param chosen what differs from the defaults */
+/**
+ * @param chosen what differs from the defaults
+ * @throws OptionsError
+ */
 export function limitsFrom(chosen: Partial<GatewayLimits> = {}): GatewayLimits {
+  checkLimitNames(chosen, Object.keys(DEFAULT_LIMITS));
   const limits = { ...DEFAULT_LIMITS, ...chosen };
-  assert(limits.eventsMax >= 1 && limits.eventsMax <= BATCH_EVENTS_MAX, `eventsMax is 1 to ${BATCH_EVENTS_MAX}`);
-  assert(limits.bodyBytesMax >= 1 && limits.bodyBytesMax <= BODY_BYTES_MAX, `bodyBytesMax is 1 to ${BODY_BYTES_MAX}`);
-  assert(
+  must(limits.eventsMax >= 1 && limits.eventsMax <= BATCH_EVENTS_MAX, `eventsMax is 1 to ${BATCH_EVENTS_MAX}`);
+  must(limits.bodyBytesMax >= 1 && limits.bodyBytesMax <= BODY_BYTES_MAX, `bodyBytesMax is 1 to ${BODY_BYTES_MAX}`);
+  must(
     limits.bytesInFlightMax >= BYTES_IN_FLIGHT_MIN,
     `bytesInFlightMax must hold two bodies of ${BODY_BYTES_MAX} bytes`,
   );
   return limits;
+}
+
+function must(isKept: boolean, rule: string): void {
+  if (!isKept) throw new OptionsError(`limit ${rule}`);
 }

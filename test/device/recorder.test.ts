@@ -148,7 +148,7 @@ test('recordAll: all of them or none, with the mark in the same commit', async (
   assert.equal(commits.length, 1);
   assert.deepEqual(commits[0]!.marks, [mark], 'nor is the mark of what was refused stored');
   assert.deepEqual(stored(), [events[0], ...events]);
-  await assert.rejects(recorder.recordAll([]), { code: 'ERR_ASSERTION' });
+  await assert.rejects(recorder.recordAll([]), { code: 'event-field' });
 });
 
 test('a failed commit rejects everything in it, and what comes later succeeds', async () => {

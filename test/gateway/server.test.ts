@@ -98,14 +98,18 @@ test('every patience is set', async (t) => {
   assert.equal(server.maxConnections, 77);
 });
 
-test('limits that cannot be kept are a bug of the caller', () => {
+test('limits that cannot be kept are refused', () => {
   for (const limits of [
     { eventsMax: 0 },
     { eventsMax: 1e9 },
     { bodyBytesMax: BODY_BYTES_MAX + 1 },
     { bytesInFlightMax: BYTES_IN_FLIGHT_MIN - 1 },
+    { windowMs: Number.NaN },
+    { retainBytesMax: '1GiB' },
+    { eventMax: 5 },
+    null,
   ]) {
-    assert.throws(() => limitsFrom(limits), { code: 'ERR_ASSERTION' });
+    assert.throws(() => limitsFrom(limits as object), { code: 'options-invalid' });
   }
 });
 
