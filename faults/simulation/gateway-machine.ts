@@ -160,7 +160,7 @@ export class GatewayMachine implements KeyRing {
     const sensors = createSensors({ store, sensorsMax: limits.sensorsMax });
     const ingest = createIngest({
       keys: this,
-      admissions: createAdmissions({ store, sensors, archive: createArchive(store) }),
+      admissions: createAdmissions({ store, sensors, limits, archive: createArchive(store) }),
       fleet,
       flow: createFlow(flowOptions(limits)),
       limits,

@@ -97,6 +97,10 @@ function problemOutcome(problem: Problem): Outcome {
       return { kind: 'encoding', problem };
     case 'key-unknown':
     case 'key-revoked':
+    // What the device has at the gateway has reached a bound there; the events of this batch are not at fault.
+    case 'interval-limit':
+    case 'stream-limit':
+    case 'storage-limit':
     case 'token-invalid':
     case 'batch-version':
     case 'headers-invalid':

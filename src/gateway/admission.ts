@@ -6,14 +6,15 @@
  * it decides: where only kept batches can tell, or counting takes long, it stores nothing, does that and decides again.
  */
 import { type Acknowledgement, type Batch, digestInSteps, type Lease } from '../codec/index.ts';
-import type { AcceptedBatch, Admission, GatewayStore, LedgerView, Range } from '../store/index.ts';
+import type { AcceptedBatch, Admission, GatewayStore, Holdings, LedgerView, Range } from '../store/index.ts';
 import type { Archive, DigestOf } from './archive.ts';
+import { type DeviceLimits, isWithinBounds } from './device-bounds.ts';
 import { type DevicePage, emptyDevicePage } from './device-page.ts';
 import { GatewayError } from './errors.ts';
 import { createEvidence } from './evidence.ts';
 import { tallyGaps } from './gap-tally.ts';
 import { BATCH_RANGES_MAX, COLLISIONS_MAX } from './limits.ts';
-import { devicePageKey, type Page } from './pages.ts';
+import { devicePageKey, devicePageOf, type Page } from './pages.ts';
 import { areEqual, countOf } from './ranges.ts';
 import type { KnownSensors, Sensors } from './sensors.ts';
 import { type PageDelta, tally } from './tally.ts';
@@ -41,15 +42,17 @@ export interface Admitted extends Acknowledgement {
 export interface Admissions {
   /**
    * Resolves once everything that the acknowledgement says is durable.
-   * @throws GatewayError `sequence-collision`, `sensor-limit`, `measure-limit` or `batch-limit`; StoreError
+   * @throws GatewayError `sequence-collision`, `sensor-limit`, `measure-limit`, `batch-limit`, or one of `device-bounds.ts`;
+   * StoreError
    */
   admit(arrival: Arrival): Promise<Admitted>;
 }
 
 export interface AdmissionsOptions {
-  readonly store: Pick<GatewayStore<Page>, 'ingest'>;
+  readonly store: Pick<GatewayStore<Page>, 'ingest' | 'page'>;
   readonly archive: Archive;
   readonly sensors: Sensors;
+  readonly limits: DeviceLimits;
 }
 
 /** What the missing events add to pages, as far as that has been counted. */
@@ -58,13 +61,18 @@ interface Counting {
   readonly work: Work<PageDelta[]>;
 }
 
-export function createAdmissions({ store, archive, sensors }: AdmissionsOptions): Admissions {
+export function createAdmissions({ store, archive, sensors, limits }: AdmissionsOptions): Admissions {
   /** What takes long to count takes memory too: one batch at a time, until it is stored. */
   let longTurn: Promise<unknown> = Promise.resolve();
   const inLongTurn = (work: () => Promise<void>): Promise<void> => {
     const done = longTurn.then(work);
     longTurn = done.catch(() => {});
     return done;
+  };
+
+  const ageOf = async ({ deviceId, receivedAt }: Arrival): Promise<number> => {
+    const page = await store.page(devicePageKey(deviceId));
+    return page === undefined ? 0 : receivedAt - Math.min(receivedAt, devicePageOf(page).firstReceivedAt);
   };
 
   return {
@@ -78,10 +86,12 @@ export function createAdmissions({ store, archive, sensors }: AdmissionsOptions)
       let missing: readonly Range[] = [];
       let open: readonly Range[] = [];
       let unverified = 0;
+      let ageMs: number | undefined;
+      let asksAge = false;
       let counting = countingOf(arrival, []);
-      const decide = (ledger: LedgerView): Admission<Page> | null => {
+      const decide = (ledger: LedgerView, holdings: Holdings): Admission<Page> | null => {
         if (batch.count > 0) {
-          const last = batch.first + batch.count - 1;
+          const { last } = rangeOf(batch);
           missing = ledger.missing(batch.first, last);
           if (missing.length > BATCH_RANGES_MAX) throw tooManyRanges();
           const weighing = evidence.weigh(ledger, batch.first, last);
@@ -90,6 +100,9 @@ export function createAdmissions({ store, archive, sensors }: AdmissionsOptions)
           if (weighing.collisions.length > 0) throw collision(weighing.collisions);
           unverified = countOf(weighing.unverified);
         }
+        const growth = { events: missing.length > 0 ? rangeOf(batch) : undefined, gaps: batch.gaps };
+        asksAge = !isWithinBounds(limits, ledger, holdings, growth, ageMs);
+        if (asksAge) return null;
         if (!areEqual(counting.missing, missing)) counting = countingOf(arrival, missing);
         if (!counting.work.advance()) return null;
         const admission = admissionOf(arrival, stream, ledger, counting, mine, known);
@@ -98,13 +111,14 @@ export function createAdmissions({ store, archive, sensors }: AdmissionsOptions)
       };
       const decideAgain = async (): Promise<void> => {
         if (open.length > 0) evidence.add(open, await archive.find(key, open));
+        else if (asksAge) ageMs = await ageOf(arrival);
         else await counting.work.finish();
         await store.ingest(key, decide);
       };
       try {
         await store.ingest(key, decide);
-        while (open.length > 0 || !counting.work.isDone) {
-          await (open.length > 0 ? decideAgain() : inLongTurn(decideAgain));
+        while (open.length > 0 || asksAge || !counting.work.isDone) {
+          await (open.length > 0 || asksAge ? decideAgain() : inLongTurn(decideAgain));
         }
       } catch (error) {
         // What was to be stored may have been taken in already, and was not stored.
@@ -158,6 +172,10 @@ function admissionOf(
   device.tsMin = accepted.tsMin;
   device.tsMax = accepted.tsMax;
   return { ...admission, batch: accepted };
+}
+
+function rangeOf({ first, count }: Batch): Range {
+  return { first, last: first + count - 1 };
 }
 
 function countingOf({ deviceId, batch, lease }: Arrival, missing: readonly Range[]): Counting {

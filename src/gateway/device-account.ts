@@ -4,20 +4,8 @@
  * Owns the balance `recorded = delivered + queued + quarantined + gaps` as the gateway can see it. Promises that what does
  * not add up is shown and not hidden. Never reads the store.
  */
-import type { LedgerView } from '../store/index.ts';
+import type { Holdings } from '../store/index.ts';
 import type { Report } from './device-page.ts';
-import { countOf } from './ranges.ts';
-
-/** Over all streams of a device. */
-export interface LedgerSums {
-  streams: number;
-  /** Events counted. */
-  delivered: number;
-  /** Declared as given up. */
-  declared: number;
-  /** Declared as given up and not counted either. */
-  gaps: number;
-}
 
 export interface DeviceAccount {
   readonly recorded: number;
@@ -32,23 +20,12 @@ export interface DeviceAccount {
   readonly earlier: number;
 }
 
-export function emptyLedgerSums(): LedgerSums {
-  return { streams: 0, delivered: 0, declared: 0, gaps: 0 };
-}
-
-export function addLedger(sums: LedgerSums, ledger: LedgerView): void {
-  sums.streams += 1;
-  sums.delivered += ledger.count;
-  sums.declared += countOf(ledger.gaps());
-  sums.gaps += ledger.gapCount;
-}
-
-export function deviceAccount(ledgers: LedgerSums, report: Report | undefined): DeviceAccount {
-  const { delivered, declared } = ledgers;
+export function deviceAccount(holdings: Holdings, report: Report | undefined): DeviceAccount {
+  const { events: delivered, declared } = holdings;
   const queue = report?.queue ?? { recorded: 0, queued: 0, quarantined: 0, gaps: 0 };
   const { quarantined } = queue;
   // Gaps that the device has, but has not had the chance to declare.
-  const gaps = ledgers.gaps + Math.max(0, queue.gaps - declared);
+  const gaps = holdings.gaps + Math.max(0, queue.gaps - declared);
   const elsewhere = queue.recorded - delivered - quarantined - gaps;
   const queued = Math.min(queue.queued, Math.max(0, elsewhere));
   const missing = Math.max(0, elsewhere - queued);

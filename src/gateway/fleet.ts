@@ -1,7 +1,7 @@
 /**
  * Fleet: all devices at a glance.
  *
- * Owns a summary of every device, made from its pages and ledgers when it is first asked for and again once a batch has
+ * Owns a summary of every device, made from its pages and holdings when it is first asked for and again once a batch has
  * changed it. Promises that an answer holds everything that this gateway had acknowledged when it was asked. Never holds
  * anything per sensor, nor the event loop for long.
  */
@@ -10,7 +10,7 @@ import { COLUMNS_MAX, HEADLINE } from '../codec/index.ts';
 import type { GatewayStore } from '../store/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
 import { bucketsOf } from './bucket-page.ts';
-import { addLedger, type DeviceAccount, deviceAccount, emptyLedgerSums } from './device-account.ts';
+import { type DeviceAccount, deviceAccount } from './device-account.ts';
 import type { DevicePage } from './device-page.ts';
 import { bucketPageOf, devicePageKey, devicePageOf, type Page } from './pages.ts';
 
@@ -124,8 +124,7 @@ class StoreFleet implements Fleet {
   async #read(deviceId: string): Promise<DeviceSummary | undefined> {
     const page = await this.#store.page(devicePageKey(deviceId));
     if (page === undefined) return undefined;
-    const ledgers = emptyLedgerSums();
-    for await (const { ledger } of this.#store.ledgers(deviceId)) addLedger(ledgers, ledger);
+    const holdings = await this.#store.holdings(deviceId);
     const measures = new Map<string, Aggregate>();
     let sensors = 0;
     for await (const total of this.#store.pages(deviceId, 'total')) {
@@ -133,8 +132,8 @@ class StoreFleet implements Fleet {
       sensors += 1;
     }
     const own = devicePageOf(page);
-    const account = deviceAccount(ledgers, own.report);
-    return { deviceId, page: own, account, sensors, streams: ledgers.streams, measures: inOrder(measures) };
+    const account = deviceAccount(holdings, own.report);
+    return { deviceId, page: own, account, sensors, streams: holdings.streams, measures: inOrder(measures) };
   }
 }
 

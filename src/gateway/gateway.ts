@@ -82,7 +82,7 @@ function assemble(
   const metrics = createMetrics({ store, flow });
   const fleet = createFleet(store);
   const sensors = createSensors({ store, sensorsMax: limits.sensorsMax });
-  const admissions = createAdmissions({ store, sensors, archive: createArchive(store) });
+  const admissions = createAdmissions({ store, sensors, limits, archive: createArchive(store) });
   const retention = startRetention({ store, limits, clock, logger: logger ?? app.log });
 
   app.setErrorHandler((error, request, reply) => void sendProblem(request, reply, error));

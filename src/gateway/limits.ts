@@ -16,6 +16,14 @@ export interface GatewayLimits {
   readonly bodyBytesMax: number;
   /** Sensors of one device; a batch that would bring more is `sensor-limit`. */
   readonly sensorsMax: number;
+  /** Separate ranges of counted and given-up sequences of one device; a batch that would bring more is `interval-limit`. */
+  readonly rangesMax: number;
+  /** Streams of one device at once, and more with each day since its first batch; beyond both a new one is `stream-limit`. */
+  readonly streamsMax: number;
+  readonly streamsPerDay: number;
+  /** Bytes of pages of one device, and more with each day since its first batch; beyond both new events are `storage-limit`. */
+  readonly pageBytesMax: number;
+  readonly pageBytesPerDay: number;
   /** How far a request's timestamp may lie from the gateway's clock, on either side. */
   readonly windowMs: number;
   /** Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed. */
@@ -33,6 +41,17 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   bodyBytesMax: BODY_BYTES_MAX,
   // Every sensor is a handful of records that are read and written with each batch. Who brings more puts values into names.
   sensorsMax: 10_000,
+  // An event refused every hour of eleven years, each of which leaves a hole. A device's ranges, all in one stream, take 6 MB of
+  // memory while it sends, and 1.3 MB on disk.
+  rangesMax: 100_000,
+  // A device that restarts every minute for ever makes 1,440 a day, of some 100 bytes each. A week of such restarts may lie behind
+  // its first contact.
+  streamsMax: 10_000,
+  streamsPerDay: 2_000,
+  // A thousand sensors of 25 measures each, every minute, come to less than a third of that a day; and 50 such sensors with two
+  // measures may bring ten years with them.
+  pageBytesMax: 8 * 1024 * 1024 * 1024,
+  pageBytesPerDay: 1024 * 1024 * 1024,
   // As wide as TLS and one-time passwords have it; a stolen request is a duplicate anyway.
   windowMs: 5 * 60_000,
   // Sixteen of the largest bodies, or thousands of usual ones.

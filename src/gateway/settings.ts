@@ -37,6 +37,19 @@ export const serveSettings = settings({
   ],
   bodyBytesMax: ['--body-bytes-max <size>', 'bytes of one body', size({ min: '1KiB', max: '4MiB' }).prefault('4MiB')],
   sensorsMax: ['--sensors-max <count>', 'sensors of one device', integer({ min: 1 }).prefault('10000')],
+  rangesMax: [
+    '--ranges-max <count>',
+    'separate ranges of counted events of one device',
+    integer({ min: 1 }).prefault('100000'),
+  ],
+  streamsMax: ['--streams-max <count>', 'streams of one device at once', integer({ min: 1 }).prefault('10000')],
+  streamsPerDay: [
+    '--streams-per-day <count>',
+    'streams of one device, more with each day',
+    integer({ min: 0 }).prefault('2000'),
+  ],
+  pageBytes: ['--page-bytes <size>', 'sums of one device at once', size({ min: '1MiB' }).prefault('8GiB')],
+  pageBytesPerDay: ['--page-bytes-per-day <size>', 'sums of one device, more with each day', size().prefault('1GiB')],
   window: ['--window <time>', 'how far a device’s clock may be off', duration({ min: '1s' }).prefault('5m')],
   bytesInFlight: [
     '--bytes-in-flight <size>',

@@ -55,9 +55,42 @@ export function assertPageKey({ deviceId, kind, sensor, start }: PageKey): void 
   assert((kind !== 'device' && kind !== 'total') || start === 0, 'a page of all time starts at 0');
 }
 
+/** Device. */
+export function holdingsKey(deviceId: string): Buffer {
+  assertDeviceId(deviceId);
+  return Buffer.from([GATEWAY.holdings, ...Buffer.from(deviceId)]);
+}
+
 /** Device, NUL, stream. */
 export function ledgerKey(key: StreamKey): Buffer {
   return streamKey(GATEWAY.ledger, key, 0);
+}
+
+/** Device, NUL, stream, first sequence of the chunk. @param key of the ledger */
+export function ledgerChunkKey(key: Buffer, first: number): Buffer {
+  const bytes = Buffer.allocUnsafe(key.length + NUMBER_BYTES);
+  key.copy(bytes);
+  bytes.writeBigUInt64BE(BigInt(first), key.length);
+  return bytes;
+}
+
+/** All chunks of one ledger. */
+export function ledgerChunkBounds(key: Buffer): KeySpan {
+  return { gte: ledgerChunkKey(key, 0), lt: Buffer.concat([key, Buffer.alloc(NUMBER_BYTES + 1, 0xff)]) };
+}
+
+/** The first key that the ledger behind the one of a chunk can have. */
+export function ledgerBehindChunk(key: Buffer): Buffer {
+  return Buffer.concat([key.subarray(0, key.length - NUMBER_BYTES), Buffer.alloc(NUMBER_BYTES + 1, 0xff)]);
+}
+
+/** Whether a key of the family of ledgers is a ledger's, and not a chunk's. */
+export function isLedgerKey(key: Buffer): boolean {
+  return key.length === key.indexOf(0) + 1 + STREAM_BYTES;
+}
+
+export function deviceOfLedgerKey(key: Buffer): string {
+  return key.toString('latin1', 1, key.indexOf(0));
 }
 
 export function streamOfLedgerKey(key: Buffer): string {

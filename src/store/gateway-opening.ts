@@ -9,10 +9,9 @@ import type { BatchLog } from './batch-log.ts';
 import { assertCommits, type CommitCount } from './commit-count.ts';
 import { StoreError } from './errors.ts';
 import { gatewayFiles } from './gateway-files.ts';
-import { FORMAT_KEY } from './gateway-keys.ts';
+import { bringForward, hasFormat } from './gateway-format.ts';
 import { openRocks, type Rocks } from './rocks.ts';
 
-const FORMAT = Buffer.from('tidegate gateway 1');
 const CACHE_BYTES = 32 << 20;
 const WRITE_BUFFER_BYTES = 16 << 20;
 
@@ -38,14 +37,14 @@ export function openForWriting(
   let exists = false;
   return async ({ log, count }) => {
     const assertWhole = async (rocks: Rocks) => {
-      await isFormatted(rocks);
+      await hasFormat(rocks);
       await count.assertWhole(rocks);
     };
     // A database that was there and is gone must not come back empty.
     const settings = { create: !exists, cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES, assertWhole };
     const rocks = await open(path, settings);
     try {
-      if (!(await isFormatted(rocks))) await rocks.write([{ type: 'put', key: FORMAT_KEY, value: FORMAT }]);
+      await bringForward(rocks);
       await log.resume(rocks);
       await count.resume(rocks);
     } catch (error) {
@@ -66,7 +65,7 @@ export function openForReading({
     const statement = await gatewayFiles.readStatement(witnessOf({ path }));
     const rocks = await openRocks(path, { readOnly: true, cacheBytes });
     try {
-      if (!(await isFormatted(rocks))) throw new StoreError('not-found', `there is no gateway's database in ${path}`);
+      if (!(await hasFormat(rocks))) throw new StoreError('not-found', `there is no gateway's database in ${path}`);
       await assertCommits(rocks, statement, witnessOf({ path }));
       await log.resume(rocks);
     } catch (error) {
@@ -75,14 +74,4 @@ export function openForReading({
     }
     return rocks;
   };
-}
-
-/** False where there is nothing at all. Rejects with `corrupt` where it is another's database. */
-async function isFormatted(rocks: Rocks): Promise<boolean> {
-  const format = await rocks.get(FORMAT_KEY);
-  if (format?.equals(FORMAT)) return true;
-  for await (const [key] of rocks.entries({ limit: 1 })) {
-    throw new StoreError('corrupt', `not a database of this gateway: there is a key ${key.toString('hex')}`);
-  }
-  return false;
 }

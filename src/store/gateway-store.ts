@@ -6,6 +6,7 @@
  * `PageOperator`, decides what is in it and how two of them become one. Promises that ledger, pages and accepted batch
  * of one admission are on disk together or not at all.
  */
+import type { Holdings } from './holdings.ts';
 import type { Range } from './intervals.ts';
 import type { LedgerView, Segment } from './ledger.ts';
 
@@ -71,6 +72,9 @@ export interface Admission<Page> {
   readonly batch?: AcceptedBatch;
 }
 
+/** Says what to store for one stream, given its ledger and what its device has in all; null for nothing. */
+export type Decide<Page> = (ledger: LedgerView, holdings: Holdings) => Admission<Page> | null;
+
 /** Whole epoch milliseconds. */
 export interface TimeRange {
   /** From this one on. */
@@ -125,17 +129,20 @@ export interface GatewayStore<Page> {
   /**
    * Lets `decide` say what to store for one stream. It is called once, synchronously, with the ledger as of every
    * admission before it, also those not committed yet; calls for one stream are decided in the order in which they were
-   * made. The view is good only until `decide` returns; null stores nothing.
+   * made. The view is good only until `decide` returns; null stores nothing. Holdings are as of every admission of the device
+   * before it, but for pages, which are counted when they are written.
    *
    * Resolves once the admission *and everything that `decide` saw* is fsynced. Calls made meanwhile share a commit.
    * Where `decide` throws, or the admission breaks the rules of `Admission`, this call alone rejects with that error,
    * also once everything that `decide` saw is fsynced, and nothing is stored. Where the commit fails, every call in it and
    * behind it rejects with the commit's error, and each may or may not be stored: the next `decide` sees which.
    */
-  ingest(key: StreamKey, decide: (ledger: LedgerView) => Admission<Page> | null): Promise<void>;
+  ingest(key: StreamKey, decide: Decide<Page>): Promise<void>;
 
   /** The stream's ledger; an empty one where nothing was ever stored. */
   ledger(key: StreamKey): Promise<LedgerView>;
+  /** What a device has in all, from one record. */
+  holdings(deviceId: string): Promise<Holdings>;
   /** Every ledger of a device, ascending by stream. */
   ledgers(deviceId: string): AsyncIterable<StoredLedger>;
 
@@ -168,5 +175,5 @@ export interface GatewayStore<Page> {
 /** A store to look at. */
 export type GatewayStoreView<Page> = Pick<
   GatewayStore<Page>,
-  'ledger' | 'ledgers' | 'page' | 'pages' | 'devices' | 'retained' | 'batches'
+  'holdings' | 'ledger' | 'ledgers' | 'page' | 'pages' | 'devices' | 'retained' | 'batches'
 >;

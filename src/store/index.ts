@@ -21,6 +21,7 @@ export {
   type AcceptedBatch,
   type Admission,
   type BatchTally,
+  type Decide,
   type GatewayStore,
   type GatewayStoreStats,
   type GatewayStoreView,
@@ -36,11 +37,13 @@ export {
   type StreamKey,
   type TimeRange,
 } from './gateway-store.ts';
+export { type Holdings, NOTHING_HELD } from './holdings.ts';
 export type { Range } from './intervals.ts';
-export { type Comparison, createLedger, type Ledger, type LedgerView, type Segment } from './ledger.ts';
+export type { Comparison, Ledger, LedgerView, Segment } from './ledger.ts';
 export { decodeLedger, encodeLedger } from './ledger-bytes.ts';
 export { openQueue } from './queue.ts';
 export { BLOCK_EVENTS_MAX, type Block, type ReadLimit } from './queue-blocks.ts';
 export type { Gap, QuarantineEntry } from './queue-records.ts';
 export { lookAtQueue } from './queue-view.ts';
 export { lookAtGatewayStore, openRocksGatewayStore, type RocksGatewayStoreOptions } from './rocks-gateway-store.ts';
+export { createLedger } from './segment-ledger.ts';

@@ -10,17 +10,17 @@ import assert from 'node:assert';
 import type { BatchLog } from './batch-log.ts';
 import { assertBatch } from './batch-record.ts';
 import type { CommitCount } from './commit-count.ts';
-import { assertPageKey } from './gateway-keys.ts';
-import type { Admission, BatchTally, PageOperator, RetentionLimits, StreamKey } from './gateway-store.ts';
+import { assertPageKey, ledgerChunkBounds } from './gateway-keys.ts';
+import type { Admission, BatchTally, Decide, PageOperator, RetentionLimits, StreamKey } from './gateway-store.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
+import { type Holdings, holdingsOf, holdingsPut, minus, NOTHING_HELD, plus } from './holdings.ts';
 import { assertRange } from './intervals.ts';
 import { assertSegment, type LedgerView } from './ledger.ts';
-import { encodeLedger } from './ledger-bytes.ts';
-import { createLiveLedgers, type LiveLedger, type LiveLedgers } from './live-ledgers.ts';
+import { ledgerWrites } from './ledger-chunks.ts';
+import { createLiveLedgers, type LiveDevice, type LiveLedger, type LiveLedgers } from './live-ledgers.ts';
 import { createPageCache, type PageCache, type PageChange } from './page-cache.ts';
 import type { Operation } from './rocks.ts';
 import type { RocksHandle } from './rocks-handle.ts';
-import { seal } from './seal.ts';
 import type { WriteGate } from './write-gate.ts';
 
 /** A group's merging holds the event loop, so it ends at this many admissions, or at this weight. */
@@ -42,7 +42,7 @@ export interface IntakeOptions<Page> {
 
 export interface Intake<Page> {
   /** As `GatewayStore.ingest`. */
-  ingest(key: StreamKey, decide: (ledger: LedgerView) => Admission<Page> | null): Promise<void>;
+  ingest(key: StreamKey, decide: Decide<Page>): Promise<void>;
   /** Deletes one piece of what the limits do not allow; an empty tally once they hold. */
   retainPiece(limits: RetentionLimits, now: number): Promise<BatchTally>;
   /** Resolves once everything that was asked for is committed or has failed. */
@@ -58,8 +58,9 @@ export function createIntake<Page>(options: IntakeOptions<Page>): Intake<Page> {
 
 /** What one admission, or one piece of retention, brings to a commit. */
 interface Change<Page> {
-  /** The ledger that it changed. */
+  /** Of an admission: the ledger that it changed, if it did, and the device that it is of. */
   readonly live?: LiveLedger;
+  readonly device?: LiveDevice;
   readonly pages: readonly PageChange<Page>[];
   /** Its writes to the log; asked for once, when it is its turn. */
   readonly log: () => readonly Operation[];
@@ -96,15 +97,16 @@ class GroupedIntake<Page> implements Intake<Page> {
         await this.#gate.renewed();
         return await this.#handle.use((rocks) => rocks.getMany(keys));
       },
+      chunks: (key) => this.#handle.walk(ledgerChunkBounds(key)),
       isCommitted: (group) => this.#commits.isCommitted(group),
     });
   }
 
-  ingest(key: StreamKey, decide: (ledger: LedgerView) => Admission<Page> | null): Promise<void> {
+  ingest(key: StreamKey, decide: Decide<Page>): Promise<void> {
     return new Promise((resolve, reject) => {
       const take = (live: LiveLedger) => {
         try {
-          const admission = decide(live.ledger);
+          const admission = decide(live.ledger, live.device.holdings);
           // failpoint: ledger-decided
           if (admission !== null) live.changedIn = this.#admit(key, live, admission);
           // Also where nothing is stored: what was seen may not be committed yet.
@@ -137,22 +139,38 @@ class GroupedIntake<Page> implements Intake<Page> {
   #admit(key: StreamKey, live: LiveLedger, admission: Admission<Page>): number {
     assertAdmission(key, live.ledger, admission);
     const { segments, gaps, pages, batch } = admission;
-    for (const segment of segments) live.ledger.add(segment);
-    for (const gap of gaps) live.ledger.addGap(gap);
+    const isChange = segments.length > 0 || gaps.length > 0;
+    if (isChange) {
+      const { ledger, device } = live;
+      const before = live.isStored ? holdingsOf(ledger) : NOTHING_HELD;
+      for (const segment of segments) ledger.add(segment);
+      for (const gap of gaps) ledger.addGap(gap);
+      device.holdings = plus(minus(device.holdings, before), holdingsOf(ledger));
+      live.isStored = true;
+      this.#ledgers.changed(live);
+    }
     const log = () => (batch === undefined ? [] : this.#log.accept(key, batch));
     const bytes = LEDGER_BYTES + (batch?.body.length ?? 0) + pages.length * PAGE_BYTES;
-    return this.#commits.add({ live, pages, log, bytes }, bytes);
+    return this.#commits.add({ ...(isChange && { live }), device: live.device, pages, log, bytes }, bytes);
   }
 
   async #commit(changes: readonly Change<Page>[]): Promise<void> {
-    // At once, before the next group changes the ledgers further.
-    const operations = ledgerWrites(changes);
+    // At once, before the next group changes ledgers and holdings further.
+    const operations = ledgerOperations(changes);
+    const held = holdingsNow(changes);
     const bytes = changes.reduce((sum, change) => sum + change.bytes, 0);
     // What makes room does not wait for it.
     await (bytes > 0 ? this.#gate.pass(bytes) : this.#gate.renewed());
     await this.#handle.use(async (rocks) => {
       const pages = changes.flatMap((change) => change.pages);
-      for (const write of await this.#pages.merge(rocks, pages)) operations.push(write);
+      const { writes, growth } = await this.#pages.merge(rocks, pages);
+      for (const write of writes) operations.push(write);
+      for (const [device, holdings] of held) {
+        const grown = growth.get(device.deviceId);
+        // The device goes on from what its pages have grown by; its other holdings may be further by now.
+        if (grown !== undefined) device.holdings = plus(device.holdings, grown);
+        operations.push(holdingsPut(device.key, grown === undefined ? holdings : plus(holdings, grown)));
+      }
       await this.#gate.write(async () => {
         for (const change of changes) operations.push(...change.log());
         operations.push(this.#count.next());
@@ -163,7 +181,7 @@ class GroupedIntake<Page> implements Intake<Page> {
     });
     // failpoint: admit-committed
     this.commits += 1;
-    for (const { live } of changes) if (live !== undefined) this.admissions += 1;
+    for (const { device } of changes) if (device !== undefined) this.admissions += 1;
   }
 
   /** Memory is ahead of the disk. What a failed write has left there the gate sees to. */
@@ -173,10 +191,18 @@ class GroupedIntake<Page> implements Intake<Page> {
   }
 }
 
-function ledgerWrites(changes: readonly Change<unknown>[]): Operation[] {
+function ledgerOperations(changes: readonly Change<unknown>[]): Operation[] {
   const changed = new Set<LiveLedger>();
   for (const { live } of changes) if (live !== undefined) changed.add(live);
-  return Array.from(changed, ({ key, ledger }) => ({ type: 'put', key, value: seal(key, encodeLedger(ledger)) }));
+  const operations: Operation[] = [];
+  for (const { key, ledger } of changed) operations.push(...ledgerWrites(key, ledger));
+  return operations;
+}
+
+function holdingsNow(changes: readonly Change<unknown>[]): Map<LiveDevice, Holdings> {
+  const held = new Map<LiveDevice, Holdings>();
+  for (const { device } of changes) if (device !== undefined) held.set(device, device.holdings);
+  return held;
 }
 
 /** Everything that could go wrong with an admission goes wrong here, before any of it is taken in. */

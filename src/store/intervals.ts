@@ -19,7 +19,7 @@ export function assertRange({ first, last }: Range): void {
 
 export const lengthOf = ({ first, last }: Range): number => last - first + 1;
 
-/** Where the first range that ends at or after `sequence` is, given the ends of ascending, disjoint ranges. */
+/** Where the first of ascending sequences at or after `sequence` is: given the ends of ranges, the first that ends there or later. */
 export function indexFrom(lasts: readonly number[], sequence: number): number {
   let low = 0;
   let high = lasts.length;
@@ -31,6 +31,15 @@ export function indexFrom(lasts: readonly number[], sequence: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** The ranges that overlap a range or touch it, given as ascending, disjoint ones. */
+export function touchingRanges(firsts: readonly number[], lasts: readonly number[], range: Range): Range[] {
+  const found: Range[] = [];
+  for (let i = indexFrom(lasts, range.first - 1); i < firsts.length && firsts[i]! <= range.last + 1; i += 1) {
+    found.push({ first: firsts[i]!, last: lasts[i]! });
+  }
+  return found;
 }
 
 /** What `within` has that none of the ascending, disjoint ranges has; ascending. */
@@ -50,8 +59,16 @@ export interface Intervals {
   add(range: Range): void;
   /** The parts of a range that are not in the set, ascending. */
   missing(range: Range): Range[];
+  /** The ranges of the set that overlap a range or touch it, and would become one with it; ascending. */
+  touching(range: Range): Range[];
   /** Every range of the set, ascending; adjacent ones are one. */
   ranges(): Range[];
+  /** The ranges that begin from `first` up to but without `end`, ascending. */
+  beginning(first: number, end: number): Range[];
+  /** How many of them there are. */
+  countBeginning(first: number, end: number): number;
+  /** How many ranges the set has. */
+  readonly size: number;
 }
 
 export function createIntervals(): Intervals {
@@ -80,7 +97,27 @@ class SortedIntervals implements Intervals {
     return uncovered(this.#firsts, this.#lasts, range);
   }
 
+  touching(range: Range): Range[] {
+    return touchingRanges(this.#firsts, this.#lasts, range);
+  }
+
   ranges(): Range[] {
-    return this.#firsts.map((first, i) => ({ first, last: this.#lasts[i]! }));
+    return this.beginning(0, Infinity);
+  }
+
+  beginning(first: number, end: number): Range[] {
+    const found: Range[] = [];
+    for (let i = indexFrom(this.#firsts, first); i < this.#firsts.length && this.#firsts[i]! < end; i += 1) {
+      found.push({ first: this.#firsts[i]!, last: this.#lasts[i]! });
+    }
+    return found;
+  }
+
+  countBeginning(first: number, end: number): number {
+    return indexFrom(this.#firsts, end) - indexFrom(this.#firsts, first);
+  }
+
+  get size(): number {
+    return this.#firsts.length;
   }
 }

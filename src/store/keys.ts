@@ -52,7 +52,7 @@ export const QUEUE = {
 export const GATEWAY = {
   /** The format record, by its text name. */
   meta: 0x20,
-  /** Device, stream → ledger. */
+  /** Device, stream → ledger; device, stream, first sequence → chunk of a ledger that is cut. */
   ledger: 0x21,
   /** Kind, device, sensor, start → page. */
   page: 0x22,
@@ -60,4 +60,6 @@ export const GATEWAY = {
   batch: 0x23,
   /** Device, stream, first sequence, acceptance number → what the accepted batch spans. */
   extent: 0x24,
+  /** Device → holdings. */
+  holdings: 0x25,
 } as const;

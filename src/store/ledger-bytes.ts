@@ -12,7 +12,8 @@
  */
 import { StoreError } from './errors.ts';
 import { lengthOf, type Range } from './intervals.ts';
-import { type Ledger, type LedgerView, ledgerOf, partsOf, RECENT_MAX, type Segment } from './ledger.ts';
+import { type Ledger, type LedgerView, RECENT_MAX, type Segment } from './ledger.ts';
+import { ledgerOf, partsOf } from './segment-ledger.ts';
 
 const VERSION = 1;
 const VARINT_BYTES_MAX = 8;
@@ -65,10 +66,7 @@ export function decodeLedger(bytes: Uint8Array): Ledger {
     previousLast = first - 1;
   }
   const recent = reader.places(segments.length);
-  for (const right of joints) {
-    // Two settled neighbours would have been merged.
-    if (!recent.includes(right) && !recent.includes(right - 1)) throw corrupt('unmerged segments');
-  }
+  assertMerged(joints, recent);
   const gaps: Range[] = [];
   previousLast = -1;
   for (let left = reader.count(); left > 0; left -= 1) {
@@ -80,19 +78,26 @@ export function decodeLedger(bytes: Uint8Array): Ledger {
   return ledgerOf({ segments, recent, gaps });
 }
 
-function corrupt(what: string): StoreError {
+/** Two settled neighbours would have been merged. @param joints places of segments that touch the one before */
+export function assertMerged(joints: readonly number[], recent: readonly number[]): void {
+  for (const right of joints) {
+    if (!recent.includes(right) && !recent.includes(right - 1)) throw corrupt('unmerged segments');
+  }
+}
+
+export function corrupt(what: string): StoreError {
   return new StoreError('corrupt', `not a ledger: ${what}`);
 }
 
-class LedgerWriter {
+export class LedgerWriter {
   readonly #bytes: Buffer;
   #at = 1;
 
-  constructor(segments: number, gaps: number) {
+  constructor(segments: number, gaps: number, version = VERSION) {
     // Most that these can take: every segment an interval of its own.
-    const numbers = 3 + 3 * segments + RECENT_MAX + 2 * gaps;
+    const numbers = 4 + 3 * segments + RECENT_MAX + 2 * gaps;
     this.#bytes = Buffer.allocUnsafe(1 + numbers * VARINT_BYTES_MAX + segments * DIGEST_BYTES);
-    this.#bytes[0] = VERSION;
+    this.#bytes[0] = version;
   }
 
   varint(value: number): void {
@@ -113,13 +118,13 @@ class LedgerWriter {
   }
 }
 
-class LedgerReader {
+export class LedgerReader {
   readonly #view: DataView;
   #at = 1;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, version = VERSION) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (bytes.length === 0 || this.#view.getUint8(0) !== VERSION) throw corrupt('unknown version');
+    if (bytes.length === 0 || this.#view.getUint8(0) !== version) throw corrupt('unknown version');
   }
 
   varint(): number {

@@ -15,8 +15,13 @@ export interface Lru<Value> {
   readonly size: number;
 }
 
-export function createLru<Value>(entriesMax: number, weightMax: number = Number.POSITIVE_INFINITY): Lru<Value> {
-  return new ClockLru(entriesMax, weightMax);
+/** @param forgotten told of each value that `trim` forgets */
+export function createLru<Value>(
+  entriesMax: number,
+  weightMax: number = Number.POSITIVE_INFINITY,
+  forgotten: (value: Value) => void = () => {},
+): Lru<Value> {
+  return new ClockLru(entriesMax, weightMax, forgotten);
 }
 
 interface Entry<Value> {
@@ -31,11 +36,13 @@ class ClockLru<Value> implements Lru<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
   readonly #entriesMax: number;
   readonly #weightMax: number;
+  readonly #forgotten: (value: Value) => void;
   #weight = 0;
 
-  constructor(entriesMax: number, weightMax: number) {
+  constructor(entriesMax: number, weightMax: number, forgotten: (value: Value) => void) {
     this.#entriesMax = entriesMax;
     this.#weightMax = weightMax;
+    this.#forgotten = forgotten;
   }
 
   get size(): number {
@@ -70,7 +77,10 @@ class ClockLru<Value> implements Lru<Value> {
       if (entry.used || keep(entry.value)) {
         entry.used = false;
         this.#entries.set(key, entry);
-      } else this.#weight -= entry.weight;
+      } else {
+        this.#weight -= entry.weight;
+        this.#forgotten(entry.value);
+      }
       looks -= 1;
       if (looks === 0 || this.#isWithinBounds()) return;
     }

@@ -24,9 +24,21 @@ const PAGE_BYTES = PIECE_BYTES / PIECE_PAGES;
 
 export type PageChange<Page> = Admission<Page>['pages'][number];
 
+export interface MergedPages {
+  /** One per changed page. */
+  readonly writes: Operation[];
+  /** By device, how many pages these add to what is stored, and how many bytes, keys included. */
+  readonly growth: ReadonlyMap<string, PageGrowth>;
+}
+
+export interface PageGrowth {
+  pages: number;
+  pageBytes: number;
+}
+
 export interface PageCache<Page> {
-  /** Merges the changes in order; gives one write per changed page. */
-  merge(rocks: Pick<Rocks, 'getMany'>, changes: readonly PageChange<Page>[]): Promise<Operation[]>;
+  /** Merges the changes in order. */
+  merge(rocks: Pick<Rocks, 'getMany'>, changes: readonly PageChange<Page>[]): Promise<MergedPages>;
   clear(): void;
 }
 
@@ -47,9 +59,12 @@ export function decodePage<Page>(operator: PageOperator<Page>, kind: PageKind, k
 /** A place for a page; empty until the page has been read. */
 interface Slot<Page> {
   readonly id: string;
+  readonly deviceId: string;
   readonly kind: PageKind;
   readonly key: Buffer;
   page: Page | undefined;
+  /** What it takes on disk with its key; nothing where it is new. */
+  storedBytes: number;
 }
 
 class OperatorPageCache<Page> implements PageCache<Page> {
@@ -61,7 +76,7 @@ class OperatorPageCache<Page> implements PageCache<Page> {
     this.#live = createLru(pagesMax, CACHED_BYTES_MAX);
   }
 
-  async merge(rocks: Pick<Rocks, 'getMany'>, changes: readonly PageChange<Page>[]): Promise<Operation[]> {
+  async merge(rocks: Pick<Rocks, 'getMany'>, changes: readonly PageChange<Page>[]): Promise<MergedPages> {
     const pace = createPace();
     const touched = new Map<string, Slot<Page>>();
     const slots: Slot<Page>[] = [];
@@ -76,15 +91,17 @@ class OperatorPageCache<Page> implements PageCache<Page> {
       if (pace(PAGE_BYTES)) await nextTurn();
     }
     const writes: Operation[] = [];
+    const growth = new Map<string, PageGrowth>();
     for (const slot of touched.values()) {
       const { id, key, kind, page } = slot;
       const value = seal(key, this.#operator.encode(kind, page!));
       this.#live.set(id, slot, value.length);
       writes.push({ type: 'put', key, value });
+      grow(growth, slot, key.length + value.length);
       if (pace(PAGE_BYTES + value.length)) await nextTurn();
     }
     this.#live.trim();
-    return writes;
+    return { writes, growth };
   }
 
   clear(): void {
@@ -95,7 +112,7 @@ class OperatorPageCache<Page> implements PageCache<Page> {
     const id = `${key.kind}/${key.deviceId}/${key.start}/${key.sensor}`;
     let slot = touched.get(id);
     if (slot === undefined) {
-      slot = this.#live.get(id) ?? { id, kind: key.kind, key: pageKey(key), page: undefined };
+      slot = this.#live.get(id) ?? newSlot(id, key);
       touched.set(id, slot);
     }
     return slot;
@@ -108,9 +125,25 @@ class OperatorPageCache<Page> implements PageCache<Page> {
       const value = values[i];
       slot.page =
         value === undefined ? this.#operator.empty(slot.kind) : decodePage(this.#operator, slot.kind, slot.key, value);
+      slot.storedBytes = value === undefined ? 0 : slot.key.length + value.length;
       if (pace(PAGE_BYTES + (value?.length ?? 0))) await nextTurn();
     }
   }
+}
+
+function newSlot<Page>(id: string, key: PageKey): Slot<Page> {
+  return { id, deviceId: key.deviceId, kind: key.kind, key: pageKey(key), page: undefined, storedBytes: 0 };
+}
+
+function grow(growth: Map<string, PageGrowth>, slot: Slot<unknown>, bytes: number): void {
+  let grown = growth.get(slot.deviceId);
+  if (grown === undefined) {
+    grown = { pages: 0, pageBytes: 0 };
+    growth.set(slot.deviceId, grown);
+  }
+  if (slot.storedBytes === 0) grown.pages += 1;
+  grown.pageBytes += bytes - slot.storedBytes;
+  slot.storedBytes = bytes;
 }
 
 /** Tells whether a turn for others is due, once so many more bytes have been worked on. */

@@ -13,6 +13,9 @@ import { type GatewayFiles, gatewayFiles } from './gateway-files.ts';
 import {
   deviceOfPageKey,
   devicePageBounds,
+  holdingsKey,
+  isLedgerKey,
+  ledgerBehindChunk,
   ledgerBounds,
   ledgerKey,
   pageBounds,
@@ -23,8 +26,8 @@ import {
 } from './gateway-keys.ts';
 import { type OpenedParts, openForReading, openForWriting, witnessOf } from './gateway-opening.ts';
 import type {
-  Admission,
   BatchTally,
+  Decide,
   GatewayStore,
   GatewayStoreStats,
   GatewayStoreView,
@@ -39,15 +42,18 @@ import type {
   StreamKey,
   TimeRange,
 } from './gateway-store.ts';
+import { decodeHoldings, type Holdings, holdingsOf, NOTHING_HELD, plus } from './holdings.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { assertRange } from './intervals.ts';
-import { createLedger, type LedgerView } from './ledger.ts';
+import type { LedgerView } from './ledger.ts';
 import { decodeLedger } from './ledger-bytes.ts';
+import { isCut } from './ledger-chunks.ts';
 import { lookAt } from './look.ts';
 import { decodePage } from './page-cache.ts';
 import { openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 import { unsealOrThrow } from './seal.ts';
+import { copyOf, createLedger } from './segment-ledger.ts';
 import { createWriteGate, type WriteGate } from './write-gate.ts';
 
 export interface RocksGatewayStoreOptions<Page> {
@@ -110,6 +116,7 @@ async function lockStore(path: string, files: GatewayFiles): Promise<FolderLock>
   }
 }
 
+const PAGE_KINDS = ['device', 'total', 'minute', 'hour', 'day'] as const;
 const CACHED_MAX = 16384;
 /** What RocksDB is left to work with on a disk that is full otherwise. */
 const WORKING_BYTES = 8 << 20;
@@ -150,7 +157,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     });
   }
 
-  async ingest(key: StreamKey, decide: (ledger: LedgerView) => Admission<Page> | null): Promise<void> {
+  async ingest(key: StreamKey, decide: Decide<Page>): Promise<void> {
     this.#assertOpen();
     await this.#intake.ingest(key, decide);
   }
@@ -158,13 +165,21 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   async ledger(key: StreamKey): Promise<LedgerView> {
     const at = ledgerKey(key);
     const value = await this.#get(at);
-    return value === undefined ? createLedger() : decodeLedger(unsealOrThrow(at, value));
+    return value === undefined ? createLedger() : await this.#readLedger(key, unsealOrThrow(at, value));
   }
 
   async *ledgers(deviceId: string): AsyncGenerator<StoredLedger, void, void> {
-    for await (const [key, value] of this.#handle.walk(ledgerBounds(deviceId))) {
-      yield { stream: streamOfLedgerKey(key), ledger: decodeLedger(unsealOrThrow(key, value)) };
+    const behindChunks = (key: Buffer) => (isLedgerKey(key) ? undefined : ledgerBehindChunk(key));
+    for await (const [key, value] of this.#handle.walk(ledgerBounds(deviceId), behindChunks)) {
+      const stream = streamOfLedgerKey(key);
+      yield { stream, ledger: await this.#readLedger({ deviceId, stream }, unsealOrThrow(key, value)) };
     }
+  }
+
+  async holdings(deviceId: string): Promise<Holdings> {
+    const at = holdingsKey(deviceId);
+    const value = await this.#get(at);
+    return value === undefined ? await this.#countHoldings(deviceId) : decodeHoldings(at, value);
   }
 
   async page(key: PageKey): Promise<Page | undefined> {
@@ -238,6 +253,29 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
 
   #assertOpen(): void {
     if (this.#closed) throw new StoreError('closed', 'the store is closed');
+  }
+
+  async #readLedger(key: StreamKey, body: Buffer): Promise<LedgerView> {
+    if (!isCut(body)) return decodeLedger(body);
+    // Chunk after chunk could be read of different commits. Who ingests has them all of one, and waits until it is committed.
+    let view: LedgerView = createLedger();
+    await this.ingest(key, (ledger) => {
+      view = copyOf(ledger);
+      return null;
+    });
+    return view;
+  }
+
+  /** A device has no holdings where it has nothing, and in a database of a format without any, at which somebody only looks. */
+  async #countHoldings(deviceId: string): Promise<Holdings> {
+    let held = NOTHING_HELD;
+    for await (const { ledger } of this.ledgers(deviceId)) if (ledger.ranges > 0) held = plus(held, holdingsOf(ledger));
+    for (const kind of PAGE_KINDS) {
+      for await (const [key, value] of this.#handle.walk(pageBounds(deviceId, kind, {}))) {
+        held = plus(held, { pages: 1, pageBytes: key.length + value.length });
+      }
+    }
+    return held;
   }
 
   #get(key: Buffer): Promise<Buffer | undefined> {

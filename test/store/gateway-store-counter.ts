@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type {
   Admission,
   GatewayStore,
+  GatewayStoreView,
   LedgerView,
   PageKey,
   PageOperator,
@@ -103,5 +104,29 @@ export async function assertBalanced(store: GatewayStore<Counter>, deviceId: str
     for (const { first, last } of batches) for (let id = first; id <= last; id += 1) covered.add(id);
     assert.equal(covered.size, ledger.count, 'retained batches');
   }
+  await assertHeld(store, deviceId);
   return count;
+}
+
+/** The holdings of a device must be what its ledgers and pages come to. */
+export async function assertHeld(store: GatewayStoreView<Counter>, deviceId: string): Promise<void> {
+  const { streams, events, declared, gaps, ranges, pages } = await store.holdings(deviceId);
+  const ledgers = (await all(store.ledgers(deviceId))).filter(({ ledger }) => ledger.ranges > 0);
+  const sum = (of: (ledger: LedgerView) => number) => ledgers.reduce((total, { ledger }) => total + of(ledger), 0);
+  assert.deepEqual(
+    { streams, events, declared, gaps, ranges },
+    {
+      streams: ledgers.length,
+      events: sum(({ count }) => count),
+      declared: sum((ledger) => ledger.gaps().reduce((total, { first, last }) => total + last - first + 1, 0)),
+      gaps: sum(({ gapCount }) => gapCount),
+      ranges: sum((ledger) => ledger.intervals().length + ledger.gaps().length),
+    },
+    `holdings of ${deviceId}`,
+  );
+  let stored = 0;
+  for (const kind of ['device', 'total', 'minute', 'hour', 'day'] as const) {
+    stored += (await all(store.pages(deviceId, kind))).length;
+  }
+  assert.equal(pages, stored, 'pages');
 }

@@ -451,7 +451,7 @@ const without = (names: readonly string[], one: string) => names.filter((name) =
 test('a database of another format is corrupt', async (t) => {
   const { store, reopen, elsewhere } = await open(t);
   await store.close();
-  await tamper(elsewhere.location, (at) => (at[0] === FAMILY.format ? Buffer.from('tidegate gateway 2') : undefined));
+  await tamper(elsewhere.location, (at) => (at[0] === FAMILY.format ? Buffer.from('tidegate gateway 3') : undefined));
   await assert.rejects(reopen(), corrupt);
 });
 
