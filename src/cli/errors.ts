@@ -17,6 +17,7 @@ export type CommandErrorCode =
   | 'secret-empty'
   | 'ca-unreadable'
   | 'ca-invalid'
+  | 'admin-token-invalid'
   | 'usage';
 
 /** The call has to be changed before it can work: exit status 2. Every other failure is status 1. */

@@ -1,9 +1,11 @@
 /**
  * Admin: who may read.
  *
- * Owns the admin token. Promises a comparison in constant time; that with a token configured every read needs it; and that
- * without one only this very machine can read, also where a page in its browser was told another name for it. Never
- * guards ingest: batches have signatures.
+ * Owns the admin token and what one may be. Promises a comparison in constant time; that with a token configured every read
+ * needs it; and that without one only this very machine can read, as far as the gateway knows for certain that it is this
+ * machine: it listens on loopback alone and by itself, nothing says that the request was passed on, and the client calls the
+ * server by a name of this machine, which a page of another site in its browser cannot. Never guards ingest: batches have
+ * signatures.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIPv4 } from 'node:net';
@@ -13,17 +15,40 @@ import { GatewayError } from './errors.ts';
 /** @throws GatewayError `token-invalid` */
 export type AdminGate = (request: FastifyRequest) => void;
 
+/** What can stand in a header as it is, and is too long to be guessed. */
+const TOKEN_PATTERN = /^[\x21-\x7e]{16,512}$/;
+
+export class AdminTokenError extends Error {
+  override readonly name = 'AdminTokenError';
+  readonly code = 'admin-token-invalid';
+}
+
+/** @throws AdminTokenError where this is no text that can be an admin token: 16 to 512 visible characters of ASCII */
+export function assertAdminToken(token: unknown): asserts token is string {
+  if (typeof token === 'string' && TOKEN_PATTERN.test(token)) return;
+  throw new AdminTokenError(
+    'an admin token is 16 to 512 characters of ASCII without spaces; `openssl rand -hex 32` makes a good one',
+  );
+}
+
+/** @throws AdminTokenError */
 export function createAdminGate(app: FastifyInstance, token: string | undefined): AdminGate {
+  if (token !== undefined) assertAdminToken(token);
   const expected = token === undefined ? undefined : digestOf(token);
   return (request) => {
     if (expected !== undefined) {
       const offered = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-      if (offered !== undefined && timingSafeEqual(digestOf(offered), expected)) return;
-      throw new GatewayError('token-invalid', 'reading needs the admin token: Authorization: Bearer <token>');
+      if (offered === undefined) throw refusal('reading needs the admin token: Authorization: Bearer <token>');
+      if (!timingSafeEqual(digestOf(offered), expected)) throw refusal('this is not the admin token');
+      return;
     }
-    if (isLocal(app) && isLoopback(hostOf(request))) return;
-    throw new GatewayError('token-invalid', 'reading over the network needs an admin token, and none is configured');
+    const reason = reasonToRefuse(app, request);
+    if (reason !== undefined) throw refusal(`${reason}: reading needs an admin token, and none is configured`);
   };
+}
+
+function refusal(message: string): GatewayError {
+  return new GatewayError('token-invalid', message);
 }
 
 /** Digests are of one length whatever the tokens are. */
@@ -31,14 +56,36 @@ function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** A socket in the file system is as local as it gets. */
-function isLocal(app: FastifyInstance): boolean {
-  return app.addresses().every((address) => typeof address === 'string' || isLoopback(address.address));
+/** Why this request may come from elsewhere; undefined where it is from this machine for certain. */
+function reasonToRefuse(app: FastifyInstance, { raw }: FastifyRequest): string | undefined {
+  if (!isOurLoopback(app, raw.socket)) return 'the gateway does not listen on loopback alone';
+  // What passes requests on often speaks the older version, and may say nothing else of itself.
+  if (raw.httpVersion === '1.0' || Object.keys(raw.headers).some((name) => PASSED_ON.test(name))) {
+    return 'the request was passed on';
+  }
+  const hosts = raw.headersDistinct['host'] ?? [];
+  return hosts.length === 1 && isLoopback(nameOf(hosts[0]!)) ? undefined : 'the gateway was called by another name';
+}
+
+/** Headers of proxies, balancers and tunnels. */
+const PASSED_ON =
+  /^(?:forwarded|via|x-forwarded|x-real-ip|x-original-|x-client-ip|x-cluster-|x-envoy-|x-amzn-|x-azure-|true-client-ip|cf-|fastly-)/;
+
+/**
+ * Whether the connection came to an address on which the gateway itself listens, and it listens on loopback alone. Mounted in
+ * another server it listens on none; and who writes to a socket in the file system is mostly a proxy.
+ */
+function isOurLoopback(app: FastifyInstance, { localAddress, localPort }: FastifyRequest['raw']['socket']): boolean {
+  const addresses = app.addresses().map((address) => (typeof address === 'string' ? undefined : address));
+  return (
+    addresses.every((address) => address !== undefined && isLoopback(address.address)) &&
+    addresses.some((address) => address?.address === localAddress && address?.port === localPort)
+  );
 }
 
 /** What the client calls this server, without the port. */
-function hostOf(request: FastifyRequest): string {
-  return (request.headers.host ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+function nameOf(host: string): string {
+  return host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
 function isLoopback(host: string): boolean {

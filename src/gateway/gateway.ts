@@ -12,7 +12,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { GatewayStore } from '../store/index.ts';
-import { createAdminGate } from './admin.ts';
+import { assertAdminToken, createAdminGate } from './admin.ts';
 import { createAdmissions } from './admission.ts';
 import { sendProblem } from './answers.ts';
 import { createArchive } from './archive.ts';
@@ -35,7 +35,10 @@ import { startRetention } from './retention.ts';
 import { createSensors } from './sensors.ts';
 
 interface GatewaySettings {
-  /** Bearer token of the read routes; without one they answer on loopback only. */
+  /**
+   * Bearer token of the read routes: 16 to 512 visible characters of ASCII. Without one they answer only what comes from this
+   * machine for certain: to a gateway that listens by itself, on loopback alone, not behind a proxy and not mounted.
+   */
   readonly adminToken?: string | undefined;
   /** PEM texts. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
@@ -58,11 +61,13 @@ export type GatewayOptions = GatewaySettings &
 
 /**
  * A Fastify instance with every route of a gateway; call `listen()` on it.
- * Rejects with an OptionsError `options-invalid`; with a StoreError or KeyFileError where the folder cannot be opened.
+ * Rejects with an OptionsError `options-invalid` or an AdminTokenError `admin-token-invalid`; with a StoreError or KeyFileError
+ * where the folder cannot be opened.
  */
 export async function createGateway(options: GatewayOptions): Promise<FastifyInstance> {
   checkOptions(options);
   const limits = limitsFrom(options.limits);
+  if (options.adminToken !== undefined) assertAdminToken(options.adminToken);
   if (options.data === undefined) return assemble(options, limits, options);
   const data = await openData(options.data, options.logger);
   return assemble(options, limits, data, data);

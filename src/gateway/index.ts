@@ -3,6 +3,7 @@
  *
  * Read in this order: gateway → ingest-route → admission → tally → pages → read-routes.
  */
+export { AdminTokenError } from './admin.ts';
 export { type GatewayData, openData } from './data.ts';
 export { createGateway, type GatewayOptions } from './gateway.ts';
 export {

@@ -20,7 +20,7 @@ test('its script is one, and cannot end its own element', () => {
 test('it asks for the token, then shows totals, devices and a chart', {
   skip: existsSync(BROWSER) ? false : 'no browser here',
 }, async (t) => {
-  const gateway = await testGateway(t, { adminToken: 'sesame' });
+  const gateway = await testGateway(t, { adminToken: 'open-sesame-0123' });
   await post(gateway, { batch: { count: 500 } });
   await post(gateway, { batch: { count: 500 } });
   const browser = await chromium.launch({ executablePath: BROWSER, args: [...FLAGS, ...QUIET] });
@@ -32,7 +32,7 @@ test('it asks for the token, then shows totals, devices and a chart', {
     if (message.type() === 'error' && !message.text().includes('401')) faults.push(message.text());
   });
   await page.goto(gateway.url);
-  await page.fill('#token', 'sesame');
+  await page.fill('#token', 'open-sesame-0123');
   await page.keyboard.press('Enter');
   await page.waitForSelector('#chart rect');
   const sum = exactSum(eventsFrom(1, 500), 'volume');

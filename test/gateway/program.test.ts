@@ -131,7 +131,7 @@ test('a gateway serves, tells its totals while it runs and after, and ends on SI
   const data = await temporaryFolder(t);
   const { secret, keyId } = parseCredential((await succeeds(t, 'keys', 'add', DEVICE, '--data', data)).trim())!;
   const token = join(data, 'token');
-  await writeFile(token, 'sesame\n', { mode: 0o600 });
+  await writeFile(token, 'open-sesame-0123\n', { mode: 0o600 });
   const gateway = await serve(t, [
     '--data',
     data,
@@ -194,7 +194,7 @@ test('over TLS, with the token in the environment, on an address that is taken',
   const data = await temporaryFolder(t);
   const pem = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const tls = ['--tls-cert', pem('tls-cert.pem'), '--tls-key', pem('tls-key.pem')];
-  const gateway = await serve(t, ['--data', data, ...tls], { TIDEGATE_ADMIN_TOKEN: 'sesame' });
+  const gateway = await serve(t, ['--data', data, ...tls], { TIDEGATE_ADMIN_TOKEN: 'open-sesame-0123' });
   assert.match(gateway.url, /^https:/);
   const ca = await readFile(pem('tls-cert.pem'), 'utf8');
   assert.equal((await post(gateway, { ca })).problem?.code, 'key-unknown');

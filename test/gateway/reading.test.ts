@@ -1,7 +1,12 @@
 /** The read routes, against sums made another way. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
+import type { FastifyInstance } from 'fastify';
 import type { TelemetryEvent } from '../../src/codec/index.ts';
+import { createGateway } from '../../src/gateway/index.ts';
 import { exactSum } from './exact-sum.ts';
 import {
   DEVICE,
@@ -16,9 +21,16 @@ import {
   say,
   type TestGateway,
   testGateway,
+  testKeys,
 } from './gateway-fixture.ts';
 
-async function refused(gateway: TestGateway, path: string, code: string, status: number, headers = {}): Promise<void> {
+async function refused(
+  gateway: { readonly url: string },
+  path: string,
+  code: string,
+  status: number,
+  headers = {},
+): Promise<void> {
   const answer = await say(`${gateway.url}${path}`, { headers });
   assert.equal(JSON.parse(answer.body.toString()).code, code, path);
   assert.equal(answer.status, status);
@@ -288,16 +300,21 @@ test('other paths are not found, and other methods not allowed', async (t) => {
 });
 
 test('with an admin token every read needs it', async (t) => {
-  const gateway = await testGateway(t, { adminToken: 'open sesame' });
+  const gateway = await testGateway(t, { adminToken: 'open-sesame-0123' });
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   for (const path of ['/v1/totals', '/v1/devices', `/v1/devices/${DEVICE}`, '/metrics']) {
-    for (const headers of [{}, bearer('open'), bearer('open sesame2'), { authorization: 'Basic open sesame' }]) {
+    for (const headers of [
+      {},
+      bearer('open'),
+      bearer('open-sesame-01234'),
+      { authorization: 'Basic open-sesame-0123' },
+    ]) {
       await refused(gateway, path, 'token-invalid', 401, headers);
     }
   }
   const answer = await say(`${gateway.url}/v1/totals`);
   assert.match(answer.headers['www-authenticate'] ?? '', /^Bearer/);
-  await read(gateway, '/v1/totals', bearer('open sesame'));
+  await read(gateway, '/v1/totals', bearer('open-sesame-0123'));
   assert.equal((await post(gateway)).status, 200);
   for (const path of ['/', '/healthz', '/readyz']) assert.equal((await say(`${gateway.url}${path}`)).status, 200);
 });
@@ -311,6 +328,56 @@ test('without a token only this machine reads, and only under a name of its own'
   for (const host of ['evil.example', `127.0.0.1.evil.example:${port}`]) {
     await refused(gateway, '/v1/totals', 'token-invalid', 401, { host });
   }
+});
+
+test('without a token nothing that may come from elsewhere is answered, on any of the routes', async (t) => {
+  const gateway = await testGateway(t);
+  await post(gateway);
+  const paths = readPaths(gateway);
+  for (const path of paths) assert.equal((await say(`${gateway.url}${path}`)).status, 200, path);
+  const passedOn = [
+    'x-forwarded-for',
+    'forwarded',
+    'via',
+    'x-real-ip',
+    'x-forwarded-host',
+    'cf-connecting-ip',
+    'x-envoy-external-address',
+  ];
+  for (const name of passedOn) {
+    for (const path of paths) await refused(gateway, path, 'token-invalid', 401, { [name]: '203.0.113.7' });
+  }
+  // Mounted in another server, and with nobody's connection at all.
+  const other = createServer((request, reply) => gateway.app.routing(request, reply));
+  t.after(() => other.close());
+  await once(other.listen(0, '127.0.0.1'), 'listening');
+  const mounted = { url: `http://127.0.0.1:${(other.address() as AddressInfo).port}` };
+  for (const path of paths) await refused(mounted, path, 'token-invalid', 401);
+  const headers = { host: 'localhost' };
+  for (const url of paths) assert.equal((await gateway.app.inject({ url, headers })).statusCode, 401, url);
+});
+
+test('without a token no request in the older version of HTTP is answered, for such are those of a proxy that says nothing', async (t) => {
+  const gateway = await testGateway(t);
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+  socket.end('GET /v1/totals HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n');
+  const heard = Buffer.concat(await socket.toArray()).toString();
+  assert.match(heard, /^HTTP\/1\.1 401 .*"code":"token-invalid"/s);
+});
+
+test('a token is long and of ASCII, or there is no gateway', async (t) => {
+  const store = (await testGateway(t)).store;
+  for (const adminToken of [
+    '',
+    'x',
+    '0123456789abcde',
+    'pässword-0123456789',
+    'open sesame 0123456',
+    'x'.repeat(513),
+  ]) {
+    await assert.rejects(createGateway({ store, keys: testKeys(), adminToken }), { code: 'admin-token-invalid' });
+  }
+  await (await createGateway({ store, keys: testKeys(), adminToken: '0123456789abcdef' })).close();
 });
 
 test('without a token a gateway that the network reaches is not read at all', async (t) => {
@@ -367,3 +434,20 @@ test('the page runs nothing but its own script, and no other site can frame it',
   assert.doesNotMatch(html, /(src|href)="(?!data:,)/);
   assert.doesNotMatch(html, / style="/);
 });
+
+/** Every path of the gateway that is not for everybody, as they are registered. */
+function readPaths({ app }: { readonly app: FastifyInstance }): string[] {
+  const open = ['/', '/healthz', '/readyz', '/v1/batches'];
+  const above: string[] = [];
+  const paths: string[] = [];
+  for (const line of app.printRoutes({ commonPrefix: false }).split('\n')) {
+    const [, indent, part, methods] = /^(.*?)── (\S+)(?: \((.*)\))?$/.exec(line) ?? [];
+    if (indent === undefined) continue;
+    const depth = Math.floor(indent.length / 4);
+    above[depth] = (above[depth - 1] ?? '') + part;
+    const path = above[depth]!;
+    if (methods?.includes('GET') && !open.includes(path)) paths.push(path.replace(':id', DEVICE));
+  }
+  assert(paths.length >= 6 && paths.includes(`/v1/devices/${DEVICE}/events`), paths.join(' '));
+  return paths;
+}
