@@ -17,9 +17,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'release before the acknowledgement',
     file: 'src/device/sync.ts',
-    find: 'const delivered = await persist(this.#options, () => delivery.deliver(cut, queue));',
+    find: 'const delivered = await persist({ ...this.#options, signal: flight.signal }, () => delivery.deliver(cut, flight));',
     replace: `const delivered = { quarantine: [] };
-    void persist(this.#options, () => delivery.deliver(cut, queue));
+    void persist(this.#options, () => delivery.deliver(cut, flight));
     await new Promise((resolve) => setImmediate(resolve));`,
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
@@ -97,8 +97,22 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'give up events that may be on their way',
     file: 'src/device/quota.ts',
-    find: 'queue.read(Math.max(queue.head, sync.cursor, firstUnsent), READ)',
+    find: 'queue.read(Math.max(queue.head, unsent), READ)',
     replace: 'queue.read(queue.head, READ)',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'send before it is on record that it may have been sent',
+    file: 'src/device/exchange.ts',
+    find: 'if (marking !== undefined) await marking;',
+    replace: 'void marking?.catch(() => {});',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'forget after a restart what may have been sent',
+    file: 'src/device/flights.ts',
+    find: 'let unsent = queue.unsent;',
+    replace: 'let unsent = 1;',
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {
@@ -153,8 +167,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'trust any certificate',
     file: 'src/device/transport.ts',
-    find: '      timeout: Math.min(',
-    replace: '      rejectUnauthorized: false,\n      timeout: Math.min(',
+    find: '    timeout: Math.min(',
+    replace: '    rejectUnauthorized: false,\n    timeout: Math.min(',
     caughtBy: [{ campaign: 'network', size: 300 }],
   },
   {

@@ -86,6 +86,16 @@ class UnreliableNetwork implements Network {
     this.#patience.set(machine, patience);
     const signatures = new Set<string>();
     return {
+      reach: () =>
+        new Promise((resolve, reject) => {
+          if (life !== machine.life) return;
+          const isThere = this.#routes.get(machine) !== 'refused';
+          if (isThere) return resolve();
+          patience.asked();
+          time.after(LATENCY_MS * this.#options.random(), () => {
+            if (life === machine.life) reject(networkError('ENETUNREACH'));
+          });
+        }),
       post: (request) =>
         new Promise((resolve, reject) => {
           if (life !== machine.life) return;

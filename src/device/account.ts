@@ -19,8 +19,6 @@ export interface AccountReport {
 }
 
 export interface Account {
-  /** How many events from the head on any run so far may have had under way; stored with the totals. */
-  windowEvents: number;
   /** Adds to a place: events that were recorded, or found on disk after a start. */
   add(place: Place, tally: Tally): void;
   /** Takes back what `add` gave. */
@@ -51,7 +49,6 @@ export function createAccount(stored: Uint8Array | undefined): Account {
   };
   let gapsSettled = settled.gaps;
   const account: Account = {
-    windowEvents: settled.windowEvents,
     add(place, tally) {
       tallies[place] = plus(tallies[place], tally);
     },
@@ -74,7 +71,7 @@ export function createAccount(stored: Uint8Array | undefined): Account {
     },
     settled() {
       const [delivered, gaps] = [reportOf(tallies.delivered), reportOf(gapsSettled)];
-      return Buffer.from(JSON.stringify({ delivered, gaps, windowEvents: account.windowEvents }));
+      return Buffer.from(JSON.stringify({ delivered, gaps }));
     },
     events: (place) => tallies[place].events,
     queueState() {
@@ -96,11 +93,10 @@ export function createAccount(stored: Uint8Array | undefined): Account {
   return account;
 }
 
-function settledFrom(stored: Uint8Array | undefined): { delivered: Tally; gaps: Tally; windowEvents: number } {
-  if (stored === undefined) return { delivered: NOTHING, gaps: NOTHING, windowEvents: 0 };
+function settledFrom(stored: Uint8Array | undefined): { delivered: Tally; gaps: Tally } {
+  if (stored === undefined) return { delivered: NOTHING, gaps: NOTHING };
   const record = JSON.parse(Buffer.from(stored).toString()) as Readonly<Record<string, unknown>>;
   const [delivered, gaps] = [tallyFrom(record['delivered']), tallyFrom(record['gaps'])];
-  const windowEvents = record['windowEvents'] ?? 0;
-  if (!delivered || !gaps || !Number.isSafeInteger(windowEvents)) throw new Error('the stored totals are not readable');
-  return { delivered, gaps, windowEvents: windowEvents as number };
+  if (!delivered || !gaps) throw new Error('the stored totals are not readable');
+  return { delivered, gaps };
 }

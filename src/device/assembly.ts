@@ -20,7 +20,7 @@ import { createGaps, type Gaps } from './gaps.ts';
 import { createLink, type Link } from './link.ts';
 import { addressOf, type DeviceOptions, type DeviceSettings, settle } from './options.ts';
 import { type QuarantinedEvent, quarantinedEvents } from './quarantine.ts';
-import { createQuota, type Quota, recordWindow } from './quota.ts';
+import { createQuota, type Quota } from './quota.ts';
 import { type Commit, createRecorder, type Mark, type Receipt, type Recorder } from './recorder.ts';
 import { createRetries, type Retries } from './retries.ts';
 import { createSession, type Session } from './session.ts';
@@ -46,7 +46,6 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
   });
   try {
     const account = createAccount(queue.totals);
-    await recordWindow(queue, account, settings);
     const gaps = createGaps();
     const stock = await takeStock(queue);
     enterStock(stock, account, gaps);

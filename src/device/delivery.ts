@@ -23,7 +23,12 @@ import type { Outcome } from './outcome.ts';
 import { quarantineEntry } from './quarantine.ts';
 
 /** Where a parcel comes from: under which stream each of its events is sent, and how some get another one. */
-export type Source = Pick<Queue, 'streamAt' | 'restream'>;
+export interface Source extends Pick<Queue, 'streamAt' | 'restream'> {
+  /** Ends the delivery of this parcel alone. */
+  readonly signal?: AbortSignal;
+  /** Asked before anything of the parcel leaves, once the gateway can be reached. Throws `Withdrawn` where it may not. */
+  leave?(): Promise<void> | undefined;
+}
 
 /** What became of a parcel. */
 export interface Delivered {
@@ -106,7 +111,7 @@ class EndlessDelivery implements Delivery {
     if (count > this.#eventsMax) {
       return this.#inTwo(parcel, source, this.#eventsMax * Math.ceil(count / this.#eventsMax / 2));
     }
-    const verdict = await this.#untilVerdict({ stream, first, count, gaps: [], columns: parcel.columns });
+    const verdict = await this.#untilVerdict({ stream, first, count, gaps: [], columns: parcel.columns }, source);
     switch (verdict.kind) {
       case 'delivered':
         if (count === this.#eventsMax) this.#grow();
@@ -152,13 +157,15 @@ class EndlessDelivery implements Delivery {
   }
 
   /** Attempts without end; the link decides when each may start, so p-retry itself need not wait. */
-  #untilVerdict(message: Message): Promise<Verdict> {
-    const { link, signal, onRetry } = this.#options;
+  #untilVerdict(message: Message, source: Partial<Source> = {}): Promise<Verdict> {
+    const { link, onRetry } = this.#options;
+    const signal = source.signal ?? this.#options.signal;
     const doubts: Doubts = { collision: this.#made.has(hexOf(message.stream)) };
     return pRetry(
       async () => {
-        const outcome = await link.pass(() => this.#judged(message, doubts), signal);
+        const outcome = await link.pass(() => this.#judged(message, doubts, source), signal);
         if (isVerdict(outcome)) return outcome;
+        signal.throwIfAborted();
         onRetry();
         throw new Unsettled();
       },
@@ -168,10 +175,10 @@ class EndlessDelivery implements Delivery {
   }
 
   /** One attempt, with what this device can put right by itself put right before the link hears of it. */
-  async #judged(message: Message, doubts: Doubts): Promise<Outcome> {
+  async #judged(message: Message, doubts: Doubts, source: Partial<Source>): Promise<Outcome> {
     const { exchange, clock, signal } = this.#options;
     const encoding = this.#encoding;
-    const outcome = await exchange.attempt(message, encoding, signal);
+    const outcome = await exchange.attempt(message, encoding, signal, () => source.leave?.());
     switch (outcome.kind) {
       case 'skew':
         clock.correct(outcome.clock);

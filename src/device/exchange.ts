@@ -20,6 +20,7 @@ import {
   signRequest,
 } from '../codec/index.ts';
 import type { GatewayClock } from './clock.ts';
+import { Withdrawn } from './link.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
 import type { Transport } from './transport.ts';
 
@@ -43,14 +44,36 @@ export interface ExchangeOptions {
 }
 
 export interface Exchange {
-  attempt(message: Message, encoding: ContentEncoding, signal: AbortSignal): Promise<Outcome>;
+  /**
+   * `leave` is asked before anything is sent: it may have to put that on record first, and throws `Withdrawn` where nothing
+   * is to be sent any more. Rejects with any other error of it.
+   */
+  attempt(
+    message: Message,
+    encoding: ContentEncoding,
+    signal: AbortSignal,
+    leave?: () => Promise<void> | undefined,
+  ): Promise<Outcome>;
 }
 
 export function createExchange(options: ExchangeOptions): Exchange {
   const { deviceId, credential, clock } = options;
   const { keyId, secret } = credential;
   return {
-    async attempt(message, encoding, signal) {
+    async attempt(message, encoding, signal, leave) {
+      try {
+        await options.transport.reach?.();
+      } catch (error) {
+        return signal.aborted ? { kind: 'unsent' } : failureOf(error);
+      }
+      try {
+        const marking = leave?.();
+        if (marking !== undefined) await marking;
+      } catch (error) {
+        if (error instanceof Withdrawn) return { kind: 'unsent' };
+        throw error;
+      }
+      // failpoint: leave-granted
       const { columns, ...range } = message;
       const batch = encodeBatch({ ...range, sentAt: clock.timestamp(), queue: options.queueState() }, columns);
       // failpoint: batch-packed

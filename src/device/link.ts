@@ -37,6 +37,9 @@ export interface Link {
   probe(): void;
 }
 
+/** Why an attempt was given up although the device goes on: what was to be sent is not to be any more. */
+export class Withdrawn extends Error {}
+
 export function createLink(options: LinkOptions): Link {
   return new Circuit(options);
 }
@@ -72,8 +75,8 @@ class Circuit implements Link {
     const begun = timer.now();
     try {
       const outcome = await attempt();
-      // What was cut off by closing says nothing.
-      signal.throwIfAborted();
+      // What was cut off by closing says nothing; what was taken back has learnt whether the gateway can be reached.
+      if (!(signal.reason instanceof Withdrawn)) signal.throwIfAborted();
       const isNews = probing || begun >= this.#lastChangeAt;
       if (!this.#learn(outcome, isNews)) await pause(timer, random() * retryBaseMs, signal);
       return outcome;
@@ -136,6 +139,7 @@ class Circuit implements Link {
       else this.#hold('offline', outcome, Math.max(this.#jitter(retryMaxMs), outcome.waitMs ?? 0));
       return true;
     }
+    if (outcome.kind === 'unsent') return true;
     if (outcome.kind === 'wait') {
       this.#beBusy(outcome, isNews);
       return true;

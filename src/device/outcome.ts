@@ -31,6 +31,8 @@ export type Outcome =
   | { readonly kind: 'barred'; readonly problem: Problem }
   /** The gateway is there, but not now. */
   | { readonly kind: 'wait'; readonly waitMs: number; readonly code: string }
+  /** Taken back before it left, though the gateway could be reached; nothing was sent. */
+  | { readonly kind: 'unsent' }
   /** No answer that means anything: the link, a proxy, a captive portal, a gateway in trouble. It may ask for time. */
   | {
       readonly kind: 'failed';

@@ -10,6 +10,7 @@ import type { Account } from './account.ts';
 import type { Census } from './census.ts';
 import type { Cut, Cutter } from './cutter.ts';
 import type { Delivery } from './delivery.ts';
+import { type Flight, Flights } from './flights.ts';
 import type { Gaps } from './gaps.ts';
 import { type PersistOptions, persist } from './persistence.ts';
 import { tallyOfEntries } from './quarantine.ts';
@@ -35,7 +36,7 @@ export interface SyncOptions extends PersistOptions {
 }
 
 export interface Sync {
-  /** Sequence that the next batch begins with: what lies before it may be at the gateway. */
+  /** Sequence that the next batch begins with. */
   readonly cursor: number;
   readonly inFlight: number;
   /** False while something in quarantine is to be sent again, or the gateway does not know of all that the disk holds. */
@@ -50,9 +51,13 @@ export interface Sync {
   hurry(): () => void;
   /** Runs until the signal aborts. */
   run(): Promise<void>;
+  /** Takes back every cut behind what was sent, and gives where that ends: what is behind may leave. Within `standing`. */
+  withdraw(): number;
   /** Runs `work` while no release and no cut is under way, so that account, disk and cursor agree and stand still. */
   standing<T>(work: () => Promise<T>): Promise<T>;
 }
+
+const ignore = (): void => {};
 
 export function createSync(options: SyncOptions): Sync {
   return new SyncLoop(options);
@@ -65,7 +70,7 @@ interface Settled {
 
 class SyncLoop implements Sync {
   readonly #options: SyncOptions;
-  readonly #flying = new Set<Cut>();
+  readonly #flights: Flights;
   #settled: Settled[] = [];
   #releasing: Promise<void> = Promise.resolve();
   #releaseDue = false;
@@ -83,11 +88,12 @@ class SyncLoop implements Sync {
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#reports = createReports({ ...options, onKnown: () => this.#known() });
+    this.#flights = new Flights(options);
     this.cursor = options.queue.head;
   }
 
   get inFlight(): number {
-    return this.#flying.size + this.#options.retries.inFlight;
+    return this.#flights.size + this.#options.retries.inFlight;
   }
 
   get reported(): boolean {
@@ -138,6 +144,13 @@ class SyncLoop implements Sync {
       if (!isBusy) await this.#nap();
     }
     await this.#releasing;
+    await this.#flights.settle();
+  }
+
+  withdraw(): number {
+    this.cursor = this.#flights.withdraw() ?? this.cursor;
+    this.#options.cutter.forget();
+    return this.#flights.unsent;
   }
 
   standing<T>(work: () => Promise<T>): Promise<T> {
@@ -156,10 +169,7 @@ class SyncLoop implements Sync {
   /** One after another: everything that takes events off the disk. */
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#releasing.then(work);
-    this.#releasing = turn.then(
-      () => {},
-      () => {},
-    );
+    this.#releasing = turn.then(ignore, ignore);
     return turn;
   }
 
@@ -178,10 +188,7 @@ class SyncLoop implements Sync {
     }
     if (this.#standing || !this.#hasRoom() || this.cursor >= next || this.#lingerLeft() > 0) return false;
     const cutting = cutter.cut(this.cursor);
-    this.#cutting = cutting.then(
-      () => {},
-      () => {},
-    );
+    this.#cutting = cutting.then(ignore, ignore);
     const cut = await cutting;
     // Where there is none, only damaged blocks were left: they are gaps by now.
     this.cursor = cut ? cut.last + 1 : next;
@@ -190,15 +197,14 @@ class SyncLoop implements Sync {
     this.#options.census.cut(cut);
     // failpoint: batch-cut
     this.#reports.cut(queue.streamAt(cut.first).stream);
-    this.#flying.add(cut);
-    void this.#fly(cut);
+    void this.#fly(this.#flights.begin(cut));
     return true;
   }
 
   /** A window of batches under way, and as many again that wait for the disk to let go of them. */
   #hasRoom(): boolean {
     const { inFlightMax } = this.#options;
-    return this.#flying.size < inFlightMax && this.#unreleased <= inFlightMax;
+    return this.#flights.size < inFlightMax && this.#unreleased <= inFlightMax;
   }
 
   /** While there are events that have not been sent at all, one lot at a time, besides the window. */
@@ -207,14 +213,15 @@ class SyncLoop implements Sync {
     return retries.inFlight === 0 || (this.cursor >= queue.next && this.inFlight < inFlightMax);
   }
 
-  async #fly(cut: Cut): Promise<void> {
-    const { delivery, queue, signal } = this.#options;
+  async #fly(flight: Flight): Promise<void> {
+    const { delivery, signal } = this.#options;
+    const { cut } = flight;
     // What was acknowledged of the parcel before is acknowledged again as a duplicate.
-    const delivered = await persist(this.#options, () => delivery.deliver(cut, queue));
+    const delivered = await persist({ ...this.#options, signal: flight.signal }, () => delivery.deliver(cut, flight));
     if (!delivered || signal.aborted) return;
     this.#settled.push({ cut, quarantine: delivered.quarantine });
     // Off the window before the release, so that the next batches fly meanwhile.
-    this.#flying.delete(cut);
+    this.#flights.settled(flight);
     this.#unreleased++;
     this.#releaseSoon();
     this.#wakeUp();
@@ -250,16 +257,16 @@ class SyncLoop implements Sync {
   }
 
   async #release(settled: readonly Settled[]): Promise<void> {
-    const { queue, account, census, signal } = this.#options;
+    const { account, census, signal } = this.#options;
     const quarantine = settled.flatMap((part) => part.quarantine);
     for (const { cut } of settled) {
       account.remove('queued', census.leaving(cut));
       account.add('delivered', cut.tally);
     }
     account.move('delivered', 'quarantined', tallyOfEntries(quarantine));
-    const blocks = settled.flatMap((part) => part.cut.blocks);
+    const blocks = settled.flatMap(({ cut }) => cut.blocks);
     // Until it succeeds the blocks stay, and after a restart they would be sent and acknowledged again: no loss.
-    await persist(this.#options, () => queue.release({ blocks, totals: account.settled(), quarantine }));
+    await persist(this.#options, () => this.#flights.release({ blocks, totals: account.settled(), quarantine }));
     if (signal.aborted) return;
     this.#unreleased -= settled.length;
     if (quarantine.length > 0) this.quarantined(quarantine, quarantine.at(-1)!.stream);

@@ -79,6 +79,8 @@ export interface Release {
   readonly removeQuarantine?: readonly number[];
   /** First sequences of gaps that the gateway has acknowledged: they are forgotten, so count them in the totals. */
   readonly gapsDeclared?: readonly number[];
+  /** As `markSent`, in the same commit. */
+  readonly unsent?: number;
 }
 
 export interface Drop {
@@ -88,6 +90,8 @@ export interface Drop {
    * of a stored gap replaces it, and then holds its events too.
    */
   readonly gaps: readonly (Range & { readonly sums: Uint8Array })[];
+  /** As `markSent`, in the same commit. */
+  readonly unsent?: number;
 }
 
 export interface Damaged {
@@ -103,6 +107,11 @@ export interface Queue {
   readonly head: number;
   /** The sequence that the next event gets. */
   readonly next: number;
+  /**
+   * From this sequence on nothing has been sent, so far as the disk says: as last marked, and at an opening no further than
+   * `next`; where the disk has lost the mark, all that is queued may have been sent.
+   */
+  readonly unsent: number;
   /** As last given to `release`; undefined where that never was, or where the disk has lost it. */
   readonly totals: Uint8Array | undefined;
 
@@ -134,6 +143,11 @@ export interface Queue {
   /** Under which stream a queued sequence is sent, and the last one behind it that shares that stream. */
   streamAt(sequence: number): { readonly stream: Uint8Array; readonly last: number };
 
+  /**
+   * Puts on record that events before `unsent` may have been sent, before they are; it may lie ahead of `next`, so that not
+   * every batch needs a write, or go back to what is true. Uses the reserve on a full disk.
+   */
+  markSent(unsent: number): Promise<void>;
   /** Lets go of events. Uses the reserve on a full disk. */
   release(change: Release): Promise<void>;
   /** Gives up events on purpose: their blocks become gaps of reason `quota`. Uses the reserve on a full disk. */

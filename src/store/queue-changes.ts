@@ -9,7 +9,7 @@ import type { AppendExtras, Drop, NewBlock } from './device-queue.ts';
 import { createIntervals, type Range } from './intervals.ts';
 import { QUEUE } from './keys.ts';
 import { type Block, blockPut } from './queue-blocks.ts';
-import { withAppended, withCleared } from './queue-position.ts';
+import { withAppended, withCleared, withUnsent } from './queue-position.ts';
 import { deletions, type Gap, gapPut, markKey, type Put, putSealed } from './queue-records.ts';
 import type { QueueState } from './queue-state.ts';
 import { beginRun, moveRanges, pruneRuns, streamRanges } from './queue-streams.ts';
@@ -51,10 +51,10 @@ export function appended(
   };
 }
 
-/** A change after which blocks are no longer queued. */
-export function without(blocks: readonly Leaving[], { state, operations }: Change): Change {
+/** A change after which blocks are no longer queued, and `unsent` where it is given is the mark of what may have been sent. */
+export function without(blocks: readonly Leaving[], { state, operations }: Change, unsent?: number): Change {
   const bytes = blocks.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
-  const position = withCleared(state.position, blocks, bytes);
+  const position = withCleared(withUnsent(state.position, unsent), blocks, bytes);
   return {
     state: { ...state, position, streams: pruneRuns(state.streams, position.head) },
     operations: [

@@ -23,11 +23,13 @@ export interface Position {
   readonly offset: number;
   /** What the queued blocks take on disk. */
   readonly bytes: number;
+  /** From this sequence on nothing has ever been sent. It may lie beyond `next`: it is written ahead. */
+  readonly unsent: number;
   /** Sequences above the head that are no longer queued, ascending: those released out of order. */
   readonly cleared: readonly Range[];
 }
 
-export const START: Position = { revision: 0, head: 1, next: 1, offset: 0, bytes: 0, cleared: [] };
+export const START: Position = { revision: 0, head: 1, next: 1, offset: 0, bytes: 0, unsent: 1, cleared: [] };
 
 /** After blocks were queued, up to before a sequence and an offset. */
 export function withAppended(position: Position, next: number, offset: number): Position {
@@ -47,6 +49,11 @@ export function withCleared(position: Position, ranges: readonly Range[], bytes:
   // A block that could not be read any more had no known size: an empty queue puts that right.
   const left = head === position.next ? 0 : Math.max(0, position.bytes - bytes);
   return { ...position, revision: position.revision + 1, head, bytes: left, cleared };
+}
+
+/** With another mark of what may have been sent, where one is given; part of a commit that stores the position. */
+export function withUnsent(position: Position, unsent = position.unsent): Position {
+  return unsent === position.unsent ? position : { ...position, unsent };
 }
 
 /** The first sequence at `sequence` or behind it that is not cleared. */
@@ -75,17 +82,28 @@ export function queuedUntil({ next, cleared }: Position, sequence: number): numb
   return cleared.find(({ first }) => first > sequence)?.first ?? next;
 }
 
-/** Body: revision, head, next, offset, bytes, then first and last of each cleared range (u64 each). */
-export function positionPut({ revision, head, next, offset, bytes, cleared }: Position): Operation {
+/** Body: revision, head, next, offset, bytes, unsent, then first and last of each cleared range (u64 each). */
+export function positionPut({ revision, head, next, offset, bytes, unsent, cleared }: Position): Operation {
   const ranges = cleared.flatMap(({ first, last }) => [first, last]);
-  return putSealed(POSITION_KEY, encodeNumbers(revision, head, next, offset, bytes, ...ranges));
+  return putSealed(POSITION_KEY, encodeNumbers(revision, head, next, offset, bytes, unsent, ...ranges));
 }
 
 export function decodePosition(value: Buffer | undefined): Position | undefined {
   const body = unseal(POSITION_KEY, value);
   if (body === undefined) return undefined;
   const number = (index: number) => decodeNumber(body, index);
+  // Queues made before the mark was kept have none: an odd count of numbers. All they hold may have been sent.
+  const isMarked = body.length % 16 === 0;
   const cleared: Range[] = [];
-  for (let i = 5; i < body.length / 8; i += 2) cleared.push({ first: number(i), last: number(i + 1) });
-  return { revision: number(0), head: number(1), next: number(2), offset: number(3), bytes: number(4), cleared };
+  for (let i = isMarked ? 6 : 5; i < body.length / 8; i += 2) cleared.push({ first: number(i), last: number(i + 1) });
+  const unsent = isMarked ? number(5) : Number.MAX_SAFE_INTEGER;
+  return {
+    revision: number(0),
+    head: number(1),
+    next: number(2),
+    offset: number(3),
+    bytes: number(4),
+    unsent,
+    cleared,
+  };
 }

@@ -8,7 +8,15 @@ import { StoreError } from './errors.ts';
 import type { Range } from './intervals.ts';
 import { familyRange, numberKey, numberOfKey, QUEUE } from './keys.ts';
 import { BLOCK_EVENTS_MAX, type Block, claimedCount, decodeBlock } from './queue-blocks.ts';
-import { decodePosition, type Position, positionPut, START, withAppended, withCleared } from './queue-position.ts';
+import {
+  decodePosition,
+  type Position,
+  positionPut,
+  START,
+  withAppended,
+  withCleared,
+  withUnsent,
+} from './queue-position.ts';
 import {
   decodeGap,
   decodeIdentity,
@@ -60,7 +68,10 @@ export async function loadState(
   if (owner !== (deviceId ?? owner)) throw new StoreError('other-device', `the queue belongs to ${owner}`);
   const stored = await storedRuns(rocks);
   const known = decodePosition(await getReadable(rocks, POSITION_KEY));
-  const position = known ? await withTail(rocks, known) : await derivePosition(rocks, stored);
+  const found = known ? await withTail(rocks, known) : await derivePosition(rocks, stored);
+  const position = withUnsent(found, Math.min(found.unsent, found.next));
+  // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before any of it is.
+  if (position !== found) await write([positionPut(position)]);
   const streams = coveringRuns(stored, position, randomBytes);
   // Before anything is sent under it.
   if (streams !== stored) await write(runOperations(stored, streams));
@@ -131,7 +142,7 @@ async function withTail(rocks: Rocks, position: Position): Promise<Position> {
 
 /**
  * The position of a queue whose record of it is lost: from the oldest block to behind everything that is there. Events
- * that were released out of order look like damage then.
+ * that were released out of order look like damage then, and all that is there may have been sent.
  */
 async function derivePosition(rocks: Rocks, runs: StreamRuns): Promise<Position> {
   const used: Range[] = [];
@@ -145,7 +156,7 @@ async function derivePosition(rocks: Rocks, runs: StreamRuns): Promise<Position>
   const [key, value] = (await firstEntry(rocks, { gt: FENCE_KEY, lt: familyRange(QUEUE.block).lt })) ?? [];
   const head = key === undefined ? behind : numberOfKey(key);
   const offset = (key && value && decodeBlock(key, value)?.offset) ?? 0;
-  const position = await withTail(rocks, { ...START, head, next: head, offset });
+  const position = await withTail(rocks, { ...START, head, next: head, offset, unsent: Number.MAX_SAFE_INTEGER });
   return withCleared({ ...position, next: Math.max(position.next, behind) }, used, 0);
 }
 

@@ -47,7 +47,8 @@ export function lostSince(bytes: Buffer | undefined, state: QueueState): Found |
     .flatMap((range) => streamRanges(streams, range))
     .map((range): Gap => ({ ...range, reason: 'damage', sums: new Uint8Array() }));
   const grown = withAppended(state.position, position.next, state.position.offset);
-  const cleared = withCleared(grown, [{ first: from, last: position.next - 1 }], 0);
+  // The mark of what may have been sent is as old as the database that was found.
+  const cleared = withCleared({ ...grown, unsent: position.next }, [{ first: from, last: position.next - 1 }], 0);
   return { state: { ...state, position: cleared }, operations: gaps.map(gapPut), gaps };
 }
 

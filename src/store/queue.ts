@@ -102,6 +102,10 @@ export class RocksQueue implements Queue {
     return this.#disk.state.position.next;
   }
 
+  get unsent(): number {
+    return this.#disk.state.position.unsent;
+  }
+
   get totals(): Uint8Array | undefined {
     return this.#disk.state.totals;
   }
@@ -149,7 +153,16 @@ export class RocksQueue implements Queue {
     return { stream: range!.stream, last: range!.last };
   }
 
-  release({ blocks = [], totals, quarantine = [], removeQuarantine = [], gapsDeclared = [] }: Release): Promise<void> {
+  markSent(unsent: number): Promise<void> {
+    return this.#disk.exclusive(async () => {
+      // failpoint: before-mark
+      await this.#disk.commit((state) => without([], { state, operations: [] }, unsent), true);
+      // failpoint: mark-committed
+    });
+  }
+
+  release(change: Release): Promise<void> {
+    const { blocks = [], totals, quarantine = [], removeQuarantine = [], gapsDeclared = [], unsent } = change;
     return this.#disk.exclusive(async () => {
       const leaving = await this.#blocksAt(blocks);
       this.#walks.leaving(leaving);
@@ -161,20 +174,20 @@ export class RocksQueue implements Queue {
       const stored = totals && Buffer.from(totals);
       // failpoint: before-release
       await this.#disk.commit(
-        (state) => without(leaving, { state: { ...state, totals: stored ?? state.totals }, operations }),
+        (state) => without(leaving, { state: { ...state, totals: stored ?? state.totals }, operations }, unsent),
         true,
       );
       // failpoint: release-committed
     });
   }
 
-  drop({ blocks, gaps }: Drop): Promise<void> {
+  drop({ blocks, gaps, unsent }: Drop): Promise<void> {
     return this.#disk.exclusive(async () => {
       const leaving = await this.#blocksAt(blocks);
       this.#walks.leaving(leaving);
       const before = await this.#storedGaps(gaps.map(({ first }) => first));
       // failpoint: before-drop
-      await this.#disk.commit((state) => without(leaving, dropped(state, leaving, gaps, before)), true);
+      await this.#disk.commit((state) => without(leaving, dropped(state, leaving, gaps, before), unsent), true);
       // failpoint: drop-committed
     });
   }

@@ -71,8 +71,11 @@ export const SILENT: Transport = {
   close: async () => {},
 };
 
-/** Has no link at all. */
+/** Has no link at all: there is no connection that anything could leave on. */
 export const DEAD: Transport = {
+  reach: async () => {
+    throw Object.assign(new Error('no route'), { code: 'ENETUNREACH' });
+  },
   post: async () => {
     throw Object.assign(new Error('no route'), { code: 'ENETUNREACH' });
   },

@@ -105,6 +105,41 @@ test('a signal ends the request with its reason, also one that has aborted befor
   await assert.rejects(transport.post({ headers: {}, body: Buffer.from('x'), signal: stop.signal }), reason);
 });
 
+test('reaching the gateway sends nothing, and the next request takes that connection', async (t) => {
+  let requests = 0;
+  const answerPort: RequestListener = (_incoming, answer) => {
+    requests++;
+    answer.end(String(answer.socket!.remotePort));
+  };
+  const transport = await testTransport(t, answerPort, { connections: 1 });
+  await Promise.all([transport.reach!(), transport.reach!()]);
+  assert.equal(requests, 0);
+  const post = async () => (await transport.post({ headers: {}, body: Buffer.from('x'), signal: never })).body;
+  const port = await post();
+  await transport.reach!();
+  assert.deepEqual(await post(), port, 'one connection for all of it');
+  const nobody = createHttpTransport({
+    gateway: new URL('http://127.0.0.1:9'),
+    ca: undefined,
+    connections: 1,
+    requestTimeoutMs: 5_000,
+  });
+  cleanUp(t, () => nobody.close());
+  await assert.rejects(nobody.reach!(), { code: 'ECONNREFUSED' });
+});
+
+test('closing ends the reaching for a gateway', async () => {
+  const transport = createHttpTransport({
+    gateway: new URL('https://127.0.0.1:1'),
+    ca: undefined,
+    connections: 1,
+    requestTimeoutMs: 60_000,
+  });
+  const reached = assert.rejects(transport.reach!());
+  await transport.close();
+  await reached;
+});
+
 test('a device keeps its connections, and gets through a gateway that comes and goes', async (t) => {
   const gateway = createModelGateway();
   gateway.before = (_, attempt) => (attempt % 5 === 3 ? new Error('gone') : undefined);

@@ -43,6 +43,7 @@ const anyPosition = fc.record(
     next: anySequence,
     offset: fc.maxSafeNat(),
     bytes: fc.maxSafeNat(),
+    unsent: anySequence,
     cleared: fc.array(fc.record({ first: anySequence, last: anySequence }, PLAIN), { maxLength: 4 }),
   },
   PLAIN,
