@@ -4,7 +4,6 @@
  * Owns how the parts are put together, and how they are let go of. Promises that `close()` answers every request that was
  * accepted, and closes what `createGateway` opened and nothing else. Never listens by itself.
  */
-import type { Socket } from 'node:net';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -16,13 +15,13 @@ import { assertAdminToken, createAdminGate } from './admin.ts';
 import { createAdmissions } from './admission.ts';
 import { sendProblem } from './answers.ts';
 import { createArchive } from './archive.ts';
-import { answerBrokenRequest } from './broken-request.ts';
 import { addDashboardRoute } from './dashboard.ts';
 import { type GatewayData, openData } from './data.ts';
 import { GatewayError } from './errors.ts';
 import { createFleet } from './fleet.ts';
 import { createFlow } from './flow.ts';
 import { addHealthRoutes } from './health-routes.ts';
+import { createHttpServers, type HttpServers } from './http-server.ts';
 import { createIngest } from './ingest.ts';
 import { addIngestRoute } from './ingest-route.ts';
 import type { KeyRing } from './keyring.ts';
@@ -79,10 +78,8 @@ function assemble(
   { store, keys }: { readonly store: GatewayStore<Page>; readonly keys: KeyRing },
   owned?: Pick<GatewayData, 'close'>,
 ): FastifyInstance {
-  const app = createServer(tls, logger);
-  app.server.maxConnections = limits.connectionsMax;
-  // Node would answer with a bare 417 to whatever it does not know; it is a request like any other.
-  app.server.on('checkExpectation', (request, reply) => app.server.emit('request', request, reply));
+  const servers = createHttpServers({ tls, connectionsMax: limits.connectionsMax });
+  const app = createServer(servers, tls !== undefined, logger);
   const flow = createFlow(flowOptions(limits));
   const metrics = createMetrics({ store, flow });
   const fleet = createFleet(store);
@@ -94,8 +91,18 @@ function assemble(
   app.setNotFoundHandler(() => {
     throw new GatewayError('not-found', 'no such path');
   });
+  app.addHook('onRequest', async ({ raw }) => {
+    // As HTTP/1.1 has it: without a name, or with two, nobody knows who was called.
+    const named = raw.headersDistinct['host']?.length ?? 0;
+    if (named > 1 || (named === 0 && raw.httpVersion !== '1.0'))
+      throw new GatewayError('headers-invalid', 'host must stand once');
+  });
   const paths = methodsByPath(app);
-  addIngestRoute(app, { ingest: createIngest({ keys, admissions, fleet, flow, limits, metrics, clock }), metrics });
+  addIngestRoute(app, {
+    ingest: createIngest({ keys, admissions, fleet, flow, limits, metrics, clock }),
+    metrics,
+    breakOff: servers.breakOff,
+  });
   addReadRoutes(app, { store, fleet, metrics, mayRead: createAdminGate(app, adminToken) });
   addHealthRoutes(app, store);
   addDashboardRoute(app);
@@ -109,7 +116,7 @@ function assemble(
   });
   app.addHook('preClose', async () => {
     closing = true;
-    setTimeout(() => app.server.closeAllConnections(), HTTP.closeGraceMs).unref();
+    setTimeout(() => servers.closeAllConnections(), HTTP.closeGraceMs).unref();
   });
   app.addHook('onClose', async () => {
     metrics.close();
@@ -119,31 +126,20 @@ function assemble(
   return app;
 }
 
-function createServer(tls: GatewaySettings['tls'], logger: FastifyBaseLogger | undefined): FastifyInstance {
-  const http = {
-    headersTimeout: HTTP.headersTimeoutMs,
-    connectionsCheckingInterval: HTTP.checkIntervalMs,
-    maxHeaderSize: HTTP.headersBytesMax,
-  };
+function createServer(servers: HttpServers, isSecure: boolean, logger: FastifyBaseLogger | undefined): FastifyInstance {
   const options = {
     ...(logger !== undefined && { loggerInstance: withoutRemarks(logger) }),
     logController: new LogController({ disableRequestLogging: true }),
-    requestTimeout: HTTP.requestTimeoutMs,
-    connectionTimeout: HTTP.connectionTimeoutMs,
-    keepAliveTimeout: HTTP.keepAliveTimeoutMs,
+    serverFactory: servers.factory,
     routerOptions: { maxParamLength: HTTP.paramBytesMax },
     // What comes over a connection that was accepted is served to the end, and the connection is closed behind it.
     return503OnClosing: false,
-    clientErrorHandler: answerBrokenRequest,
+    // The servers see to it.
+    clientErrorHandler() {},
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, error),
   } satisfies FastifyServerOptions;
-  if (tls === undefined) return Fastify({ ...options, http });
-  // Its server has every method of a plain one that is used here.
-  const https = { ...http, ...tls, handshakeTimeout: HTTP.handshakeTimeoutMs };
-  const app = Fastify({ ...options, https }) as unknown as FastifyInstance;
-  // Nothing can be answered before the handshake is over: what is written then waits for it, and holds the connection.
-  app.server.prependListener('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
-  return app;
+  // Fastify goes by this for the address that it tells.
+  return Fastify(isSecure ? ({ ...options, https: {} } as FastifyServerOptions) : options);
 }
 
 /** What Fastify itself has to say is for those who look for a fault. */

@@ -9,24 +9,30 @@ import { performance } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BODY_BYTES_MAX } from '../codec/index.ts';
 import { acknowledgementAnswer, type Seal, sendAnswer, sendProblem } from './answers.ts';
+import type { BrokenRequests } from './broken-request.ts';
+import { GatewayError } from './errors.ts';
 import { type AcceptedRequest, type Ingest, SealedRefusal } from './ingest.ts';
+import { OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
-import { uploadOf } from './upload.ts';
+import { paceOf } from './upload.ts';
 
 const ANY_BODY = 'application/x-tidegate-body';
 
 export interface IngestRouteOptions {
   readonly ingest: Ingest;
   readonly metrics: Pick<Metrics, 'answered'>;
+  readonly breakOff: BrokenRequests['breakOff'];
 }
 
 /** What is known of a request so far. */
 interface Exchange {
   readonly startedAt: number;
   accepted?: AcceptedRequest;
+  /** Why its connection was ended while its body was on its way. */
+  brokenOffFor?: GatewayError;
 }
 
-export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: IngestRouteOptions): void {
+export function addIngestRoute(app: FastifyInstance, { ingest, metrics, breakOff }: IngestRouteOptions): void {
   const exchanges = new WeakMap<FastifyRequest, Exchange>();
   const secondsOf = ({ startedAt }: Exchange) => (performance.now() - startedAt) / 1_000;
 
@@ -45,7 +51,14 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
       try {
         const accepted = ingest.accept(request.raw);
         exchange.accepted = accepted;
-        accepted.takeRoom(uploadOf(request.raw));
+        const { socket } = request.raw;
+        const drop = () => {
+          exchange.brokenOffFor = new GatewayError('overloaded', 'it came too slowly, and its room was wanted', {
+            retryAfterMs: OVERLOADED_RETRY_AFTER_MS,
+          });
+          breakOff(exchange.brokenOffFor, socket);
+        };
+        accepted.takeRoom({ ...paceOf(socket), drop });
         request.raw.headers['content-type'] = ANY_BODY;
         // failpoint: head-accepted
         // Where the client goes away before its body is here, nobody else gives the room back.
@@ -69,8 +82,14 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics }: Ingest
       return reply;
     },
     errorHandler(error, request, reply) {
-      const exchange = exchanges.get(request)!;
-      const { code } = sendProblem(request, reply, error, exchange.accepted?.seal() ?? sealOf(error));
+      // Without one, the request was refused before anything was looked at.
+      const exchange: Exchange = exchanges.get(request) ?? { startedAt: performance.now() };
+      const { code } = sendProblem(
+        request,
+        reply,
+        exchange.brokenOffFor ?? error,
+        exchange.accepted?.seal() ?? sealOf(error),
+      );
       metrics.answered(code, secondsOf(exchange));
     },
   });

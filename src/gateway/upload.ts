@@ -4,24 +4,21 @@
  * Owns when a body counts as late, and which addresses count as one. Promises that a body which has just begun is not
  * late. Never ends a connection by itself.
  */
-import type { IncomingMessage } from 'node:http';
-import { isIPv6 } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { GatewayError } from './errors.ts';
 import type { Upload } from './flow.ts';
 import { HTTP, UPLOAD_GRACE_MS } from './limits.ts';
 
 /** What the connection knows; whose body it is stands in the head. */
 export type ConnectionUpload = Pick<Upload, 'network' | 'isLate' | 'drop'>;
 
-export function uploadOf(request: IncomingMessage): ConnectionUpload {
-  const { socket } = request;
+/** Of a body that begins now. */
+export function paceOf(socket: Socket): Omit<ConnectionUpload, 'drop'> {
   const begunAt = performance.now();
   const before = socket.bytesRead;
   return {
     network: networkOf(socket.remoteAddress ?? ''),
     isLate: (bytes) => isLate({ bytes, received: socket.bytesRead - before, elapsedMs: performance.now() - begunAt }),
-    drop: () => void request.destroy(new GatewayError('overloaded', 'it came too slowly, and its room was wanted')),
   };
 }
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import http from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
@@ -275,6 +275,90 @@ test('what is no HTTP gets a problem and an end', async (t) => {
     const { socket, heard } = talk(gateway, text);
     await once(socket, 'close');
     assert.match(heard(), new RegExp(`^HTTP/1\\.1 ${status} .*problem\\+json.*"code":"${code}"`, 's'));
+  }
+});
+
+/** A whole batch, or all but the last bytes of one, as it goes over the wire. */
+async function batchOnWire(first: number, missing = 0): Promise<string> {
+  const { headers, body } = await signedRequest({ batch: { first } });
+  const lines = Object.entries({ host: 'x', 'content-length': body.length, ...headers });
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const bytes = Buffer.from(body).subarray(0, body.length - missing);
+  return `POST /v1/batches HTTP/1.1\r\n${head}\r\n${bytes.toString('latin1')}`;
+}
+
+const statusesIn = (heard: string): string[] =>
+  Array.from(heard.matchAll(/HTTP\/1\.1 (\d+) /g), ([, status]) => status!);
+const codesIn = (heard: string): string[] => Array.from(heard.matchAll(/"code":"([^"]+)"/g), ([, code]) => code!);
+
+test('what comes behind good batches and is none does not take their answers', async (t) => {
+  const gateway = await testGateway(t);
+  for (const [garbage, status, code] of [
+    ['garbage\r\n\r\n', '400', 'headers-invalid'],
+    [`GET / HTTP/1.1\r\nx: ${'y'.repeat(HTTP.headersBytesMax)}`, '431', 'headers-too-large'],
+    ['POST /v1/batches HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n', '400', 'headers-invalid'],
+  ] as const) {
+    const { socket, heard } = talk(gateway, '');
+    socket.write((await batchOnWire(1)) + (await batchOnWire(11)) + garbage + garbage, 'latin1');
+    await once(socket, 'close');
+    assert.deepEqual(statusesIn(heard()), ['200', '200', status]);
+    assert.deepEqual(codesIn(heard()), [code]);
+    assert(heard().indexOf('"first":1,') < heard().indexOf('"first":11,'), 'in order');
+  }
+  assert.equal((await read(gateway, '/v1/totals')).events, 20);
+});
+
+test('what breaks behind its own answer gets no second one', async (t) => {
+  const gateway = await testGateway(t);
+  const head = 'GET /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n';
+  const { socket, heard } = talk(gateway, head);
+  await until(() => heard().includes('"ok"'), 'it is answered');
+  socket.write('zz\r\n');
+  await once(socket, 'close');
+  assert.deepEqual(statusesIn(heard()), ['200']);
+});
+
+test('a body that stalls is told so, behind the answers to what came whole', async (t) => {
+  const gateway = await testGateway(t);
+  gateway.app.server.timeout = 300;
+  for (const before of ['', await batchOnWire(1)]) {
+    const { socket, heard } = talk(gateway, '');
+    socket.write(before + (await batchOnWire(11, 20)), 'latin1');
+    await once(socket, 'close');
+    assert.deepEqual(statusesIn(heard()), before === '' ? ['408'] : ['200', '408']);
+    assert.deepEqual(codesIn(heard()), ['request-timeout']);
+  }
+  const idle = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+  await once(idle.socket, 'close');
+  assert.deepEqual(statusesIn(idle.heard()), ['200'], 'one that waits for nothing is closed without a word');
+});
+
+test('without a host, or with two, a request gets a problem', async (t) => {
+  const gateway = await testGateway(t);
+  for (const hosts of ['', 'host: a\r\nhost: b\r\n']) {
+    const { headers, body } = await signedRequest();
+    const lines = Object.entries({ 'content-length': body.length, ...headers }).map(
+      ([name, value]) => `${name}: ${value}`,
+    );
+    for (const text of [
+      `GET /healthz HTTP/1.1\r\n${hosts}connection: close\r\n\r\n`,
+      `POST /v1/batches HTTP/1.1\r\n${hosts}connection: close\r\n${lines.join('\r\n')}\r\n\r\n${Buffer.from(body).toString('latin1')}`,
+    ]) {
+      const { socket, heard } = talk(gateway, '');
+      socket.write(text, 'latin1');
+      await once(socket, 'close');
+      assert.match(heard(), /^HTTP\/1\.1 400 .*problem\+json.*"code":"headers-invalid"/s);
+    }
+  }
+});
+
+test('the second server that listens for localhost has the same patience', async (t) => {
+  const gateway = await testGateway(t, { host: 'localhost', limits: { connectionsMax: 77 } });
+  for (const address of gateway.app.addresses() as AddressInfo[]) {
+    const socket = connect(address.port, address.address);
+    socket.write('hello\r\n\r\n');
+    const heard = Buffer.concat(await socket.toArray()).toString();
+    assert.match(heard, /^HTTP\/1\.1 400 .*"code":"headers-invalid"/s, address.address);
   }
 });
 
