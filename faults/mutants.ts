@@ -102,13 +102,6 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {
-    name: 'send before it is on record that it may have been sent',
-    file: 'src/device/exchange.ts',
-    find: 'if (marking !== undefined) await marking;',
-    replace: 'void marking?.catch(() => {});',
-    caughtBy: [{ campaign: 'simulation', size: 300 }],
-  },
-  {
     name: 'forget after a restart what may have been sent',
     file: 'src/device/flights.ts',
     find: 'let unsent = queue.unsent;',

@@ -121,8 +121,17 @@ export function flowOptions({ bytesInFlightMax: bytesMax }: Pick<GatewayLimits, 
 /** No body is late before that: a slow link has delays of seconds, and what has just begun has no pace. */
 export const UPLOAD_GRACE_MS = 10_000;
 
-/** How often what is too old or too much is let go of. */
-export const RETENTION_INTERVAL_MS = 60_000;
+/** When accepted batches are let go of. */
+export const RETENTION = {
+  /** How often what is too old or too much is looked for. */
+  intervalMs: 60_000,
+  /** So long the clock has to keep pace before it has anything expire; less where batches are kept for less than a day. */
+  settleMaxMs: 6 * 3_600_000,
+  /** Then it may have everything expire in so long, and a part of it in less: a wrong clock can be put right meanwhile. */
+  clearMaxMs: 12 * 3_600_000,
+  /** A clock that shows less has not been set yet. */
+  clockMin: Date.UTC(2024, 0),
+} as const;
 
 /** The patience of the HTTP server. Fastify leaves most of these at 0, which is for ever. */
 export const HTTP = {

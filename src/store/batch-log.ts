@@ -43,6 +43,8 @@ const AHEAD = 16;
 /** A batch that retention gives up. */
 export interface ExpiredBatch extends ExtentName {
   readonly bodyBytes: number;
+  /** For its age, and not for its bytes. */
+  readonly isAged: boolean;
 }
 
 export interface BatchLog {
@@ -63,11 +65,35 @@ export function createBatchLog(handle: RocksHandle): BatchLog {
   return new ExtentBatchLog(handle);
 }
 
+/** How old batches are, asked in the order in which they were accepted. */
+class Ages {
+  readonly #limits: RetentionLimits;
+  readonly #now: number;
+  latest: number;
+
+  constructor(limits: RetentionLimits, now: number, latest: number) {
+    this.#limits = limits;
+    this.#now = now;
+    this.latest = latest;
+  }
+
+  /** Undefined where the clock was wrong that gave this time. No batch is older than those accepted before it. */
+  isOver(receivedAt: number, isNext = true): boolean | undefined {
+    const { ageMaxMs = Infinity, clockMin = -Infinity } = this.#limits;
+    if (receivedAt > this.#now || receivedAt < clockMin) return undefined;
+    if (isNext) this.latest = Math.max(this.latest, receivedAt);
+    const time = this.latest > this.#now ? receivedAt : Math.max(receivedAt, this.latest);
+    return this.#now - time > ageMaxMs;
+  }
+}
+
 type Extent = ExtentName & ExtentValue;
 
 class ExtentBatchLog implements BatchLog {
   readonly #handle: RocksHandle;
   #next = 1;
+  /** When the latest of the batches that retention has looked at was received. */
+  #latest = -Infinity;
   /** No batch below this number is left. */
   #oldest = 1;
   #batches = 0;
@@ -110,18 +136,34 @@ class ExtentBatchLog implements BatchLog {
     ];
   }
 
-  async expired({ bytesMax = Infinity, ageMaxMs = Infinity }: RetentionLimits, now: number): Promise<ExpiredBatch[]> {
+  async expired(limits: RetentionLimits, now: number): Promise<ExpiredBatch[]> {
+    const { bytesMax = Infinity, ageMaxMs = Infinity, agedMax = Infinity } = limits;
     const found: ExpiredBatch[] = [];
     let bytes = this.#bytes;
-    if (bytes <= bytesMax && ageMaxMs === Infinity) return found;
+    let agedLeft = ageMaxMs === Infinity ? 0 : agedMax;
+    if (bytes <= bytesMax && agedLeft === 0) return found;
+    const ages = new Ages(limits, now, this.#latest);
     for await (const [number, batch] of this.#inOrder()) {
       const { deviceId, stream, first, receivedAt, body } = batch;
-      if (bytes <= bytesMax && now - receivedAt <= ageMaxMs) break;
+      const isAged = bytes <= bytesMax;
+      if (isAged) {
+        if (agedLeft === 0 || !(ages.isOver(receivedAt) ?? (await this.#isOverBehind(number, ages)))) break;
+        agedLeft -= 1;
+      }
       bytes -= body.length;
-      found.push({ deviceId, stream, first, number, bodyBytes: body.length });
+      found.push({ deviceId, stream, first, number, bodyBytes: body.length, isAged });
       if (found.length === PIECE_BATCHES_MAX) break;
     }
+    this.#latest = ages.latest;
     return found;
+  }
+
+  /** Whether a batch behind this one is too old, which one accepted before it is then, too. Looks at a few of them. */
+  async #isOverBehind(number: number, ages: Ages): Promise<boolean> {
+    const keys: Buffer[] = [];
+    for (let step = 1; number + step < this.#next; step *= 2) keys.push(batchKey(number + step));
+    const values = await this.#handle.use((rocks) => rocks.getMany(keys));
+    return values.some((value, i) => value && ages.isOver(decodeBatch(keys[i]!, value).receivedAt, false) === true);
   }
 
   drop(expired: readonly ExpiredBatch[]): Operation[] {

@@ -103,6 +103,10 @@ export interface RetentionLimits {
   readonly bytesMax?: number;
   /** Keep a batch this long after it was received. */
   readonly ageMaxMs?: number;
+  /** For their age delete so many batches at most. Default: no limit. */
+  readonly agedMax?: number;
+  /** A clock that shows less than this was wrong, epoch milliseconds. Default: none is. */
+  readonly clockMin?: number;
 }
 
 export interface BatchTally {
@@ -161,7 +165,8 @@ export interface GatewayStore<Page> {
   batches(deviceId: string, range?: TimeRange): AsyncIterable<RetainedBatch>;
   /**
    * Deletes the batches that were accepted first until the limits hold; ledgers and pages stay as they are. `now` is
-   * epoch milliseconds. Resolves with what was deleted once that is fsynced. Calls run one after another.
+   * epoch milliseconds. A batch that says it was received in the future, or before `clockMin`, is as old as those accepted
+   * after it tell. Resolves with what was deleted once that is fsynced. Calls run one after another.
    */
   retain(limits: RetentionLimits, now: number): Promise<BatchTally>;
 

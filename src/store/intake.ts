@@ -7,11 +7,11 @@
  * decision what is not committed.
  */
 import assert from 'node:assert';
-import type { BatchLog } from './batch-log.ts';
+import type { BatchLog, ExpiredBatch } from './batch-log.ts';
 import { assertBatch } from './batch-record.ts';
 import type { CommitCount } from './commit-count.ts';
 import { assertPageKey, ledgerChunkBounds } from './gateway-keys.ts';
-import type { Admission, BatchTally, Decide, PageOperator, RetentionLimits, StreamKey } from './gateway-store.ts';
+import type { Admission, Decide, PageOperator, RetentionLimits, StreamKey } from './gateway-store.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { type Holdings, holdingsOf, holdingsPut, minus, NOTHING_HELD, plus } from './holdings.ts';
 import { assertRange } from './intervals.ts';
@@ -44,7 +44,7 @@ export interface Intake<Page> {
   /** As `GatewayStore.ingest`. */
   ingest(key: StreamKey, decide: Decide<Page>): Promise<void>;
   /** Deletes one piece of what the limits do not allow; an empty tally once they hold. */
-  retainPiece(limits: RetentionLimits, now: number): Promise<BatchTally>;
+  retainPiece(limits: RetentionLimits, now: number): Promise<readonly ExpiredBatch[]>;
   /** Resolves once everything that was asked for is committed or has failed. */
   idle(): Promise<void>;
   /** Since the store was opened. */
@@ -120,14 +120,14 @@ class GroupedIntake<Page> implements Intake<Page> {
     });
   }
 
-  async retainPiece(limits: RetentionLimits, now: number): Promise<BatchTally> {
+  async retainPiece(limits: RetentionLimits, now: number): Promise<readonly ExpiredBatch[]> {
     await this.#gate.renewed();
     const expired = await this.#log.expired(limits, now);
     if (expired.length > 0) {
       const group = this.#commits.add({ pages: [], log: () => this.#log.drop(expired), bytes: 0 }, 0);
       await this.#commits.committed(group);
     }
-    return { batches: expired.length, bytes: expired.reduce((sum, { bodyBytes }) => sum + bodyBytes, 0) };
+    return expired;
   }
 
   async idle(): Promise<void> {

@@ -285,12 +285,16 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   async #retain(limits: RetentionLimits, now: number): Promise<BatchTally> {
     let batches = 0;
     let bytes = 0;
+    let { agedMax = Infinity } = limits;
     for (;;) {
       this.#assertOpen();
-      const piece = await this.#intake.retainPiece(limits, now);
-      if (piece.batches === 0) return { batches, bytes };
-      batches += piece.batches;
-      bytes += piece.bytes;
+      const piece = await this.#intake.retainPiece({ ...limits, agedMax }, now);
+      if (piece.length === 0) return { batches, bytes };
+      batches += piece.length;
+      for (const { bodyBytes, isAged } of piece) {
+        bytes += bodyBytes;
+        if (isAged) agedMax -= 1;
+      }
     }
   }
 }

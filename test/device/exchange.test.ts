@@ -13,6 +13,7 @@ import {
 import { createGatewayClock } from '../../src/device/clock.ts';
 import { createExchange } from '../../src/device/exchange.ts';
 import type { Transport, TransportRequest } from '../../src/device/index.ts';
+import { Withdrawn } from '../../src/device/link.ts';
 import { readings } from './device-fixture.ts';
 import { CREDENTIAL, createModelGateway } from './model-gateway.ts';
 
@@ -64,6 +65,31 @@ test('no two attempts have the same timestamp or signature, also where the clock
   const of = (name: string) => new Set(gateway.requests.map(({ headers }) => headers[name])).size;
   assert.equal(of(HEADER.timestamp), 20);
   assert.equal(of(HEADER.signature), 20);
+});
+
+test('nothing is posted before it may leave, nor where the gateway cannot be reached', async () => {
+  const gateway = createModelGateway();
+  const { exchange, message, sent } = testExchange(gateway);
+  let grant!: () => void;
+  const granted = new Promise<void>((resolve) => (grant = resolve));
+  const attempt = exchange.attempt(message, 'identity', never, () => granted);
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([gateway.requests.length, sent.length], [0, 0]);
+  grant();
+  assert.equal((await attempt).kind, 'delivered');
+  const withdrawn = () => {
+    throw new Withdrawn();
+  };
+  assert.deepEqual(await exchange.attempt(message, 'identity', never, withdrawn), { kind: 'unsent' });
+  let asked = 0;
+  const reach = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENETUNREACH' }));
+  const away = testExchange({ ...gateway, reach });
+  const leave = () => {
+    asked++;
+    return undefined;
+  };
+  const outcome = await away.exchange.attempt(message, 'identity', never, leave);
+  assert.deepEqual([outcome, asked, gateway.requests.length], [{ kind: 'failed', code: 'ENETUNREACH' }, 0, 1]);
 });
 
 test('whatever the network does becomes an outcome with a code', async () => {

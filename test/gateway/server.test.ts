@@ -471,13 +471,14 @@ test('retention runs by itself, one run at a time, and survives a failure', asyn
       if (fail) throw new StoreError('io', 'no');
       return { batches: asked.length, bytes: 1 };
     },
+    stats: async () => ({ retained: { batches: 0, bytes: 0 }, admissions: 0, commits: 0 }),
   };
   const logged: string[] = [];
   const logger = pino({ level: 'info' }, { write: (line) => void logged.push(JSON.parse(line).msg) });
   const limits = { retainBytesMax: 10, retainAgeMaxMs: 20 };
   const retention = startRetention({ store, limits, clock: () => 5, logger, intervalMs: 2 });
   await Promise.all([retention.run(), retention.run()]);
-  assert.deepEqual(asked, [[{ bytesMax: 10, ageMaxMs: 20 }, 5]]);
+  assert.deepEqual(asked, [[{ bytesMax: 10, ageMaxMs: 20, agedMax: 0, clockMin: Date.UTC(2024, 0) }, 5]]);
   fail = true;
   await until(() => logged.includes('retention failed; trying again later'), 'it runs by itself');
   fail = false;

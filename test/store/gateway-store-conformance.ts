@@ -576,6 +576,26 @@ const keeping: Record<string, Check> = {
     assert.equal((await again.retained(streamKey('b', 1), 500, 500)).length, 1);
   },
 
+  async 'one batch with a time that was wrong neither holds up others nor goes before its turn'(t, open) {
+    const { store } = await open(t);
+    const times = [9_999, 1_001, 1_002, 0, 1_003, 9_999, 9_999, 9_999, 1_004, 1_005, 9_999];
+    for (const [i, receivedAt] of times.entries()) {
+      await send(store, streamKey('b', 1), { first: i + 1, last: i + 1, receivedAt, body: Buffer.alloc(10) });
+    }
+    const left = async () => (await all(store.batches('b'))).map(({ receivedAt }) => receivedAt);
+    const retain = (now: number, agedMax = Infinity) => store.retain({ ageMaxMs: 100, clockMin: 500, agedMax }, now);
+    assert.deepEqual(await retain(1_101), { batches: 0, bytes: 0 });
+    assert.deepEqual(await retain(1_102), { batches: 2, bytes: 20 });
+    assert.deepEqual(await left(), times.slice(2));
+    assert.deepEqual(await retain(1_105, 3), { batches: 3, bytes: 30 });
+    assert.deepEqual(await left(), times.slice(5));
+    assert.deepEqual(await retain(1_106), { batches: 5, bytes: 50 });
+    assert.deepEqual(await left(), [9_999], 'nothing tells how old the last one is');
+    assert.deepEqual(await retain(2_000), { batches: 0, bytes: 0 });
+    assert.deepEqual(await store.retain({ ageMaxMs: 100, agedMax: 0 }, 99_999), { batches: 0, bytes: 0 });
+    assert.deepEqual(await retain(99_999), { batches: 1, bytes: 10 });
+  },
+
   async "retention and ingest do not get into each other's way"(t, open) {
     const { store } = await open(t);
     const body = Buffer.alloc(10);
