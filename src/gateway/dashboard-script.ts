@@ -2,28 +2,62 @@
  * What the page at `/` does.
  *
  * Owns its script, which runs in the browser and asks the read routes like anybody else. Promises that whatever devices
- * call themselves stays text. Never sends anything but questions.
+ * call themselves stays text and turns no other text around, and that numbers are shown from their decimal texts, never from doubles. Never sends anything but questions.
  */
 export const DASHBOARD_SCRIPT = String.raw`
 'use strict';
-const REFRESH_MS = 2000, SEEN_LATELY_MS = 60000, MINUTES = 60, MINUTE_MS = 60000, LISTED = 100;
+const REFRESH_MS = 2000, SEEN_LATELY_MS = 60000, MINUTES = 60, MINUTE_MS = 60000, LISTED = 100, HEADLINE = 'volume';
 const $ = (id) => document.getElementById(id);
-let token = sessionStorage.getItem('tidegate-token') || '';
-let chosen = null, before = null;
+let token = remembered(), chosen = null, measure = null, after = '', before = null, answeredAt = null;
+const pagesBefore = [];
+
+function remembered() {
+  try { return sessionStorage.getItem('tidegate-token') || ''; } catch { return ''; }
+}
+function remember() {
+  try { sessionStorage.setItem('tidegate-token', token); } catch { /* Some browsers keep nothing. */ }
+}
 
 async function ask(path) {
   const answer = await fetch(path, { headers: token ? { authorization: 'Bearer ' + token } : {}, cache: 'no-store' });
-  if (answer.status === 401) throw Object.assign(new Error('token'), { code: 'token' });
-  if (!answer.ok) throw new Error(answer.status + ' ' + path);
-  return answer.json();
+  if (answer.ok) return answer.json();
+  const { detail } = await answer.json().catch(() => ({}));
+  const code = answer.status === 401 ? 'token' : 'refused';
+  throw Object.assign(new Error('it answers ' + answer.status + (detail ? ': ' + clean(detail) : '')), { code, detail });
 }
 
-const whole = (count) => count.toLocaleString('en').replaceAll(',', '\u202f');
+/* What would be drawn as nothing, or turn the text around it, is shown as an escape. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Default_Ignorable_Code_Point}]/gu;
+const clean = (text) => String(text).replace(UNSAFE, (char) => '\\u' + char.codePointAt(0).toString(16).padStart(4, '0'));
+const own = (object, name) => (object && Object.hasOwn(object, name) ? object[name] : undefined);
+const grouped = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, '\u202f');
+const whole = (count) => grouped(String(count));
+
 /* A decimal text, grouped, with at most so many places shown; all of them are in the title. */
 function decimal(text, places = 3) {
-  const [, sign, integer, fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
+  const parts = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
+  if (!parts) return clean(text);
+  const [, sign, integer, fraction = ''] = parts;
+  if (integer.length > 15) return sign + powerOf(integer + fraction, integer.length - 1);
+  const zeros = /^0*/.exec(fraction)[0].length;
+  if (/^0+$/.test(integer) && zeros >= places && zeros < fraction.length) {
+    return sign + powerOf(fraction.slice(zeros), -zeros - 1);
+  }
   const shown = fraction.slice(0, places);
-  return sign + integer.replace(/\B(?=(\d{3})+$)/g, '\u202f') + (shown ? '.' + shown : '') + (fraction.length > places ? '…' : '');
+  return sign + grouped(integer) + (shown ? '.' + shown : '') + (fraction.length > places ? '…' : '');
+}
+/* Digits, the first of them before the point, and a power of ten. */
+function powerOf(digits, power) {
+  const more = digits.slice(1, 5).replace(/0+$/, '');
+  const isWhole = /^0*$/.test(digits.slice(5));
+  return digits[0] + (more ? '.' + more : '') + (isWhole ? '' : '…') + ' × 10' + [...String(power)].map((sign) => sign === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[sign]).join('');
+}
+/* A decimal text as a fraction of one and a power of ten: any of them can be drawn, however large. */
+function scaled(text) {
+  const [, sign, integer, fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text) || ['', '', '0'];
+  const digits = (integer + fraction).replace(/^0+/, '');
+  const power = digits === '' ? -Infinity : digits.length - fraction.length;
+  return { part: Number(sign + '0.' + (digits.slice(0, 17) || '0')), power };
 }
 function ago(iso) {
   if (!iso) return '–';
@@ -36,7 +70,7 @@ function ago(iso) {
 function put(id, text, title = '') {
   const element = $(id);
   if (element.textContent !== text) element.textContent = text;
-  element.title = title;
+  if (element.title !== title) element.title = title;
 }
 function make(name, properties = {}, ...children) {
   const element = Object.assign(document.createElement(name), properties);
@@ -44,13 +78,15 @@ function make(name, properties = {}, ...children) {
   return element;
 }
 
-function showTotals(totals) {
+function showTotals(totals, name) {
   const now = performance.now();
-  const volume = totals.measures.volume;
-  put('volume', volume ? decimal(volume.sum) : '0', volume ? volume.sum : '');
-  put('values', volume ? 'exact sum of ' + whole(volume.count) + ' values' : 'no values yet');
+  const sum = own(totals.measures, name);
+  put('headline', clean(name));
+  put('column', clean(name));
+  put('volume', sum ? decimal(sum.sum) : '0', sum ? sum.sum : '');
+  put('values', sum ? 'exact sum of ' + whole(sum.count) + ' values' : 'no values yet');
   put('events', whole(totals.events));
-  put('rate', before ? whole(Math.max(0, Math.round((totals.events - before.events) / ((now - before.at) / 1000)))) + ' a second' : ' ');
+  put('rate', before ? whole(Math.max(0, Math.round((totals.events - before.events) / ((now - before.at) / 1000)))) + ' a second' : '\u00a0');
   put('devices', whole(totals.devices));
   put('duplicates', whole(totals.duplicates));
   put('queued', whole(totals.queued));
@@ -64,46 +100,65 @@ function stateOf(device) {
   if (Date.now() - Date.parse(device.lastReceivedAt) > SEEN_LATELY_MS) return '';
   return device.queued > 0 ? 'wait' : 'good';
 }
-function rowOf(device) {
-  const volume = device.measures.volume;
+function rowOf(device, name) {
+  const sum = own(device.measures, name);
   const cell = (text, className = '', title = '') => make('td', { className, title }, text);
   const some = (count, className = '') => cell(whole(count), count === 0 ? 'quiet' : className);
   const row = make('tr', { className: device.id === chosen ? 'chosen' : '' },
-    make('td', {}, make('span', { className: 'dot ' + stateOf(device) }), make('button', { type: 'button' }, device.id)),
+    make('td', {}, make('span', { className: 'dot ' + stateOf(device) }), make('button', { type: 'button' }, clean(device.id))),
     some(device.recorded), some(device.queued, 'wait'), some(device.delivered), some(device.duplicates),
     some(device.gaps + device.missing, 'bad'), cell(ago(device.lastReceivedAt), 'quiet', device.lastReceivedAt || ''),
-    cell(volume ? decimal(volume.sum) : '–', volume ? '' : 'quiet', volume ? volume.sum : ''));
-  row.onclick = () => { chosen = device.id; refresh(); };
+    cell(sum ? decimal(sum.sum) : '–', sum ? '' : 'quiet', sum ? sum.sum : ''));
+  row.onclick = () => { chosen = device.id; measure = null; refresh(); };
   return row;
 }
-function showDevices({ devices, next }) {
+function showDevices({ devices, next }, name) {
   const focused = document.activeElement && document.activeElement.closest('tbody') ? document.activeElement.textContent : null;
-  $('rows').replaceChildren(...devices.map(rowOf));
+  $('rows').replaceChildren(...devices.map((device) => rowOf(device, name)));
   if (focused) for (const button of $('rows').querySelectorAll('button')) if (button.textContent === focused) button.focus();
   $('table').hidden = devices.length === 0;
-  $('nobody').hidden = devices.length > 0;
-  put('more', next ? ', here the first ' + LISTED + ' by name' : '');
+  $('nobody').hidden = devices.length > 0 || after !== '';
+  $('pager').hidden = !next && after === '';
+  $('next').disabled = !next;
+  $('previous').disabled = after === '';
+  $('next').onclick = () => { pagesBefore.push(after); after = next; refresh(); };
+  put('more', (next || after) && devices.length ? 'here ' + clean(devices[0].id) + ' to ' + clean(devices[devices.length - 1].id) : '');
 }
+$('previous').onclick = () => { after = pagesBefore.pop() || ''; refresh(); };
 
-function showChart(device, buckets) {
+/* What can be charted of a device. */
+function showMeasures(names, name) {
+  const select = $('measure');
+  const same = select.options.length === names.length && names.every((one, at) => select.options[at].value === one);
+  if (!same) select.replaceChildren(...names.map((one) => make('option', { value: one }, clean(one))));
+  if (select.value !== name) select.value = name;
+  select.hidden = names.length < 2;
+}
+$('measure').onchange = () => { measure = $('measure').value; refresh(); };
+
+function showChart(device, name, buckets, last) {
   const chart = $('chart'), width = 600, height = 100, step = width / MINUTES;
-  const values = buckets.map((bucket) => ({ at: Date.parse(bucket.start), events: bucket.events, volume: bucket.measures.volume }))
-    .filter(({ volume }) => volume);
-  const last = Math.floor(Date.parse(device.lastEventAt) / MINUTE_MS) * MINUTE_MS;
   const first = last - (MINUTES - 1) * MINUTE_MS;
-  const most = Math.max(0, ...values.map(({ volume }) => Number(volume.sum)));
-  const marks = [.25, .5, .75, 1].map((part) => svg('line', { x1: 0, x2: width, y1: height * (1 - part) + .5, y2: height * (1 - part) + .5, 'vector-effect': 'non-scaling-stroke' }));
-  const bars = values.map(({ at, events, volume }) => {
-    const tall = most > 0 ? Math.max(.8, Number(volume.sum) / most * (height - 4)) : .8;
-    const bar = svg('rect', { x: (at - first) / MINUTE_MS * step + step * .12, y: height - tall, width: step * .76, height: tall, rx: 1 });
-    bar.append(svg('title', {}, new Date(at).toLocaleString() + '\n' + volume.sum + ' in ' + events + ' events'));
+  const values = buckets.map((bucket) => ({ at: Date.parse(bucket.start), events: bucket.events, sum: own(bucket.measures, name) }))
+    .filter(({ at, sum }) => sum && at >= first && at <= last).map(({ at, events, sum }) => ({ at, events, text: sum.sum, ...scaled(sum.sum) }));
+  const power = Math.max(...values.map((value) => value.power));
+  for (const value of values) value.size = value.part === 0 ? 0 : value.part * 10 ** (value.power - power);
+  const high = Math.max(0, ...values.map(({ size }) => size)), low = Math.min(0, ...values.map(({ size }) => size));
+  const span = high - low || 1, room = height - 4, zero = 2 + (high - low ? high / span : 1) * room;
+  const marks = [0, .25, .5, .75].map((part) => 2 + part * room).concat(zero).map((y) => svg('line', { x1: 0, x2: width, y1: y, y2: y, 'vector-effect': 'non-scaling-stroke' }));
+  const bars = values.map(({ at, events, text, size }) => {
+    const tall = Math.max(.8, Math.abs(size) / span * room);
+    const bar = svg('rect', { x: (at - first) / MINUTE_MS * step + step * .12, y: size < 0 ? zero : zero - tall, width: step * .76, height: tall, rx: 1 });
+    bar.append(svg('title', {}, new Date(at).toLocaleString() + '\n' + text + ' in ' + whole(events) + ' events'));
     return bar;
   });
   chart.replaceChildren(...marks, ...bars);
-  $('chartpanel').hidden = values.length === 0;
-  const clock = (ms) => new Date(ms).toLocaleString([], { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
-  put('charted', device.id);
-  put('peak', 'highest ' + decimal(String(Math.max(0, most).toFixed(3))));
+  chart.setAttribute('aria-label', clean(name) + ' per minute of ' + clean(device.id));
+  const highest = values.reduce((most, one) => (!most || one.size > most.size ? one : most), null);
+  const clock = (ms) => new Date(ms).toLocaleString([], { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
+  put('charted', clean(device.id));
+  put('charting', clean(name) + ' per minute');
+  put('peak', highest ? 'highest ' + decimal(highest.text) : 'no values in this hour', highest ? highest.text : '');
   put('since', clock(first));
   put('until', clock(last + MINUTE_MS));
 }
@@ -114,36 +169,68 @@ function svg(name, attributes, text) {
   return element;
 }
 
+async function chart(device, headline) {
+  $('chartpanel').hidden = !device || !device.lastEventAt;
+  if ($('chartpanel').hidden) return;
+  const names = Object.keys(device.measures);
+  const name = measure !== null && names.includes(measure) ? measure : names.includes(headline) ? headline : names[0] || headline;
+  const answer = await ask('/v1/devices/' + encodeURIComponent(device.id) + '/buckets?granularity=minute&measure=' + encodeURIComponent(name));
+  const end = Date.parse(answer.to || '') - 1 || Date.parse(device.lastEventAt);
+  showMeasures(names, name);
+  showChart(device, name, answer.buckets, Math.floor(end / MINUTE_MS) * MINUTE_MS);
+}
+
+function say(state, text) {
+  $('state').className = 'dot ' + state;
+  document.body.classList.toggle('stale', state === 'bad');
+  put('link-text', text);
+}
+function explain(text, isWrong) {
+  put('ask-why', text);
+  $('ask-why').className = isWrong ? 'wrong' : '';
+}
+function askForToken({ detail }) {
+  if ($('ask').open) return;
+  if (token) explain('This gateway refused that token. Is it of another gateway, or was it changed?', true);
+  else explain(detail ? 'It says: ' + clean(detail) : '', false);
+  token = '';
+  remember();
+  $('ask').showModal();
+  $('token').select();
+}
+
 let running = false, again = false;
 async function refresh() {
   if (running) { again = true; return; }
   running = true;
   try {
-    const [totals, page] = await Promise.all([ask('/v1/totals'), ask('/v1/devices?limit=' + LISTED)]);
-    showTotals(totals);
-    const charted = page.devices.find(({ id }) => id === chosen)
-      || page.devices.reduce((most, one) => (!most || one.delivered > most.delivered ? one : most), null);
-    if (charted && charted.lastEventAt) {
-      const to = Date.parse(charted.lastEventAt) + 1;
-      const query = '?granularity=minute&measure=volume&from=' + (to - 1 - (MINUTES - 1) * MINUTE_MS) + '&to=' + to;
-      showChart(charted, (await ask('/v1/devices/' + encodeURIComponent(charted.id) + '/buckets' + query)).buckets);
-    }
-    showDevices(page);
-    $('state').className = 'dot good';
-    put('link-text', 'live');
+    const [totals, page] = await Promise.all([ask('/v1/totals'), ask('/v1/devices?limit=' + LISTED + (after ? '&after=' + encodeURIComponent(after) : ''))]);
+    remember();
+    const headline = own(totals.measures, HEADLINE) ? HEADLINE : Object.keys(totals.measures)[0] || HEADLINE;
+    showTotals(totals, headline);
+    showDevices(page, headline);
+    await chart(page.devices.find(({ id }) => id === chosen)
+      || page.devices.reduce((most, one) => (!most || one.delivered > most.delivered ? one : most), null), headline);
+    answeredAt = new Date();
+    say('good', 'live');
   } catch (error) {
-    $('state').className = 'dot bad';
-    put('link-text', error.code === 'token' ? 'needs the admin token' : 'no answer; trying again');
-    if (error.code === 'token' && !$('ask').open) $('ask').showModal();
+    if (error.code === 'token') { say('bad', 'needs the admin token'); askForToken(error); }
+    else if (error.code === 'refused') say('bad', error.message + '; trying again');
+    else say('bad', 'no answer' + (answeredAt ? ' since ' + answeredAt.toLocaleTimeString() : '') + '; trying again');
   } finally {
     running = false;
     if (again) { again = false; refresh(); }
   }
 }
+$('ask').oncancel = (event) => event.preventDefault();
 $('ask').querySelector('form').onsubmit = (event) => {
   event.preventDefault();
-  token = $('token').value.trim();
-  sessionStorage.setItem('tidegate-token', token);
+  const given = $('token').value.trim();
+  if (!/^[!-~]+$/.test(given)) {
+    explain('A token is of ASCII letters, digits and signs, without spaces.', true);
+    return;
+  }
+  token = given;
   $('ask').close();
   refresh();
 };

@@ -25,28 +25,30 @@ const HTML = `<!doctype html>
 <header>${GATE}<div><h1>Tidegate</h1><p>every event counted exactly once</p></div>
 <div id="link" role="status"><span class="dot" id="state"></span><span id="link-text">asking…</span></div></header>
 <section class="tiles" aria-label="Fleet">
-<div class="tile wide"><span>Volume</span><b id="volume">–</b><small id="values">&nbsp;</small></div>
+<div class="tile wide"><span id="headline">volume</span><b id="volume">–</b><small id="values">&nbsp;</small></div>
 <div class="tile"><span>Events counted</span><b id="events">–</b><small id="rate">&nbsp;</small></div>
 <div class="tile"><span>Duplicates refused</span><b id="duplicates">–</b><small>since the start</small></div>
 <div class="tile"><span>Still queued</span><b id="queued">–</b><small>on devices</small></div>
 <div class="tile"><span>Gaps</span><b id="gaps">–</b><small id="lost">given up by devices</small></div>
 </section>
 <section class="panel" id="chartpanel" hidden>
-<h2>Volume per minute <small><span id="charted"></span> · <span id="peak"></span></small></h2>
-<svg id="chart" viewBox="0 0 600 100" preserveAspectRatio="none" role="img" aria-label="Volume per minute of one device"></svg>
+<h2><span id="charting"></span> <small><span id="charted"></span> · <span id="peak"></span></small> <select id="measure" aria-label="Measure" hidden></select></h2>
+<svg id="chart" viewBox="0 0 600 100" preserveAspectRatio="none" role="img"></svg>
 <div class="axis"><span id="since"></span><span id="until"></span></div>
 </section>
 <section class="panel">
 <h2>Devices <small><span id="devices"></span><span id="more"></span></small></h2>
 <table id="table" hidden>
-<thead><tr><th>device</th><th>recorded</th><th>queued</th><th>delivered</th><th>duplicates</th><th>gaps</th><th>last seen</th><th>volume</th></tr></thead>
+<thead><tr><th>device</th><th>recorded</th><th>queued</th><th>delivered</th><th>duplicates</th><th>gaps</th><th>last seen</th><th id="column">volume</th></tr></thead>
 <tbody id="rows"></tbody>
 </table>
+<nav id="pager" aria-label="Pages" hidden><button type="button" id="previous">← previous</button> <button type="button" id="next">next →</button></nav>
 <p class="empty" id="nobody" hidden>No device has delivered anything yet. Make one with <code>tidegate-gateway keys add</code>.</p>
 </section>
 </main>
 <dialog id="ask"><form>
 <h2>Admin token</h2><p>This gateway shows its numbers to those who have its token.</p>
+<p id="ask-why" role="alert"></p>
 <input id="token" type="password" autocomplete="current-password" aria-label="Admin token" required autofocus>
 <button>Show</button>
 </form></dialog>
