@@ -10,6 +10,7 @@ const REFRESH_MS = 2000, SEEN_LATELY_MS = 60000, MINUTES = 60, MINUTE_MS = 60000
 const $ = (id) => document.getElementById(id);
 let token = remembered(), chosen = null, measure = null, after = '', before = null, answeredAt = null;
 const pagesBefore = [];
+let offered = [];
 
 function remembered() {
   try { return sessionStorage.getItem('tidegate-token') || ''; } catch { return ''; }
@@ -129,12 +130,14 @@ $('previous').onclick = () => { after = pagesBefore.pop() || ''; refresh(); };
 /* What can be charted of a device. */
 function showMeasures(names, name) {
   const select = $('measure');
-  const same = select.options.length === names.length && names.every((one, at) => select.options[at].value === one);
-  if (!same) select.replaceChildren(...names.map((one) => make('option', { value: one }, clean(one))));
-  if (select.value !== name) select.value = name;
+  if (offered.length !== names.length || names.some((one, at) => offered[at] !== one)) {
+    select.replaceChildren(...names.map((one) => make('option', {}, clean(one))));
+    offered = names;
+  }
+  if (select.selectedIndex !== names.indexOf(name)) select.selectedIndex = names.indexOf(name);
   select.hidden = names.length < 2;
 }
-$('measure').onchange = () => { measure = $('measure').value; refresh(); };
+$('measure').onchange = () => { measure = offered[$('measure').selectedIndex]; refresh(); };
 
 function showChart(device, name, buckets, last) {
   const chart = $('chart'), width = 600, height = 100, step = width / MINUTES;
