@@ -15,7 +15,6 @@ export function createGatewayFiles(disk: Pick<Disk, 'isFull'>): (isAlive: () => 
     // A disk that takes nothing shows it when it is written to.
     assertWritable: async () => {},
     createRoom: () => ({ isLow: async () => disk.isFull(), remeasure() {} }),
-    makeDirectory: async () => {},
     // A machine that has crashed holds nothing.
     lock: async () => ({ release: async () => {} }),
     readStatement: async () => written,

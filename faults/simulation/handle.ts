@@ -118,6 +118,18 @@ export class Handle implements Rocks {
     return 0;
   }
 
+  get damage(): undefined {
+    return undefined;
+  }
+
+  get unmergedFiles(): number {
+    return 0;
+  }
+
+  async lookThrough(): Promise<void> {
+    if (this.#isDead) return never();
+  }
+
   get unsortedBytes(): number {
     return 0;
   }

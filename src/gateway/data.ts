@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
-import { type GatewayStore, openRocksGatewayStore } from '../store/index.ts';
+import { type GatewayStore, openRocksGatewayStore, type RotReport } from '../store/index.ts';
 import { KeyFileError } from './key-file.ts';
 import { type WatchedKeyRing, watchKeyFile } from './key-watch.ts';
 import { type Page, pageOperator } from './pages.ts';
@@ -22,8 +22,8 @@ export function keyFilePath(folder: string): string {
 }
 
 /** The store alone. Rejects with a StoreError, `locked` where a gateway runs on it. */
-export function openStore(folder: string): Promise<GatewayStore<Page>> {
-  return openRocksGatewayStore({ path: join(folder, 'store'), operator: pageOperator });
+export function openStore(folder: string, onRot?: (report: RotReport) => void): Promise<GatewayStore<Page>> {
+  return openRocksGatewayStore({ path: join(folder, 'store'), operator: pageOperator, ...(onRot && { onRot }) });
 }
 
 /**
@@ -31,7 +31,7 @@ export function openStore(folder: string): Promise<GatewayStore<Page>> {
  * has devices, for without it every one of them would be refused, and wait.
  */
 export async function openData(folder: string, logger?: FastifyBaseLogger): Promise<GatewayData> {
-  const store = await openStore(folder);
+  const store = await openStore(folder, (report) => logRot(folder, report, logger));
   try {
     const path = keyFilePath(folder);
     const keys = await watchKeyFile({ path, ...(logger && { logger }) });
@@ -51,6 +51,24 @@ export async function openData(folder: string, logger?: FastifyBaseLogger): Prom
     await store.close();
     throw error;
   }
+}
+
+/** Says what was found, and what to do about it: a disk that rots is replaced by somebody who hears of it. */
+function logRot(folder: string, report: RotReport, logger?: FastifyBaseLogger): void {
+  if ('trouble' in report) {
+    const { trouble } = report;
+    logger?.error(
+      { code: 'corrupt', trouble, folder },
+      'the database is damaged and takes no more batches; devices keep theirs. Stop the gateway, copy the folder to a ' +
+        'sound disk, and put back the latest whole copy of store and store.witness',
+    );
+    return;
+  }
+  const { mendedBits } = report;
+  logger?.warn(
+    { code: 'rot', mendedBits, folder },
+    'bits of the database had flipped on disk and were put right: check the disk, and copy the folder to another',
+  );
 }
 
 async function holdsDevice(store: GatewayStore<Page>): Promise<boolean> {

@@ -23,7 +23,7 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
-  readonly store: Pick<GatewayStore<Page>, 'stats'>;
+  readonly store: Pick<GatewayStore<Page>, 'stats' | 'condition'>;
   readonly flow: Pick<Flow, 'bytes'>;
 }
 
@@ -66,6 +66,20 @@ export function createMetrics({ store, flow }: MetricsOptions): Metrics {
   gauge('admissions', 'Batches in those commits', async () => (await store.stats()).admissions);
   gauge('retained_batches', 'Accepted batches that are kept', async () => (await store.stats()).retained.batches);
   gauge('retained_bytes', 'Bytes of their bodies', async () => (await store.stats()).retained.bytes);
+  gauge('store_damaged', '1 where the database is damaged and takes no more batches', () =>
+    store.condition.trouble === undefined ? 0 : 1,
+  );
+  gauge(
+    'store_mended_bits',
+    'Bits of it that had flipped on disk and were put right',
+    () => store.condition.mendedBits,
+  );
+  gauge(
+    'store_failures',
+    'Failures of its work behind the scenes since it was opened last',
+    () => store.condition.failures,
+  );
+  gauge('store_unmerged_files', 'Sorted files of it that wait to be merged', () => store.condition.unmergedFiles);
   gauge('resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss());
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   lag.enable();

@@ -6,13 +6,13 @@
  * everything of a store run on them. Never looks into a database.
  */
 import { assertWritable, makeDirectory } from './directories.ts';
+import { toStoreError } from './errors.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { createRoom, type Room, type RoomOptions } from './room.ts';
 import { openWitness, readStatement, type Witness } from './witness.ts';
 
 export interface GatewayFiles {
-  makeDirectory(path: string): Promise<void>;
-  /** Rejects with `locked` where the folder has an owner. */
+  /** Makes the folder where there is none. Rejects with `locked` where it has an owner. */
   lock(path: string): Promise<FolderLock>;
   openWitness(path: string): Promise<Witness>;
   /** What the witness says, changing nothing. */
@@ -22,9 +22,17 @@ export interface GatewayFiles {
   createRoom(options: RoomOptions): Room;
 }
 
+async function makeLocked(path: string): Promise<FolderLock> {
+  try {
+    await makeDirectory(path);
+    return await lockFolder(path);
+  } catch (error) {
+    throw toStoreError(error, `cannot open the database in ${path}`);
+  }
+}
+
 export const gatewayFiles: GatewayFiles = {
-  makeDirectory,
-  lock: lockFolder,
+  lock: makeLocked,
   openWitness,
   readStatement,
   assertWritable,

@@ -19,7 +19,8 @@ import type { Gap } from './queue-records.ts';
 import { EMPTY, loadState, type QueueState, stateOperations } from './queue-state.ts';
 import { encodeStatement, lostSince } from './queue-witness.ts';
 import type { Reserve } from './reserve.ts';
-import { CALM_MAX_MS, type openRocks, type Rocks } from './rocks.ts';
+import type { openRocks, Rocks } from './rocks.ts';
+import { CALM_MAX_MS } from './rocks-calm.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 import type { Witness } from './witness.ts';
 

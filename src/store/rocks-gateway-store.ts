@@ -7,7 +7,7 @@
  */
 import { type BatchLog, createBatchLog } from './batch-log.ts';
 import { type CommitCount, createCommitCount } from './commit-count.ts';
-import { StoreError, toStoreError } from './errors.ts';
+import { StoreError } from './errors.ts';
 import type { FolderLock } from './folder-lock.ts';
 import { type GatewayFiles, gatewayFiles } from './gateway-files.ts';
 import {
@@ -52,6 +52,7 @@ import { lookAt } from './look.ts';
 import { decodePage } from './page-cache.ts';
 import { openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
+import { createRotWatch, type RotReport, type RotWatch, type StoreCondition } from './rot-watch.ts';
 import { unsealOrThrow } from './seal.ts';
 import { copyOf, createLedger } from './segment-ledger.ts';
 import { createWriteGate, type WriteGate } from './write-gate.ts';
@@ -66,6 +67,8 @@ export interface RocksGatewayStoreOptions<Page> {
   readonly cachedLedgersMax?: number;
   /** RocksDB's own cache of blocks. Default 32 MiB. */
   readonly cacheBytes?: number;
+  /** Told once of each thing that is found out about a disk that rots. */
+  readonly onRot?: (report: RotReport) => void;
 }
 
 /**
@@ -77,7 +80,7 @@ export async function openRocksGatewayStore<Page>(
   open = openRocks,
   files = gatewayFiles,
 ): Promise<GatewayStore<Page>> {
-  const lock = await lockStore(options.path, files);
+  const lock = await files.lock(options.path);
   // failpoint: store-locked
   const store = new RocksGatewayStore(options, files, lock, openForWriting(options, open));
   await store.ready().catch(async (error) => {
@@ -107,15 +110,6 @@ export async function lookAtGatewayStore<Page, T>(
   return await lookAt(options.path, open, look);
 }
 
-async function lockStore(path: string, files: GatewayFiles): Promise<FolderLock> {
-  try {
-    await files.makeDirectory(path);
-    return await files.lock(path);
-  } catch (error) {
-    throw toStoreError(error, `cannot open the database in ${path}`);
-  }
-}
-
 const PAGE_KINDS = ['device', 'total', 'minute', 'hour', 'day'] as const;
 const CACHED_MAX = 16384;
 /** What RocksDB is left to work with on a disk that is full otherwise. */
@@ -126,6 +120,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   readonly #handle: RocksHandle;
   readonly #log: BatchLog;
   readonly #count: CommitCount;
+  readonly #watch: RotWatch;
   readonly #gate: WriteGate;
   readonly #intake: Intake<Page>;
   readonly #lock: FolderLock | undefined;
@@ -145,7 +140,8 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     this.#log = createBatchLog(this.#handle);
     const { path } = options;
     const room = files.createRoom({ directory: path, keptBytes: WORKING_BYTES, now: () => performance.now() });
-    this.#gate = createWriteGate({ path, handle: this.#handle, room, files });
+    this.#watch = createRotWatch(this.#handle, options.onRot ?? (() => {}));
+    this.#gate = createWriteGate({ path, handle: this.#handle, room, files, watch: this.#watch });
     this.#intake = createIntake({
       handle: this.#handle,
       gate: this.#gate,
@@ -237,6 +233,10 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     return { retained: this.#log.tally, admissions: this.#intake.admissions, commits: this.#intake.commits };
   }
 
+  get condition(): StoreCondition {
+    return this.#watch.condition;
+  }
+
   ready(): Promise<void> {
     return this.#gate.pass(0);
   }
@@ -246,6 +246,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     await this.#retaining;
     await this.#intake.idle();
     await this.#handle.close();
+    await this.#watch.idle();
     await this.#count.close();
     // failpoint: store-closed
     await this.#lock?.release();

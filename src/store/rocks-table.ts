@@ -11,7 +11,7 @@
 import assert from 'node:assert';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { mend } from './crc32c.ts';
+import { type Condition, mend } from './crc32c.ts';
 import { StoreError } from './errors.ts';
 import { type BlockPlace, entriesOf, placed, Reader, TableIndex } from './rocks-index.ts';
 
@@ -78,11 +78,15 @@ export async function openTable(path: string, mode: TableMode): Promise<OpenedTa
   }
 }
 
-/** Puts right one bit of a block, if that is all that is wrong with it. */
-export async function mendBlock(path: string, place: BlockPlace): Promise<boolean> {
+export function damaged(path: string, offset: number): string {
+  return `the block at ${offset} of ${basename(path)} is damaged`;
+}
+
+/** Puts right one bit of a block, if that is all that is wrong with it, and says how it was. */
+export async function mendBlock(path: string, place: BlockPlace): Promise<Condition> {
   const file = await open(path, 'r+');
   try {
-    return (await readBlock(file, place, 'r+')).condition === 'mended';
+    return (await readBlock(file, place, 'r+')).condition;
   } finally {
     await file.close();
   }
@@ -134,7 +138,7 @@ class SortedFile implements Table {
         const place = this.#index.at(at);
         const { condition } = await readBlock(file, place, this.#mode);
         if (condition === 'broken') {
-          throw new StoreError('corrupt', `the block at ${place.offset} of ${basename(this.#path)} is damaged`);
+          throw new StoreError('corrupt', damaged(this.#path, place.offset));
         }
         if (condition === 'mended') mendedBits += 1;
         this.#checked.add(at);

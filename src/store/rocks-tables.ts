@@ -9,14 +9,18 @@ import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
 import type { FileCheck, FileFindings } from './rocks-files.ts';
-import { mendBlock, openTable, type Table, type TableMode, type TableRange } from './rocks-table.ts';
+import { damaged, mendBlock, openTable, type Table, type TableMode, type TableRange } from './rocks-table.ts';
 
 export interface Tables {
   /** Bits that were put right. */
   readonly mendedBits: number;
+  /** What is damaged beyond that, as it was met first. */
+  readonly damage: string | undefined;
+  /** Looks through every file, whole, until `isOver`. */
+  lookThrough(isOver: () => boolean): Promise<void>;
   /** The range cut into pieces, in the order of reading; each is looked through when it is given. */
   pieces(range: TableRange & { readonly reverse: boolean }): AsyncGenerator<TableRange, void, void>;
-  /** Puts right what RocksDB complains of, where that is one bit. */
+  /** Puts right what RocksDB complains of, where that is one bit; false where it goes on complaining. */
   mend(complaint: string): Promise<boolean>;
 }
 
@@ -47,6 +51,7 @@ class DirectoryTables implements Tables {
   /** By name: RocksDB never changes one, nor uses a name again. */
   readonly #known = new Map<string, Table>();
   mendedBits: number;
+  damage: string | undefined;
 
   constructor({ path, readOnly }: FileCheck, mendedBits: number) {
     this.#path = path;
@@ -75,7 +80,7 @@ class DirectoryTables implements Tables {
       await this.load();
       const tables = [...this.#known.values()];
       const piece: TableRange = reverse ? lastPiece(tables, left) : firstPiece(tables, left);
-      for (const table of tables) this.mendedBits += (await unlessGone(() => table.check(piece))) ?? 0;
+      for (const table of tables) await this.#check(table, piece);
       yield piece;
       if (reverse) left = piece.gte === left.gte ? undefined : { gte: left.gte, lt: piece.gte };
       else left = piece.lt === left.lt ? undefined : { gte: piece.lt, lt: left.lt };
@@ -85,9 +90,35 @@ class DirectoryTables implements Tables {
   async mend(complaint: string): Promise<boolean> {
     const [, file, offset, size] = COMPLAINT.exec(complaint) ?? [];
     if (file === undefined || this.#mode === 'r') return false;
-    const isMended = await unlessGone(() => mendBlock(file, { offset: Number(offset), size: Number(size) }));
-    if (isMended) this.mendedBits += 1;
-    return isMended ?? false;
+    const condition = await unlessGone(() => mendBlock(file, { offset: Number(offset), size: Number(size) }));
+    if (condition === 'mended') this.mendedBits += 1;
+    if (condition === 'broken') this.damage ??= damaged(file, Number(offset));
+    // One that is whole was put right by somebody else a moment ago.
+    return condition === 'mended' || condition === 'whole';
+  }
+
+  async lookThrough(isOver: () => boolean): Promise<void> {
+    for (const name of (await readdir(this.#path)).filter((one) => TABLE_NAME.test(one))) {
+      if (isOver()) return;
+      // Anew, and not as it was known: what it says of itself may have rotted, too.
+      const opened = await unlessGone(() => openTable(join(this.#path, name), this.#mode));
+      // One that never was whole is still being written.
+      if (opened?.condition === 'broken' && this.#known.has(name))
+        this.damage ??= `${name} is damaged in what it says of itself`;
+      if (opened?.condition !== 'whole') continue;
+      this.mendedBits += opened.mendedBits;
+      // What is broken is noted, and need not be looked for further.
+      await this.#check(opened.table, { gte: undefined, lt: undefined }).catch(unlessCorrupt);
+    }
+  }
+
+  async #check(table: Table, range: TableRange): Promise<void> {
+    try {
+      this.mendedBits += (await unlessGone(() => table.check(range))) ?? 0;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'corrupt') this.damage ??= error.message;
+      throw error;
+    }
   }
 }
 
@@ -104,6 +135,10 @@ function lastPiece(tables: readonly Table[], { gte, lt }: TableRange): TableRang
     .sort(Buffer.compare)
     .at(-1);
   return { gte: nearest === undefined || (gte && Buffer.compare(nearest, gte) <= 0) ? gte : nearest, lt };
+}
+
+function unlessCorrupt(error: unknown): void {
+  if (!(error instanceof StoreError && error.code === 'corrupt')) throw error;
 }
 
 /** A file that RocksDB has replaced meanwhile has nothing to say any more. */

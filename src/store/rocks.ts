@@ -11,6 +11,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { LevelUp } from 'level-rocksdb';
 import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
+import { CALM_MAX_MS, isCalm } from './rocks-calm.ts';
 import { checkFiles, type FileCheck } from './rocks-files.ts';
 import { openLevel } from './rocks-level.ts';
 import { defined, type KeyRange, type KeySpan, nextOf, spanOf } from './rocks-range.ts';
@@ -68,6 +69,12 @@ export interface Rocks {
   readonly unsortedBytes: number;
   /** Bits that had flipped in the files and were put right, since it was opened and when it was. */
   readonly mendedBits: number;
+  /** A block of a sorted file that is damaged beyond that, where one has been met since it was opened. */
+  readonly damage: string | undefined;
+  /** Looks through all sorted files, whole, and puts right what it can; see `mendedBits` and `damage` for what it found. */
+  lookThrough(): Promise<void>;
+  /** How many sorted files wait to be merged with others. */
+  readonly unmergedFiles: number;
   /** How often RocksDB failed at its work behind the scenes since it was opened: no space, or a file that has rotted. */
   readonly failures: number;
   /**
@@ -94,16 +101,8 @@ const MENDED_AT_ONCE = 64;
 
 const SYNC = { sync: true };
 
-const CALM_POLL_MS = 5;
-/** As long as this nothing was to be written to sorted files. */
-const CALM_MS = 100;
-/** With space, RocksDB has got over a full disk by then: it tries again every 5 s. */
-export const CALM_MAX_MS = 7_000;
-
 const FAILURES = 'rocksdb.background-errors';
-const UNSORTED_WORK = ['num-immutable-mem-table', 'mem-table-flush-pending', 'num-running-flushes'].map(
-  (name) => `rocksdb.${name}`,
-);
+const UNMERGED = 'rocksdb.num-files-at-level0';
 
 export async function openRocks(path: string, options: RocksOptions = {}): Promise<Rocks> {
   const readOnly = options.readOnly ?? false;
@@ -204,8 +203,21 @@ class RocksDatabase implements Rocks {
     return this.#property(FAILURES);
   }
 
+  get unmergedFiles(): number {
+    this.#assertOpen();
+    return this.#property(UNMERGED);
+  }
+
   get mendedBits(): number {
     return this.#tables.mendedBits;
+  }
+
+  get damage(): string | undefined {
+    return this.#tables.damage;
+  }
+
+  lookThrough(): Promise<void> {
+    return this.#tables.lookThrough(() => this.#closing !== undefined);
   }
 
   async *entries(range: KeyRange): AsyncGenerator<readonly [Buffer, Buffer], void, void> {
@@ -245,16 +257,9 @@ class RocksDatabase implements Rocks {
   }
 
   async calm(withinMs: number): Promise<boolean> {
-    for (let calmMs = 0, ms = 0; calmMs < CALM_MS; calmMs += CALM_POLL_MS, ms += CALM_POLL_MS) {
-      // A property of a closed database would end the process.
-      if (this.#isClosed || (!this.#hasFailed && this.#property(FAILURES) === 0)) return true;
-      if (UNSORTED_WORK.some((name) => this.#property(name) > 0)) {
-        if (ms >= withinMs) return false;
-        calmMs = 0;
-      }
-      await sleep(CALM_POLL_MS);
-    }
-    return true;
+    // A property of a closed database would end the process.
+    const isWell = () => this.#isClosed || (!this.#hasFailed && this.#property(FAILURES) === 0);
+    return await isCalm({ isWell, property: (name) => this.#property(name) }, withinMs);
   }
 
   async #close(): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * The gate before every write to a gateway's database.
  *
- * Owns whether there is room, and whether the database in memory is still to be believed. Promises that RocksDB is not let
+ * Owns whether there is room, whether the files are sound, and whether the database in memory is still to be believed. Promises that RocksDB is not let
  * run into a full disk if that can be helped, for it may not come back from that; that after a failed write the database is
  * opened again before anything is decided or written; and that until the disk takes files again it stays open for those
  * who read. Never writes a record.
@@ -10,6 +10,7 @@ import { StoreError } from './errors.ts';
 import type { GatewayFiles } from './gateway-files.ts';
 import type { RocksHandle } from './rocks-handle.ts';
 import type { Room } from './room.ts';
+import type { RotWatch } from './rot-watch.ts';
 
 export interface WriteGate {
   /** Resolves where so many bytes can be written now. */
@@ -24,6 +25,7 @@ export interface WriteGateOptions {
   readonly path: string;
   readonly handle: RocksHandle;
   readonly room: Room;
+  readonly watch: Pick<RotWatch, 'observe' | 'assertSound'>;
   readonly files: Pick<GatewayFiles, 'assertWritable'>;
 }
 
@@ -42,8 +44,12 @@ class RenewingGate implements WriteGate {
 
   async pass(bytes: number): Promise<void> {
     await this.renewed();
-    const { handle, room } = this.#options;
-    const pendingBytes = await handle.use(async (rocks) => rocks.unsortedBytes);
+    const { handle, room, watch } = this.#options;
+    const pendingBytes = await handle.use(async (rocks) => {
+      watch.observe(rocks);
+      return rocks.unsortedBytes;
+    });
+    watch.assertSound();
     if (!(await room.isLow(bytes, pendingBytes))) return;
     // Somebody may just have made some.
     room.remeasure();
@@ -58,6 +64,7 @@ class RenewingGate implements WriteGate {
   }
 
   async write(work: () => Promise<void>): Promise<void> {
+    this.#options.watch.assertSound();
     try {
       await work();
     } catch (error) {

@@ -190,9 +190,32 @@ test('a full disk is said to be one, signed, and not ready', async (t) => {
   assert(!refused.body.toString().includes('path'));
   const ready = await say(`${gateway.url}/readyz`);
   assert.equal(ready.status, 503);
+  assert.match(ready.body.toString(), /not ready: the disk is full/);
+  assert(!ready.body.toString().includes('path'));
   assert.equal((await say(`${gateway.url}/healthz`)).status, 200);
   failing.error = undefined;
   assert.equal((await post(gateway)).acknowledgement?.inserted, 10);
+});
+
+test('a disk that rots is in the metrics, and its reason in the answer about readiness', async (t) => {
+  const trouble = 'the block at 6412 of 000014.sst is damaged';
+  const wrap = (store: GatewayStore<Page>) =>
+    new Proxy(store, {
+      get(target, name) {
+        if (name === 'ready') return () => Promise.reject(new StoreError('corrupt', trouble));
+        if (name === 'condition') return { mendedBits: 3, failures: 5, unmergedFiles: 7, trouble };
+        const value = Reflect.get(target, name);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  const gateway = await testGateway(t, { wrap });
+  const ready = await say(`${gateway.url}/readyz`);
+  assert.equal(ready.status, 503);
+  assert.match(ready.body.toString(), /not ready: the disk has damaged the database/);
+  const metrics = (await say(`${gateway.url}/metrics`)).body.toString();
+  for (const [name, value] of Object.entries({ damaged: 1, mended_bits: 3, failures: 5, unmerged_files: 7 })) {
+    assert.match(metrics, new RegExp(`^tidegate_gateway_store_${name} ${value}$`, 'm'));
+  }
 });
 
 test('a bug is answered signed and without its text, and is logged without secrets', async (t) => {

@@ -5,14 +5,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { StoreError, toStoreError } from '../../src/store/errors.ts';
 import { familyRange, numberKey, numberOfKey } from '../../src/store/keys.ts';
-import {
-  CALM_MAX_MS,
-  type KeyRange,
-  type Operation,
-  openRocks,
-  type Rocks,
-  type RocksOptions,
-} from '../../src/store/rocks.ts';
+import { type KeyRange, type Operation, openRocks, type Rocks, type RocksOptions } from '../../src/store/rocks.ts';
+import { CALM_MAX_MS } from '../../src/store/rocks-calm.ts';
 import { cleanUp, temporaryDirectory } from './queue-fixture.ts';
 import { fill, MIB, makeRoom, smallDisk } from './queue-small-disk.ts';
 
