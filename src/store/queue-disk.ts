@@ -69,6 +69,7 @@ export async function openQueueDisk(options: QueueDiskOptions): Promise<QueueDis
         await disk.close();
         throw error;
       });
+      // failpoint: queue-opened
       return disk;
     } catch (error) {
       await lock.release();

@@ -83,17 +83,14 @@ export async function openRocksGatewayStore<Page>(
   const lock = await files.lock(options.path);
   // failpoint: store-locked
   const store = new RocksGatewayStore(options, files, lock, openForWriting(options, open));
-  await store.ready().catch(async (error) => {
-    await store.close();
-    throw error;
-  });
+  await store.ready().catch((error) => closedOver(store, error));
+  // failpoint: store-opened
   return store;
 }
 
 /**
  * What a store holds, beside the gateway that runs on it or none: changes no file, needs no lock. Where a running gateway
- * upset the look, `look` is called again. Rejects with `not-found`, `corrupt` where it is no gateway's database or has lost
- * something, and with what `look` rejects with.
+ * upset the look, `look` is called again. Rejects with `not-found`, `corrupt`, and with what `look` rejects with.
  */
 export async function lookAtGatewayStore<Page, T>(
   options: RocksGatewayStoreOptions<Page>,
@@ -101,13 +98,15 @@ export async function lookAtGatewayStore<Page, T>(
 ): Promise<T> {
   const open = async () => {
     const store = new RocksGatewayStore(options, gatewayFiles, undefined, openForReading(options));
-    await store.opened().catch(async (error) => {
-      await store.close();
-      throw error;
-    });
+    await store.opened().catch((error) => closedOver(store, error));
     return store;
   };
   return await lookAt(options.path, open, look);
+}
+
+async function closedOver(store: { close(): Promise<void> }, error: unknown): Promise<never> {
+  await store.close();
+  throw error;
 }
 
 const PAGE_KINDS = ['device', 'total', 'minute', 'hour', 'day'] as const;
@@ -223,7 +222,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     return deleted;
   }
 
-  /** Resolves once the database is open, for reading at least. */
+  /** The database is open, for reading at least. */
   async opened(): Promise<void> {
     await this.#handle.use(async () => {});
   }

@@ -114,6 +114,7 @@ export async function openRocks(path: string, options: RocksOptions = {}): Promi
     // RocksDB would leave a directory behind where there was none.
     if (!create) await access(join(path, 'CURRENT'));
     const tables = await openTables(check, findings);
+    // failpoint: files-checked
     if (options.assertWhole && findings.exists && !readOnly) await look(path, options.assertWhole, tables);
     return new RocksDatabase(await openLevel(path, { ...options, create }), tables);
   } catch (error) {

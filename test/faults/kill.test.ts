@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { failpointsIn } from '../../faults/failpoints.ts';
 import { stepFaultOf } from '../../faults/kill/death.ts';
 import { STEPS } from '../../faults/kill/steps.ts';
+import { START_STEPS } from '../../faults/owners/steps.ts';
 import { runCampaigns, sizeOf } from '../../faults/run.ts';
 import { seedOf } from '../codec/property.ts';
 
@@ -17,7 +18,7 @@ test('the steps at which processes die are the failpoints of src', () => {
     .map((path) => join(SRC, String(path)))
     .filter((path) => path.endsWith('.ts'))
     .flatMap((path) => failpointsIn(readFileSync(path, 'utf8')));
-  assert.deepEqual(STEPS.map(({ name }) => name).sort(), marked.sort());
+  assert.deepEqual([...STEPS, ...START_STEPS].map(({ name }) => name).sort(), marked.sort());
 });
 
 test('whoever is killed, and wherever, nothing is lost and nothing doubled', async (t) => {
