@@ -8,6 +8,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { batchVectors } from './vectors/batches.ts';
 import { bodyVectors } from './vectors/bodies.ts';
 import { decimalVectors } from './vectors/decimals.ts';
+import { exchangeVectors } from './vectors/exchanges.ts';
 import { integerVectors } from './vectors/integers.ts';
 import { invalidBatchVectors } from './vectors/invalid-batches.ts';
 import { answerVectors, credentialVectors, requestVectors } from './vectors/signatures.ts';
@@ -23,6 +24,7 @@ export function vectorFiles(): Record<string, string> {
       'bodies.json': bodyVectors(),
       'credentials.json': credentialVectors(),
       'decimals.json': decimalVectors(),
+      'exchanges.json': exchangeVectors(),
       'integers.json': integerVectors(),
       'invalid-batches.json': invalidBatchVectors(),
       'requests.json': requestVectors(),

@@ -58,7 +58,7 @@ function field(name: string, ...parts: readonly Buffer[]): Partial<typeof COLUMN
 }
 
 /** A volume column with these parts behind its scale. */
-function volume(scale: number, ...parts: readonly Buffer[]): Partial<typeof COLUMNS> {
+export function volume(scale: number, ...parts: readonly Buffer[]): Partial<typeof COLUMNS> {
   return field('volume', uint(0), nil, uint(scale), ...parts);
 }
 

@@ -5,8 +5,8 @@
 import { createHmac } from 'node:crypto';
 import { bytesOf, EXAMPLE, HEADER } from './example.ts';
 
-const SECRET = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
-const OTHER = Buffer.alloc(16, 0xfe);
+export const SECRET = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
+export const OTHER = Buffer.alloc(16, 0xfe);
 
 const batch = bytesOf({ header: HEADER, events: EXAMPLE });
 
@@ -58,13 +58,13 @@ const REQUESTS = [
   },
 ];
 
-function sign(secret: Buffer, prefix: string, body: Buffer): string {
+export function sign(secret: Buffer, prefix: string, body: Buffer): string {
   return createHmac('sha256', secret)
     .update(Buffer.concat([Buffer.from(prefix), body]))
     .digest('hex');
 }
 
-function requestSignature(
+export function requestSignature(
   secret: Buffer,
   deviceId: string,
   keyId: string,
@@ -75,7 +75,7 @@ function requestSignature(
   return sign(secret, ['tidegate-request-v1', deviceId, keyId, timestamp, encoding, ''].join('\n'), body);
 }
 
-function headPrefix(
+export function headPrefix(
   deviceId: string,
   keyId: string,
   timestamp: number,
@@ -84,6 +84,16 @@ function headPrefix(
   signature: string,
 ): string {
   return ['tidegate-head-v1', deviceId, keyId, timestamp, encoding, length, signature, ''].join('\n');
+}
+
+export function answerSignature(
+  secret: Buffer,
+  status: number,
+  requestSigned: string,
+  timestamp: number,
+  body: string | Buffer,
+): string {
+  return sign(secret, ['tidegate-answer-v1', status, requestSigned, timestamp, ''].join('\n'), Buffer.from(body));
 }
 
 export function requestVectors() {
@@ -254,8 +264,7 @@ export function answerVectors() {
     body: Buffer,
     changed: { readonly said?: number; readonly to?: string; readonly secret?: Buffer } = {},
   ) => {
-    const prefix = ['tidegate-answer-v1', status, changed.to ?? ours, timestamp, ''].join('\n');
-    const signature = sign(changed.secret ?? SECRET, prefix, body);
+    const signature = answerSignature(changed.secret ?? SECRET, status, changed.to ?? ours, timestamp, body);
     const authentic = Object.keys(changed).length === 0;
     return { name, status: changed.said ?? status, timestamp, body: body.toString('hex'), signature, authentic };
   };

@@ -98,7 +98,4 @@ export function volumeOf(count: number, start = 1): string {
   return `${Math.floor(hundredths / 100)}.${cents}`.replace(/\.?0+$/, '') || '0';
 }
 
-/** Resolves once `holds()` does, looking again at every turn of the event loop. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
-}
+export { until } from '../until.ts';

@@ -8,8 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { differingFiles } from '../../scripts/vectors.ts';
 import * as codec from '../../src/codec/index.ts';
 import { decodeIntegers, encodeIntegers } from '../../src/codec/integers.ts';
-import { type Outcome, outcomeOf } from '../../src/device/outcome.ts';
-import { SECRET, signed } from '../device/model-gateway.ts';
+import { codesIn } from './codes.ts';
 import { readVectors } from './vectors.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -37,39 +36,9 @@ function sectionOf(page: string, title: string): string {
 }
 
 test('the problem codes and their statuses', () => {
-  const rows = rowsOf(sectionOf(pageOf('README.md'), 'Error codes'))
-    .filter((row) => /^\d+$/.test(row[1]!))
-    .map(([code, status]) => [code!.replaceAll('`', ''), Number(status)]);
+  const rows = codesIn('README.md').map(({ code, status }) => [code, status]);
   assert.deepEqual(Object.fromEntries(rows), codec.PROBLEM_STATUS);
-});
-
-const OUTCOMES: Readonly<Record<string, Outcome['kind']>> = {
-  pauses: 'barred',
-  bisects: 'refused',
-  splits: 'split',
-  'falls back': 'encoding',
-  'corrects its clock': 'skew',
-  'makes a new stream': 'collision',
-  retries: 'failed',
-  waits: 'wait',
-};
-
-test('what a device does with each problem, signed or not as the table says', () => {
-  const signature = 'ab'.repeat(32);
-  const sent = { secret: SECRET, signature, stream: 'ab'.repeat(16), first: 11, count: 4 };
-  const request = { headers: { [codec.HEADER.signature]: `v1=${signature}` } };
-  const rows = rowsOf(sectionOf(pageOf('README.md'), 'Error codes')).filter((row) => row.length === 5);
-  for (const [code, , , isSigned, device] of rows.slice(1)) {
-    if (device === 'never' || code === '---') continue;
-    const members = { clock: 1, retryAfterMs: 1_000, collisions: [[11, 11]] as const, acceptEncoding: ['gzip'] };
-    const problem = codec.problemOf(code!.replaceAll('`', '') as codec.ProblemCode, 'why', members);
-    const answer = signed({ clock: Date.now }, request, problem.status, codec.encodeAnswer(problem));
-    const unsigned = { ...answer, headers: { 'retry-after': '1' } };
-    const outcome = outcomeOf(sent, isSigned === 'no' ? unsigned : answer);
-    const waits = outcome.kind === 'failed' && outcome.waitMs !== undefined;
-    assert.equal(waits ? 'wait' : outcome.kind, OUTCOMES[device!], code);
-  }
-  assert.equal(rows.length, Object.keys(codec.PROBLEM_STATUS).length + 1);
+  assert.equal(rows.length, Object.keys(codec.PROBLEM_STATUS).length);
 });
 
 test('every code of the vectors stands in the table', () => {

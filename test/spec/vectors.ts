@@ -33,6 +33,31 @@ export interface InvalidVector extends Named {
   readonly hex: string;
 }
 
+export interface ExchangeVector extends Named {
+  /** Of the problem; null for an acknowledgement, and where somebody else than a gateway answers. */
+  readonly code: string | null;
+  /** What is not as always. */
+  readonly given?: {
+    readonly limits?: Readonly<Record<string, number>>;
+    readonly disk?: 'full' | 'broken';
+    readonly busy?: true;
+    readonly slow?: true;
+    readonly proxy?: true;
+  };
+  /** The names of exchanges that went before. */
+  readonly before?: readonly string[];
+  readonly request: { readonly head: string; readonly body: string };
+  readonly answer: { readonly status: number; readonly headers: Record<string, string>; readonly body: string };
+  readonly signed: boolean;
+  readonly device?: {
+    readonly keyId: string;
+    readonly secret: string;
+    /** What the request holds, or held before it was damaged, for that key. */
+    readonly signature: string;
+    readonly does: string;
+  };
+}
+
 export interface Vectors {
   'batches.json': { readonly batches: readonly BatchVector[] };
   'invalid-batches.json': { readonly batches: readonly (InvalidVector & { readonly offset?: number })[] };
@@ -40,6 +65,13 @@ export interface Vectors {
     readonly batch: string;
     readonly valid: readonly (Named & { readonly encoding: string; readonly hex: string })[];
     readonly invalid: readonly (InvalidVector & { readonly encoding: string; readonly bytesMax?: number })[];
+  };
+  'exchanges.json': {
+    readonly clock: number;
+    readonly deviceId: string;
+    readonly adminToken: string;
+    readonly keys: Record<string, { readonly secret: string; readonly revoked: boolean }>;
+    readonly exchanges: readonly ExchangeVector[];
   };
   'integers.json': {
     readonly valid: readonly (Named & {
