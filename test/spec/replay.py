@@ -192,6 +192,38 @@ def replay_answers(vectors, tally):
         tally.check(vector["name"], reader.is_same(vector["signature"], expected), vector["authentic"])
 
 
+def replay_exchanges(vectors, tally):
+    """Signatures on both sides, and the code where the body alone decides it."""
+    for vector in vectors["exchanges"]:
+        name, answer, device = vector["name"], vector["answer"], vector.get("device")
+        body = answer["body"].encode()
+        headers = dict(line.split(": ", 1) for line in vector["request"]["head"].split("\r\n")[1:] if line)
+        if vector["signed"]:
+            key = vectors["keys"][answer["headers"]["X-Key-Id"]]
+            timestamp = answer["headers"]["X-Timestamp"]
+            signature = device["signature"]
+            expected = reader.sign_answer(bytes.fromhex(key["secret"]), answer["status"], signature, timestamp, body)
+            offered = reader.parse_signatures(answer["headers"]["X-Signature"])
+            tally.check(name, any(reader.is_same(each, expected) for each in offered), True)
+            tally.check(name, answer["headers"]["X-Key-Id"], device["keyId"])
+        else:
+            tally.check(name, "X-Signature" in answer["headers"], False)
+        if vector["code"] is None or vector["code"] not in BODY_CODES or "given" in vector or not vector["request"]["body"]:
+            continue
+        encoding = headers.get("Content-Encoding", "identity")
+        if encoding == "br":
+            tally.left_out.append(name)
+            continue
+        content = bytes.fromhex(vector["request"]["body"])
+        head = (vectors["deviceId"], device["keyId"], headers["X-Timestamp"], encoding)
+        secret = bytes.fromhex(device["secret"])
+        tally.check(name, reader.sign_request(secret, *head, content), device["signature"])
+        tally.refuses(name, vector["code"], lambda: reader.decode_batch(reader.inflate(encoding, content)))
+
+
+BODY_CODES = ("body-corrupt", "batch-malformed", "batch-column", "batch-version", "batch-limit", "encoding-unsupported")
+
+
 def replay_credentials(vectors, tally):
     for vector in vectors["valid"]:
         found = reader.parse_credential(vector["text"])
@@ -206,6 +238,7 @@ REPLAYS = {
     "bodies.json": replay_bodies,
     "credentials.json": replay_credentials,
     "decimals.json": replay_decimals,
+    "exchanges.json": replay_exchanges,
     "integers.json": replay_integers,
     "invalid-batches.json": replay_invalid_batches,
     "mutants.json": replay_mutants,
