@@ -131,7 +131,7 @@ function sampleLedgers(): Buffer[] {
 function samplePages(): (readonly [PageKind, Uint8Array])[] {
   const dice = createDice(3);
   const pages: (readonly [PageKind, Uint8Array])[] = [];
-  const add = (kind: PageKind, page: Page): void => void pages.push([kind, pageOperator.encode(kind, page)]);
+  const add = (kind: PageKind, page: Page): void => void pages.push([kind, allAtOnce(pageOperator.encode(kind, page))]);
   for (let times = 0; times < 12; times++) {
     const builder = createTableBuilder();
     for (const event of randomEvents(dice)) builder.add(event);

@@ -100,9 +100,13 @@ export async function askBuckets(
     if (ts < end) continue;
     const from = floor(ts, granularity);
     end = from + stepMs;
-    const query = `granularity=${granularity}&from=${from}&to=${end}`;
-    const answer = await whole(await fetch(`${gateway}/v1/devices/${id}/buckets?${query}`));
-    buckets.push(...((await answer.json()) as { buckets: BucketSays[] }).buckets);
+    for (let next: number | null = from; next !== null; ) {
+      const query = `granularity=${granularity}&from=${next}&to=${end}`;
+      const answer = await whole(await fetch(`${gateway}/v1/devices/${id}/buckets?${query}`));
+      const said = (await answer.json()) as { buckets: BucketSays[]; next?: number | null };
+      buckets.push(...said.buckets);
+      next = said.next ?? null;
+    }
   }
   return buckets;
 }

@@ -12,6 +12,7 @@ import { bucketPageOf, type Page } from '../../src/gateway/pages.ts';
 import type { GatewayStore } from '../../src/store/index.ts';
 import type { Books, CountedFact } from './books.ts';
 import { contentOf, difference, scaled, sumsOf } from './facts.ts';
+import { countedTurns } from './turns.ts';
 
 export interface Evidence {
   readonly store: GatewayStore<Page>;
@@ -126,11 +127,11 @@ async function auditEvents(
   counted: readonly CountedFact[],
 ): Promise<void> {
   const left = new Set(counted.map(({ fact }) => fact.content));
-  for await (const text of exportEvents(store, deviceId, {})) {
-    for (const line of text.split('\n').filter((one) => one !== '')) {
-      const content = contentOf(JSON.parse(line));
-      if (!left.delete(content)) breach(`an event of ${deviceId} is stored that does not count, or twice: ${content}`);
-    }
+  let text = '';
+  for await (const part of exportEvents(store, deviceId, {}, countedTurns())) text += part;
+  for (const line of text.split('\n').filter((one) => one !== '')) {
+    const content = contentOf(JSON.parse(line));
+    if (!left.delete(content)) breach(`an event of ${deviceId} is stored that does not count, or twice: ${content}`);
   }
   for (const content of left) breach(`an event of ${deviceId} counts and is not stored: ${content}`);
 }

@@ -17,12 +17,13 @@ import type { Key, KeyRing } from '../../src/gateway/keyring.ts';
 import { flowOptions, limitsFrom } from '../../src/gateway/limits.ts';
 import { type Page, pageOperator } from '../../src/gateway/pages.ts';
 import { createSensors } from '../../src/gateway/sensors.ts';
-import { type GatewayStore, openRocksGatewayStore } from '../../src/store/index.ts';
+import { type GatewayStore, openRocksGatewayStore, type Turns } from '../../src/store/index.ts';
 import type { Operation } from '../../src/store/rocks.ts';
 import { createDisk, type Disk, type DiskWeather } from './disk.ts';
 import { createGatewayFiles } from './gateway-files.ts';
 import { MINUTE_MS, type Time } from './time.ts';
 import type { Trace } from './trace.ts';
+import { countedTurns } from './turns.ts';
 
 export interface GatewayMachineOptions {
   readonly time: Time;
@@ -135,7 +136,8 @@ export class GatewayMachine implements KeyRing {
     try {
       const cachedPagesMax = random() < 0.5 ? 1 + Math.floor(random() * 8) : 1_000;
       const cachedLedgersMax = random() < 0.5 ? 1 : 1_000;
-      const options = { path: 'gateway', operator: pageOperator, cachedPagesMax, cachedLedgersMax };
+      const turns = countedTurns();
+      const options = { path: 'gateway', operator: pageOperator, cachedPagesMax, cachedLedgersMax, turns };
       const store = await openRocksGatewayStore<Page>(
         options,
         this.disk.open,
@@ -143,7 +145,7 @@ export class GatewayMachine implements KeyRing {
       );
       if (life !== this.#life) return;
       if (!this.#isWanted) return await store.close();
-      this.#running = this.#assemble(store);
+      this.#running = this.#assemble(store, turns);
       trace.add('gateway up');
     } catch (error) {
       if (life !== this.#life || !this.#isWanted) return;
@@ -154,18 +156,19 @@ export class GatewayMachine implements KeyRing {
     }
   }
 
-  #assemble(store: GatewayStore<Page>): Running {
+  #assemble(store: GatewayStore<Page>, turns: Turns): Running {
     const limits = limitsFrom(this.limits);
-    const fleet = createFleet(store);
+    const fleet = createFleet(store, turns);
     const sensors = createSensors({ store, sensorsMax: limits.sensorsMax });
     const ingest = createIngest({
       keys: this,
-      admissions: createAdmissions({ store, sensors, limits, archive: createArchive(store) }),
+      admissions: createAdmissions({ store, sensors, limits, archive: createArchive(store, turns), turns }),
       fleet,
       flow: createFlow(flowOptions(limits)),
       limits,
       metrics: { admitted() {} },
       clock: this.clock,
+      turns,
     });
     return { store, ingest, fleet };
   }

@@ -24,8 +24,8 @@ export type GapReason = 'quota' | 'damage';
 
 const GAP_REASONS: readonly GapReason[] = ['quota', 'damage'];
 
-/** The sums of a gap are read digit by digit: up to 512 of 800. */
-const GAP_WEIGHT = 65_536;
+/** A sum of a gap is read digit by digit, up to 800 of them. */
+const SUM_WEIGHT = 200;
 
 /** A sequence range that the device gave up. */
 export interface DeclaredGap {
@@ -149,19 +149,19 @@ function* gapsFrom(element: unknown): Steps<DeclaredGap[]> {
     const last = sequence(gap[1], 'gap');
     const reason = GAP_REASONS.find((known) => known === gap[2]);
     if (last < first || reason === undefined) throw malformed('gap');
-    gaps.push({ first, last, reason, sums: sumsFrom(gap[3]) });
-    yield GAP_WEIGHT;
+    gaps.push({ first, last, reason, sums: yield* sumsFrom(gap[3]) });
   }
   return gaps;
 }
 
-function sumsFrom(element: unknown): Record<string, string> | null {
+function* sumsFrom(element: unknown): Steps<Record<string, string> | null> {
   if (element === null) return null;
   if (typeof element !== 'object' || Array.isArray(element) || element instanceof Uint8Array)
     throw malformed('gap sums');
   const sums = Object.entries(element);
   for (const [name, sum] of sums) {
     if (!isName(name) || typeof sum !== 'string' || !parseDecimal(sum)) throw malformed('gap sums');
+    yield SUM_WEIGHT;
   }
   return Object.fromEntries(sums) as Record<string, string>;
 }

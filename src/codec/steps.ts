@@ -11,7 +11,7 @@
  */
 export type Steps<T> = Generator<number, T, void>;
 
-export function allAtOnce<T>(steps: Steps<T>): T {
+export function allAtOnce<T>(steps: Generator<unknown, T, void>): T {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;

@@ -92,23 +92,41 @@ export function eventsInRows(table: Pick<EventTable, 'order' | 'starts'>): Uint3
 /** The events `from` … `to - 1` (0-based, in sequence order) as objects, for people and exports. */
 export function* eventsOf(table: EventTable, from = 0, to = table.count): Generator<TelemetryEvent, void, void> {
   const rows = rowsInSequence(table);
-  const positions = table.columns.map((column) => positionsByRow(column, table.count));
+  const positions = table.columns.map(positionsByRow);
   for (let event = from; event < to; event++) {
     const row = rows[event]!;
     const fields: Record<string, FieldValue> = {};
     table.columns.forEach((column, c) => {
-      const position = positions[c]![row]!;
+      const position = positions[c]!(row);
       if (position >= 0) fields[column.name] = valueAt(column, position);
     });
     yield { ts: table.times[row]!, sensor: table.sensors[table.order[event]!]!, fields };
   }
 }
 
-function positionsByRow(column: Column, count: number): Int32Array {
-  if (column.rows === null) return Int32Array.from({ length: count }, (_, row) => row);
-  const positions = new Int32Array(count).fill(-1);
-  column.rows.forEach((row, position) => {
-    positions[row] = position;
-  });
-  return positions;
+/**
+ * Gives the position of a row's value in its column, or -1. No array of as many places as there are rows: 512 columns, each
+ * of one value in 65,536 rows, would take 134 MB. Rows mostly come one after another, so the next position is tried first.
+ */
+function positionsByRow({ rows }: Column): (row: number) => number {
+  if (rows === null) return (row) => row;
+  /** Of the first value at or behind the row that was asked for last. */
+  let at = 0;
+  return (row) => {
+    if (at < rows.length && rows[at]! < row) at++;
+    const isRight = (at === rows.length || rows[at]! >= row) && (at === 0 || rows[at - 1]! < row);
+    if (!isRight) at = firstAtOrBehind(rows, row);
+    return rows[at] === row ? at : -1;
+  };
+}
+
+function firstAtOrBehind(rows: Uint32Array, row: number): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (rows[middle]! < row) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

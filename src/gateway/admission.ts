@@ -5,14 +5,23 @@
  * content adds nothing, however often it comes, and that nothing of a batch with a collision is stored. Never waits while
  * it decides: where only kept batches can tell, or counting takes long, it stores nothing, does that and decides again.
  */
-import { type Acknowledgement, type Batch, digestInSteps, type Lease } from '../codec/index.ts';
-import type { AcceptedBatch, Admission, GatewayStore, Holdings, LedgerView, Range } from '../store/index.ts';
+import { type Acknowledgement, type Batch, digestInSteps, type Lease, type Steps } from '../codec/index.ts';
+import {
+  type AcceptedBatch,
+  type Admission,
+  type GatewayStore,
+  type Holdings,
+  type LedgerView,
+  type Range,
+  SHARED_TURNS,
+  type Turns,
+} from '../store/index.ts';
 import type { Archive, DigestOf } from './archive.ts';
 import { type DeviceLimits, isWithinBounds } from './device-bounds.ts';
-import { type DevicePage, emptyDevicePage } from './device-page.ts';
+import { type DevicePage, emptyDevicePage, PLAUSIBLE_AHEAD_MS } from './device-page.ts';
 import { GatewayError } from './errors.ts';
 import { createEvidence } from './evidence.ts';
-import { tallyGaps } from './gap-tally.ts';
+import { type GapDelta, type NewGap, newGaps, rangesOf, tallyGaps } from './gap-tally.ts';
 import { BATCH_RANGES_MAX, COLLISIONS_MAX } from './limits.ts';
 import { devicePageKey, devicePageOf, type Page } from './pages.ts';
 import { areEqual, countOf } from './ranges.ts';
@@ -53,15 +62,24 @@ export interface AdmissionsOptions {
   readonly archive: Archive;
   readonly sensors: Sensors;
   readonly limits: DeviceLimits;
+  readonly turns?: Turns;
 }
 
-/** What the missing events add to pages, as far as that has been counted. */
+/** What a batch adds to pages. */
+interface Counted {
+  readonly events: PageDelta[];
+  readonly gaps: GapDelta;
+}
+
+/** What the missing events and the new gaps add, as far as that has been counted. */
 interface Counting {
   readonly missing: readonly Range[];
-  readonly work: Work<PageDelta[]>;
+  readonly gaps: readonly NewGap[];
+  readonly work: Work<Counted>;
 }
 
-export function createAdmissions({ store, archive, sensors, limits }: AdmissionsOptions): Admissions {
+export function createAdmissions(options: AdmissionsOptions): Admissions {
+  const { store, archive, sensors, limits, turns = SHARED_TURNS } = options;
   /** What takes long to count takes memory too: one batch at a time, until it is stored. */
   let longTurn: Promise<unknown> = Promise.resolve();
   const inLongTurn = (work: () => Promise<void>): Promise<void> => {
@@ -80,7 +98,7 @@ export function createAdmissions({ store, archive, sensors, limits }: Admissions
       const { deviceId, batch } = arrival;
       const stream = Buffer.from(batch.stream).toString('hex');
       const key = { deviceId, stream };
-      const mine = await digestsOf(arrival);
+      const mine = await digestsOf(arrival, turns);
       const evidence = createEvidence(mine);
       const known = await sensors.of(deviceId);
       let missing: readonly Range[] = [];
@@ -88,7 +106,7 @@ export function createAdmissions({ store, archive, sensors, limits }: Admissions
       let unverified = 0;
       let ageMs: number | undefined;
       let asksAge = false;
-      let counting = countingOf(arrival, []);
+      let counting = countingOf(arrival, [], [], turns);
       const decide = (ledger: LedgerView, holdings: Holdings): Admission<Page> | null => {
         if (batch.count > 0) {
           const { last } = rangeOf(batch);
@@ -103,14 +121,16 @@ export function createAdmissions({ store, archive, sensors, limits }: Admissions
         const growth = { events: missing.length > 0 ? rangeOf(batch) : undefined, gaps: batch.gaps };
         asksAge = !isWithinBounds(limits, ledger, holdings, growth, ageMs);
         if (asksAge) return null;
-        if (!areEqual(counting.missing, missing)) counting = countingOf(arrival, missing);
+        const gaps = newGaps(ledger, batch.gaps);
+        const isAsBefore = areEqual(counting.missing, missing) && gaps.every(isAsIn(counting.gaps));
+        if (!isAsBefore) counting = countingOf(arrival, missing, gaps, turns);
         if (!counting.work.advance()) return null;
-        const admission = admissionOf(arrival, stream, ledger, counting, mine, known);
+        const admission = admissionOf(arrival, stream, counting, mine, known);
         arrival.lease.release();
         return admission;
       };
       const decideAgain = async (): Promise<void> => {
-        if (open.length > 0) evidence.add(open, await archive.find(key, open));
+        if (open.length > 0) await inTurns(evidence.add(open, await archive.find(key, open)), turns);
         else if (asksAge) ageMs = await ageOf(arrival);
         else await counting.work.finish();
         await store.ingest(key, decide);
@@ -136,21 +156,20 @@ export function createAdmissions({ store, archive, sensors, limits }: Admissions
 function admissionOf(
   arrival: Arrival,
   stream: string,
-  ledger: LedgerView,
-  { missing, work }: Counting,
+  { missing, gaps, work }: Counting,
   mine: DigestOf,
   known: KnownSensors,
 ): Admission<Page> | null {
   const { deviceId, batch, receivedAt } = arrival;
-  const gaps = tallyGaps(ledger, batch.gaps);
-  const isNew = missing.length > 0 || gaps.ranges.length > 0;
+  const declared = rangesOf(gaps);
+  const isNew = missing.length > 0 || declared.length > 0;
   // A batch without events is a report, and one report changes nothing the second time.
   if (!isNew && batch.count > 0) return null;
-  const events = work.result;
+  const { events, gaps: given } = work.result;
   known.admit(events);
   const device: DevicePage = {
     ...emptyDevicePage(),
-    ...gaps.delta,
+    ...given,
     ...(isNew && { batches: 1, firstReceivedAt: receivedAt, lastReceivedAt: receivedAt }),
     report: {
       stream,
@@ -162,7 +181,7 @@ function admissionOf(
   };
   const admission = {
     segments: missing.map(({ first, last }) => ({ first, last, digest: mine(first, last) })),
-    gaps: gaps.ranges,
+    gaps: declared,
     pages: [...events, { key: devicePageKey(deviceId), delta: device }],
   };
   if (missing.length === 0) return admission;
@@ -171,6 +190,7 @@ function admissionOf(
   device.bodyBytes = accepted.body.length;
   device.tsMin = accepted.tsMin;
   device.tsMax = accepted.tsMax;
+  device.tsPast = latestBefore(batch.table.times, receivedAt + PLAUSIBLE_AHEAD_MS);
   return { ...admission, batch: accepted };
 }
 
@@ -178,8 +198,32 @@ function rangeOf({ first, count }: Batch): Range {
   return { first, last: first + count - 1 };
 }
 
-function countingOf({ deviceId, batch, lease }: Arrival, missing: readonly Range[]): Counting {
-  return { missing, work: createWork(tally(deviceId, batch.table, batch.first, missing, lease.memory)) };
+function countingOf(arrival: Arrival, missing: readonly Range[], gaps: readonly NewGap[], turns: Turns): Counting {
+  return { missing, gaps, work: createWork(count(arrival, missing, gaps), turns) };
+}
+
+function* count(
+  { deviceId, batch, lease }: Arrival,
+  missing: readonly Range[],
+  gaps: readonly NewGap[],
+): Steps<Counted> {
+  const events = yield* tally(deviceId, batch.table, batch.first, missing, lease.memory);
+  return { events, gaps: yield* tallyGaps(gaps) };
+}
+
+/** The latest of these times up to a bound; -Infinity where all are later. */
+function latestBefore(times: Float64Array, bound: number): number {
+  let latest = -Infinity;
+  for (let row = 0; row < times.length; row++) {
+    const ts = times[row]!;
+    if (ts > latest && ts <= bound) latest = ts;
+  }
+  return latest;
+}
+
+/** Whether of a gap there is as much new as when it was counted. */
+function isAsIn(counted: readonly NewGap[]): (gap: NewGap, place: number) => boolean {
+  return ({ events }, place) => counted[place]?.events === events;
 }
 
 function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): AcceptedBatch {
@@ -196,8 +240,8 @@ function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): A
   return { first, last: first + count - 1, tsMin, tsMax, receivedAt, encoding: contentEncoding, body };
 }
 
-async function digestsOf({ batch: { table, first: start }, lease }: Arrival): Promise<DigestOf> {
-  const digest = await inTurns(digestInSteps(table, start, lease.memory));
+async function digestsOf({ batch: { table, first: start }, lease }: Arrival, turns: Turns): Promise<DigestOf> {
+  const digest = await inTurns(digestInSteps(table, start, lease.memory), turns);
   return (first, last) => digest(first - start, last - start + 1);
 }
 

@@ -5,9 +5,15 @@
  * for others between them and a bound on how many; and that a batch which cannot be read any more says nothing rather than
  * fails. Never looks at what the batch that came now holds.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BATCH_EVENTS_MAX, CodecError, decodeBatchInSteps, digestInSteps, inflateBody } from '../codec/index.ts';
-import type { GatewayStore, Range, RetainedBatch, StreamKey } from '../store/index.ts';
+import {
+  type GatewayStore,
+  type Range,
+  type RetainedBatch,
+  SHARED_TURNS,
+  type StreamKey,
+  type Turns,
+} from '../store/index.ts';
 import type { Page } from './pages.ts';
 import { intersect, lengthOf, subtract } from './ranges.ts';
 import { inTurns } from './turns.ts';
@@ -32,11 +38,11 @@ export interface Archive {
   find(key: StreamKey, ranges: readonly Range[]): Promise<Finding[]>;
 }
 
-export function createArchive(store: Pick<GatewayStore<Page>, 'retained'>): Archive {
+export function createArchive(store: Pick<GatewayStore<Page>, 'retained'>, turns: Turns = SHARED_TURNS): Archive {
   let turn: Promise<unknown> = Promise.resolve();
   return {
     find(key, ranges) {
-      const found = turn.then(() => findAll(store, key, ranges));
+      const found = turn.then(() => findAll(store, turns, key, ranges));
       turn = found.catch(() => {});
       return found;
     },
@@ -45,6 +51,7 @@ export function createArchive(store: Pick<GatewayStore<Page>, 'retained'>): Arch
 
 async function findAll(
   store: Pick<GatewayStore<Page>, 'retained'>,
+  turns: Turns,
   key: StreamKey,
   ranges: readonly Range[],
 ): Promise<Finding[]> {
@@ -59,9 +66,7 @@ async function findAll(
       if (parts.length === 0) continue;
       eventsLeft -= lengthOf(batch);
       if (eventsLeft < 0) return findings;
-      // What is small is read without a turn of its own.
-      await nextTurn();
-      const digest = await digestsIn(batch);
+      const digest = await digestsIn(batch, turns);
       if (digest === undefined) continue;
       for (const { first, last } of parts) findings.push({ first, last, digest });
       open = subtract(open, [batch]);
@@ -70,11 +75,11 @@ async function findAll(
   return findings;
 }
 
-async function digestsIn(batch: RetainedBatch): Promise<DigestOf | undefined> {
+async function digestsIn(batch: RetainedBatch, turns: Turns): Promise<DigestOf | undefined> {
   try {
     const bytes = await inflateBody(batch.encoding, batch.body);
-    const { first: start, table } = await inTurns(decodeBatchInSteps(bytes));
-    const digest = await inTurns(digestInSteps(table, start));
+    const { first: start, table } = await inTurns(decodeBatchInSteps(bytes), turns);
+    const digest = await inTurns(digestInSteps(table, start), turns);
     return (first, last) => digest(first - start, last - start + 1);
   } catch (error) {
     if (error instanceof CodecError) return undefined;

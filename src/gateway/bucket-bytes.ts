@@ -42,6 +42,21 @@ export function readBucket(from: PageReader, measures: number, previous: number,
   return { number, events, aggregates };
 }
 
+/** Passes over an aggregate, which takes a tenth of the time that reading it does. */
+export function skipAggregate(from: PageReader): void {
+  if (from.natural() === 0) return;
+  const flags = from.natural() % FLAGS;
+  from.skipDigits();
+  if (flags !== SINGLE) {
+    for (const raw of [RAW_MIN, RAW_MAX, RAW_LAST]) {
+      if ((flags & raw) === 0) from.natural();
+      else from.skip(8);
+    }
+  }
+  from.natural();
+  from.natural();
+}
+
 function writeAggregate(to: PageWriter, aggregate: Aggregate, startsAt: number): void {
   const { count, sum, min, max, last } = aggregate;
   const { digits, scale } = sum;
@@ -67,7 +82,8 @@ function writeAggregate(to: PageWriter, aggregate: Aggregate, startsAt: number):
   to.natural(aggregate.lastSequence);
 }
 
-function readAggregate(from: PageReader, startsAt: number): Aggregate | undefined {
+/** @param startsAt of its bucket, epoch milliseconds; 0 in a `total` page */
+export function readAggregate(from: PageReader, startsAt: number): Aggregate | undefined {
   const count = from.natural();
   if (count === 0) return undefined;
   const head = from.natural();

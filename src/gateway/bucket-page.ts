@@ -1,13 +1,15 @@
 /**
  * BucketPage: the buckets of one sensor over some time.
  *
- * Owns what is in `total`, `minute`, `hour` and `day` pages, how two of them become one, and their bytes. Promises that
- * merging is commutative and associative, that equal pages have equal bytes, and that buckets which are over stay packed
- * until somebody asks for them: in memory, and when the page is written again. Never knows where a page begins or ends.
+ * Owns what is in `total`, `minute`, `hour` and `day` pages, and their bytes. Promises that equal pages have equal bytes, and
+ * that buckets which are over stay packed: reading decodes only what was asked for. A page of four hours may hold 120,000
+ * aggregates, so whatever goes through a whole page does it in steps. Never knows where a page begins or ends.
  */
-import { addBucket, type Bucket } from './bucket.ts';
-import { readBucket, writeBucket } from './bucket-bytes.ts';
-import { createPageReader, createPageWriter } from './page-bytes.ts';
+import type { Steps } from '../codec/index.ts';
+import type { Aggregate } from './aggregate.ts';
+import { type Bucket, COMBINE_WEIGHT } from './bucket.ts';
+import { readAggregate, readBucket, skipAggregate, writeBucket } from './bucket-bytes.ts';
+import { createPageReader, givePageWriter, takePageWriter } from './page-bytes.ts';
 
 export interface BucketPage {
   /** Length of a bucket; 0 in a `total` page. */
@@ -19,7 +21,7 @@ export interface BucketPage {
   open: Bucket[];
 }
 
-interface PackedBuckets {
+export interface PackedBuckets {
   readonly count: number;
   /** Number of the last one. */
   readonly last: number;
@@ -29,15 +31,29 @@ interface PackedBuckets {
 const NO_BUCKETS: PackedBuckets = { count: 0, last: 0, bytes: new Uint8Array(0) };
 const VERSION = 1;
 
-const writer = createPageWriter();
+/** What an aggregate weighs that is passed over or copied, and one that is read or written (see `Steps`). */
+export const SKIP_WEIGHT = 3;
+export const READ_WEIGHT = 16;
+
+/** About what they take in memory, bytes. */
+const PAGE_BYTES = 256;
+const AGGREGATE_BYTES = 300;
+const NAME_BYTES = 48;
 
 /** @param buckets ascending; the page takes the array over */
 export function createBucketPage(bucketMs: number, names: readonly string[] = [], buckets: Bucket[] = []): BucketPage {
   return { bucketMs, names, packed: NO_BUCKETS, open: buckets };
 }
 
+/** What a page takes in memory, bytes: many times what it takes on disk where its buckets are not packed. */
+export function bytesOfBucketPage({ names, packed, open }: BucketPage): number {
+  const nameBytes = names.reduce((sum, name) => sum + NAME_BYTES + name.length, 0);
+  return PAGE_BYTES + nameBytes + packed.bytes.length + open.length * names.length * AGGREGATE_BYTES;
+}
+
 /** All buckets, ascending. */
-export function bucketsOf({ bucketMs, names, packed, open }: BucketPage): readonly Bucket[] {
+export function bucketsOf(page: BucketPage): readonly Bucket[] {
+  const { bucketMs, names, packed, open } = page;
   if (packed.count === 0) return open;
   const reader = createPageReader(packed.bytes);
   const buckets: Bucket[] = [];
@@ -49,20 +65,54 @@ export function bucketsOf({ bucketMs, names, packed, open }: BucketPage): readon
   return buckets;
 }
 
-/** Adds `delta` to `into`, in place. */
-export function mergeBucketPages(into: BucketPage, delta: BucketPage): void {
-  const names = unionOfNames(into.names, delta.names);
-  const fresh = rearranged(bucketsOf(delta), delta.names, names);
-  if (names !== into.names || (fresh.length > 0 && fresh[0]!.number <= into.packed.last)) {
-    into.open = [...rearranged(bucketsOf(into), into.names, names)];
-    into.packed = NO_BUCKETS;
-    into.names = names;
-  }
-  for (const bucket of fresh) addBucket(into.open, bucket);
+/** A part of a page: buckets from number `begin` to below `end`, and the measures that are wanted. */
+export interface PagePart {
+  readonly begin: number;
+  readonly end: number;
+  readonly isWanted: (name: string) => boolean;
 }
 
-export function encodeBucketPage(page: BucketPage): Uint8Array {
-  packAllButLast(page);
+/**
+ * Gives the buckets of a part of a page to `take`, ascending, with the aggregates that are wanted and their names; each is
+ * read only once it is wanted.
+ */
+export function* readPart(
+  page: BucketPage,
+  part: PagePart,
+  take: (number: number, events: number, names: readonly string[], aggregates: Bucket['aggregates']) => void,
+): Steps<void> {
+  const { bucketMs, names, packed, open } = page;
+  const { begin, end } = part;
+  const places = names.flatMap((name, place) => (part.isWanted(name) ? [place] : []));
+  const wanted = places.map((place) => names[place]!);
+  yield names.length;
+  const reader = createPageReader(packed.bytes);
+  let number = 0;
+  for (let left = packed.count; left > 0; left--) {
+    number += reader.integer();
+    if (number >= end) return;
+    const events = reader.natural();
+    const isIn = number >= begin;
+    const aggregates: (Aggregate | undefined)[] = [];
+    for (let place = 0; place < names.length; place++) {
+      if (isIn && places[aggregates.length] === place) aggregates.push(readAggregate(reader, number * bucketMs));
+      else skipAggregate(reader);
+    }
+    if (isIn) take(number, events, wanted, aggregates);
+    yield SKIP_WEIGHT * names.length + READ_WEIGHT * aggregates.length;
+  }
+  for (const bucket of open) {
+    if (bucket.number < begin || bucket.number >= end) continue;
+    const aggregates = places.map((place) => bucket.aggregates[place]);
+    take(bucket.number, bucket.events, wanted, aggregates);
+    yield COMBINE_WEIGHT * places.length;
+  }
+}
+
+/** The page as bytes, with a step for each bucket. Its buckets but the last are packed from then on. */
+export function* encodeInSteps(page: BucketPage): Steps<Uint8Array> {
+  if (page.open.length > 1) yield* packAllButLast(page);
+  const writer = takePageWriter();
   const { bucketMs, names, packed, open } = page;
   writer.natural(VERSION);
   writer.natural(names.length);
@@ -72,10 +122,15 @@ export function encodeBucketPage(page: BucketPage): Uint8Array {
   writer.bytes(packed.bytes);
   writer.natural(open.length);
   for (const bucket of open) writeBucket(writer, bucket, packed.last, bucketMs);
-  return writer.finish();
+  const bytes = writer.finish();
+  givePageWriter(writer);
+  return bytes;
 }
 
-/** @throws RangeError where the bytes are no bucket page */
+/**
+ * Its work is that of one bucket: all others stay packed.
+ * @throws RangeError where the bytes are no bucket page
+ */
 export function decodeBucketPage(bytes: Uint8Array, bucketMs: number): BucketPage {
   const reader = createPageReader(bytes);
   if (reader.natural() !== VERSION) throw new RangeError('an unknown version of a page');
@@ -89,29 +144,18 @@ export function decodeBucketPage(bytes: Uint8Array, bucketMs: number): BucketPag
 }
 
 /** The last bucket is the one that what comes next most likely belongs to. */
-function packAllButLast(page: BucketPage): void {
+function* packAllButLast(page: BucketPage): Steps<void> {
   const { bucketMs, packed, open } = page;
-  if (open.length < 2) return;
-  const settled = open.slice(0, -1);
+  const writer = takePageWriter();
   let { last } = packed;
   writer.raw(packed.bytes);
-  for (const bucket of settled) {
+  for (let at = 0; at < open.length - 1; at++) {
+    const bucket = open[at]!;
     writeBucket(writer, bucket, last, bucketMs);
     last = bucket.number;
+    yield READ_WEIGHT * bucket.aggregates.length;
   }
-  page.packed = { count: packed.count + settled.length, last, bytes: writer.finish() };
+  page.packed = { count: packed.count + open.length - 1, last, bytes: writer.finish() };
   page.open = open.slice(-1);
-}
-
-/** The same buckets with their aggregates in the places that `to`, which has every name of `from`, gives them. */
-function rearranged(buckets: readonly Bucket[], from: readonly string[], to: readonly string[]): readonly Bucket[] {
-  if (from === to || (from.length === to.length && from.every((name, place) => name === to[place]))) return buckets;
-  const places = to.map((name) => from.indexOf(name));
-  return buckets.map((bucket) => ({ ...bucket, aggregates: places.map((place) => bucket.aggregates[place]) }));
-}
-
-/** `a` itself where it has every name of `b`. */
-function unionOfNames(a: readonly string[], b: readonly string[]): readonly string[] {
-  if (b.every((name, place) => name === a[place] || a.includes(name))) return a;
-  return [...new Set([...a, ...b])].sort();
+  givePageWriter(writer);
 }

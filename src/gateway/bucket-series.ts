@@ -1,15 +1,18 @@
 /**
  * BucketSeries: aggregates over time, read from pages.
  *
- * Owns the choice of range and the adding up over sensors. Promises a bounded answer that holds every bucket of the
- * range, the first and last whole. Never fills buckets in which nothing happened.
+ * Owns the choice of range and the adding up over sensors. Promises every bucket of the range, the first and last whole, in
+ * bounded memory: a range is added up a window at a time, as wide as its buckets hold few enough aggregates. Never fills
+ * buckets in which nothing happened.
  */
-import type { GatewayStore } from '../store/index.ts';
-import { type Bucket, GRANULARITIES, type Granularity } from './bucket.ts';
-import { bucketsOf, createBucketPage, mergeBucketPages } from './bucket-page.ts';
+import type { GatewayStore, Turns } from '../store/index.ts';
+import { type Aggregate, combine } from './aggregate.ts';
+import { GRANULARITIES, type Granularity } from './bucket.ts';
+import { readPart } from './bucket-page.ts';
 import { GatewayError } from './errors.ts';
+import { createFirstNames } from './first-names.ts';
 import { bucketPageOf, type Page, pageStart } from './pages.ts';
-import { isoTime, type MeasuresView, measuresView } from './views.ts';
+import { inTurns } from './turns.ts';
 
 export interface SeriesQuery {
   readonly granularity: Granularity;
@@ -19,55 +22,150 @@ export interface SeriesQuery {
   readonly measure?: string | undefined;
 }
 
-export interface BucketView {
-  readonly start: string | null;
+/** Bucket numbers from `begin` to below `end`. */
+export interface BucketRange {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** One bucket of all sensors that were asked for. */
+export interface SeriesBucket {
+  readonly number: number;
   readonly events: number;
-  readonly measures: MeasuresView;
+  /** By name, the headline first. */
+  readonly measures: readonly (readonly [name: string, aggregate: Aggregate])[];
 }
 
 /** A week of minutes, a year of hours. */
 const BUCKETS_MAX = 10_080;
 const BUCKETS_DEFAULT = 120;
 
+/** Aggregates that are held while a window is added up: some 5 MB. */
+const WINDOW_AGGREGATES_MAX = 16_384;
+
+/** Where a window turns out too large, it is made to hold about so many; its size is a guess for the next one. */
+const WINDOW_AGGREGATES = WINDOW_AGGREGATES_MAX / 2;
+
 /**
- * Buckets that begin before `to` and end after `from`, ascending. Without `to` the range ends with `tsMax`, the device's
- * latest event, if there is one; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
+ * The buckets that begin before `to` and end after `from`. Without `to` the range ends with `latest`, a time of the device's
+ * events, if there is one; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
  * @throws GatewayError `query-invalid` where the range holds more than `BUCKETS_MAX` buckets
  */
-export async function readSeries(
-  store: Pick<GatewayStore<Page>, 'pages'>,
-  deviceId: string,
-  tsMax: number,
-  query: SeriesQuery,
-): Promise<BucketView[]> {
-  const { granularity, sensor, measure } = query;
-  const { bucketMs } = GRANULARITIES[granularity];
-  const to = query.to ?? tsMax + 1;
+export function rangeOf(query: SeriesQuery, latest: number): BucketRange {
+  const { bucketMs } = GRANULARITIES[query.granularity];
+  const to = query.to ?? latest + 1;
   // A device that has only reported so far.
-  if (to === -Infinity) return [];
+  if (to === -Infinity) return { begin: 0, end: 0 };
   const end = Math.ceil(to / bucketMs);
   const begin = query.from === undefined ? end - BUCKETS_DEFAULT : Math.floor(query.from / bucketMs);
-  if (!(end - begin <= BUCKETS_MAX)) {
-    throw new GatewayError('query-invalid', `from and to span more than ${BUCKETS_MAX} buckets`);
-  }
-  const range = { from: pageStart(granularity, begin), to: end * bucketMs, ...(sensor !== undefined && { sensor }) };
-  const series = createBucketPage(bucketMs);
-  for await (const { page } of store.pages(deviceId, granularity, range)) {
-    const part = bucketPageOf(page);
-    const inRange = bucketsOf(part).filter(({ number }) => number >= begin && number < end);
-    mergeBucketPages(series, createBucketPage(bucketMs, part.names, inRange));
-  }
-  return bucketsOf(series).map((bucket) => viewOf(bucket, bucketMs, series.names, measure));
+  if (end - begin <= BUCKETS_MAX) return { begin, end };
+  throw new GatewayError('query-invalid', `from and to span more than ${BUCKETS_MAX} buckets`);
 }
 
-function viewOf(bucket: Bucket, bucketMs: number, names: readonly string[], measure: string | undefined): BucketView {
-  const measures = names.flatMap((name, place) => {
-    const aggregate = bucket.aggregates[place];
-    return aggregate === undefined || (measure ?? name) !== name ? [] : [[name, aggregate] as const];
+/** Ascending; of more measures than a batch can have in one window, the first (see `FirstNames`). */
+export async function* readSeries(
+  store: Pick<GatewayStore<Page>, 'pages'>,
+  deviceId: string,
+  { granularity, sensor, measure }: SeriesQuery,
+  { begin, end }: BucketRange,
+  turns: Turns,
+): AsyncGenerator<SeriesBucket, void, void> {
+  const { bucketMs } = GRANULARITIES[granularity];
+  for (let from = begin, width = end - begin; from < end; ) {
+    const window = createWindow(from, Math.min(end, from + width), measure);
+    const range = {
+      from: pageStart(granularity, from),
+      to: window.end * bucketMs,
+      ...(sensor !== undefined && { sensor }),
+    };
+    for await (const { key, page } of store.pages(deviceId, granularity, range)) {
+      if (key.start < window.end * bucketMs) await inTurns(readPart(bucketPageOf(page), window, window.take), turns);
+      window.shrink();
+    }
+    yield* window.buckets();
+    // Twice as wide, but as wide again as it turned out to be where that was too much.
+    width = window.end - from === width ? 2 * width : window.end - from;
+    from = window.end;
+  }
+}
+
+interface Window {
+  readonly begin: number;
+  /** Comes down where the window would hold too much. */
+  readonly end: number;
+  readonly isWanted: (name: string) => boolean;
+  readonly take: (
+    number: number,
+    events: number,
+    names: readonly string[],
+    aggregates: readonly (Aggregate | undefined)[],
+  ) => void;
+  shrink(): void;
+  buckets(): Generator<SeriesBucket, void, void>;
+}
+
+function createWindow(begin: number, end: number, measure: string | undefined): Window {
+  const events = new Map<number, number>();
+  /** By measure, so that one which has to go goes as a whole. */
+  const sums = new Map<string, Map<number, Aggregate>>();
+  let count = 0;
+  const names = createFirstNames((name) => {
+    count -= sums.get(name)?.size ?? 0;
+    sums.delete(name);
   });
-  return {
-    start: isoTime(bucket.number * bucketMs),
-    events: bucket.events,
-    measures: measuresView(new Map(measures)),
+  const add = (name: string, number: number, aggregate: Aggregate): void => {
+    if (!names.take(name)) return;
+    const ofName = sums.get(name) ?? new Map<number, Aggregate>();
+    sums.set(name, ofName);
+    const there = ofName.get(number);
+    if (there === undefined) count += 1;
+    ofName.set(number, combine(there, aggregate)!);
   };
+  const window = {
+    begin,
+    end,
+    isWanted: (name: string) => measure === undefined || name === measure,
+    take(
+      number: number,
+      more: number,
+      measures: readonly string[],
+      aggregates: readonly (Aggregate | undefined)[],
+    ): void {
+      if (number >= window.end) return;
+      events.set(number, (events.get(number) ?? 0) + more);
+      aggregates.forEach((aggregate, place) => {
+        if (aggregate !== undefined) add(measures[place]!, number, aggregate);
+      });
+      // Within a page, too, which may hold many times as many.
+      if (count > WINDOW_AGGREGATES_MAX) window.shrink();
+    },
+    shrink(): void {
+      if (count <= WINDOW_AGGREGATES_MAX || events.size < 2) return;
+      const perBucket = count / events.size;
+      const ordered = [...events.keys()].sort((a, b) => a - b);
+      window.end = ordered[Math.max(1, Math.floor(WINDOW_AGGREGATES / perBucket))]!;
+      for (const number of events.keys()) if (number >= window.end) events.delete(number);
+      for (const ofName of sums.values()) {
+        for (const number of ofName.keys()) {
+          if (number < window.end) continue;
+          ofName.delete(number);
+          count -= 1;
+        }
+      }
+    },
+    *buckets(): Generator<SeriesBucket, void, void> {
+      const measures = new Map<number, [string, Aggregate][]>();
+      for (const name of names.inOrder()) {
+        for (const [number, aggregate] of sums.get(name) ?? []) {
+          const there = measures.get(number);
+          if (there === undefined) measures.set(number, [[name, aggregate]]);
+          else there.push([name, aggregate]);
+        }
+      }
+      for (const number of [...events.keys()].sort((a, b) => a - b)) {
+        yield { number, events: events.get(number)!, measures: measures.get(number) ?? [] };
+      }
+    },
+  };
+  return window;
 }

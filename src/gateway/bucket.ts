@@ -31,17 +31,19 @@ export interface Bucket {
   readonly aggregates: readonly (Aggregate | undefined)[];
 }
 
-/** What an aggregate weighs that is combined with another (see `Steps`), and buckets between two steps: an hour's. */
-const COMBINE_WEIGHT = 8;
-const STEP_BUCKETS = 60;
+/** What an aggregate weighs that is combined with another (see `Steps`), and how many are between two steps. */
+export const COMBINE_WEIGHT = 8;
+const STEP_AGGREGATES = 1_024;
 
 /** Ascending buckets with each `factor` of them made into one; with an infinite factor all of them, as number 0. */
 export function* coarser(buckets: readonly Bucket[], factor: number): Steps<Bucket[]> {
   const result: Bucket[] = [];
-  for (let from = 0; from < buckets.length; from += STEP_BUCKETS) {
-    const to = Math.min(buckets.length, from + STEP_BUCKETS);
+  const measures = buckets[0]?.aggregates.length ?? 0;
+  const step = Math.ceil(STEP_AGGREGATES / (1 + measures));
+  for (let from = 0; from < buckets.length; from += step) {
+    const to = Math.min(buckets.length, from + step);
     addCoarser(result, buckets, from, to, factor);
-    yield COMBINE_WEIGHT * (to - from) * buckets[from]!.aggregates.length;
+    yield COMBINE_WEIGHT * (to - from) * (1 + measures);
   }
   return result;
 }

@@ -32,6 +32,8 @@ export interface DevicePage {
   /** Earliest and latest `ts`; ±Infinity before any event. */
   tsMin: number;
   tsMax: number;
+  /** Latest `ts` of what was not yet to come when it came (see `PLAUSIBLE_AHEAD_MS`); -Infinity before any. */
+  tsPast: number;
   /** Declared as given up. */
   gaps: Record<GapReason, number>;
   /** Given-up events whose sums are not known. */
@@ -50,12 +52,29 @@ export function emptyDevicePage(): DevicePage {
     lastReceivedAt: -Infinity,
     tsMin: Infinity,
     tsMax: -Infinity,
+    tsPast: -Infinity,
     gaps: { quota: 0, damage: 0 },
     gapsUnsummed: 0,
     gapSums: new Map(),
     report: undefined,
   };
 }
+
+/** About what a page takes in memory, bytes. */
+export function bytesOfDevicePage({ gapSums }: DevicePage): number {
+  let bytes = PAGE_BYTES;
+  for (const [name, { scale }] of gapSums) bytes += SUM_BYTES + name.length + scale;
+  return bytes;
+}
+
+/**
+ * How far ahead of the gateway's clock an event's time is taken for true: clocks without a zone are off by half a day. What
+ * is later, in year 10000 say, counts like any other event, but nobody who looks at what is going on means it.
+ */
+export const PLAUSIBLE_AHEAD_MS = 86_400_000;
+
+const PAGE_BYTES = 512;
+const SUM_BYTES = 160;
 
 /** Adds `delta` to `into`, in place. */
 export function mergeDevicePages(into: DevicePage, delta: DevicePage): void {
@@ -66,6 +85,7 @@ export function mergeDevicePages(into: DevicePage, delta: DevicePage): void {
   into.lastReceivedAt = Math.max(into.lastReceivedAt, delta.lastReceivedAt);
   into.tsMin = Math.min(into.tsMin, delta.tsMin);
   into.tsMax = Math.max(into.tsMax, delta.tsMax);
+  into.tsPast = Math.max(into.tsPast, delta.tsPast);
   into.gaps.quota = counted(into.gaps.quota + delta.gaps.quota);
   into.gaps.damage = counted(into.gaps.damage + delta.gaps.damage);
   into.gapsUnsummed = counted(into.gapsUnsummed + delta.gapsUnsummed);
@@ -110,13 +130,16 @@ function isFurther(a: QueueState, b: QueueState): boolean {
   return a.quarantined < b.quarantined;
 }
 
-const VERSION = 2;
+const VERSION = 3;
+/** Without `tsPast`. */
+const VERSION_BEFORE = 2;
 const writer = createPageWriter();
 
 export function encodeDevicePage(page: DevicePage): Uint8Array {
   writer.natural(VERSION);
   for (const count of [page.batches, page.events, page.bodyBytes]) writer.natural(count);
-  for (const time of [page.firstReceivedAt, page.lastReceivedAt, page.tsMin, page.tsMax]) writer.double(time);
+  const { firstReceivedAt, lastReceivedAt, tsMin, tsMax, tsPast } = page;
+  for (const time of [firstReceivedAt, lastReceivedAt, tsMin, tsMax, tsPast]) writer.double(time);
   for (const count of [page.gaps.quota, page.gaps.damage, page.gapsUnsummed]) writer.natural(count);
   writer.natural(page.gapSums.size);
   for (const [name, { digits, scale }] of page.gapSums) {
@@ -131,15 +154,17 @@ export function encodeDevicePage(page: DevicePage): Uint8Array {
 /** @throws RangeError where the bytes are no device page */
 export function decodeDevicePage(bytes: Uint8Array): DevicePage {
   const reader = createPageReader(bytes);
-  if (reader.natural() !== VERSION) throw new RangeError('an unknown version of a page');
+  const version = reader.natural();
+  if (version !== VERSION && version !== VERSION_BEFORE) throw new RangeError('an unknown version of a page');
+  const counts = { batches: reader.natural(), events: reader.natural(), bodyBytes: reader.natural() };
+  const received = { firstReceivedAt: reader.double(), lastReceivedAt: reader.double() };
+  const [tsMin, tsMax] = [reader.double(), reader.double()];
   const page: DevicePage = {
-    batches: reader.natural(),
-    events: reader.natural(),
-    bodyBytes: reader.natural(),
-    firstReceivedAt: reader.double(),
-    lastReceivedAt: reader.double(),
-    tsMin: reader.double(),
-    tsMax: reader.double(),
+    ...counts,
+    ...received,
+    tsMin,
+    tsMax,
+    tsPast: version === VERSION ? reader.double() : tsMax,
     gaps: { quota: reader.natural(), damage: reader.natural() },
     gapsUnsummed: reader.natural(),
     gapSums: readSums(reader),

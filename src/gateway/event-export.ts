@@ -2,11 +2,11 @@
  * EventExport: the events themselves, as far as their batches are kept, one JSON object a line.
  *
  * Owns the way from accepted batches back to events. Promises each event once, though batches may overlap, in order of
- * stream and sequence, and that no more is read than the client takes. Never holds more than one batch.
+ * stream and sequence, as it was recorded; and parts of bounded length, though one event's line may be three million
+ * characters long. Never holds more than one batch.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { decodeBatchInSteps, eventsOf, inflateBody, type TelemetryEvent } from '../codec/index.ts';
-import type { GatewayStore, RetainedBatch } from '../store/index.ts';
+import { decodeBatchInSteps, eventsOf, type FieldValue, inflateBody, type TelemetryEvent } from '../codec/index.ts';
+import type { GatewayStore, RetainedBatch, Turns } from '../store/index.ts';
 import type { Page } from './pages.ts';
 import { inTurns } from './turns.ts';
 
@@ -18,13 +18,14 @@ export interface ExportQuery {
   readonly sensor?: string | undefined;
 }
 
-/** Lines that are made before others get a turn. */
-const PIECE = 512;
+/** Characters of a part, at least; a field's text may make it longer. */
+const PART_LENGTH = 4_096;
 
 export async function* exportEvents(
   store: Pick<GatewayStore<Page>, 'batches'>,
   deviceId: string,
   { from = -Infinity, to = Infinity, sensor }: ExportQuery,
+  turns: Turns,
 ): AsyncGenerator<string, void, void> {
   const range = { ...(from > -Infinity && { from }), ...(to < Infinity && { to }) };
   let stream = '';
@@ -38,7 +39,7 @@ export async function* exportEvents(
     given = batch.last;
     const wanted = (event: TelemetryEvent) =>
       event.ts >= from && event.ts < to && (sensor ?? event.sensor) === event.sensor;
-    yield* linesOf(batch, next, wanted);
+    yield* linesOf(batch, next, wanted, turns);
   }
 }
 
@@ -46,21 +47,40 @@ async function* linesOf(
   batch: RetainedBatch,
   next: number,
   wanted: (event: TelemetryEvent) => boolean,
+  turns: Turns,
 ): AsyncGenerator<string, void, void> {
-  const { first, table } = await inTurns(decodeBatchInSteps(await inflateBody(batch.encoding, batch.body)));
+  const bytes = await inflateBody(batch.encoding, batch.body);
+  const { first, table } = await inTurns(decodeBatchInSteps(bytes), turns);
   let sequence = next;
   let text = '';
   for (const event of eventsOf(table, next - first)) {
-    if (wanted(event)) text += lineOf(batch.stream, sequence, event);
+    if (turns.isOver()) await turns.next();
+    if (wanted(event)) {
+      for (const part of partsOf(batch.stream, sequence, event)) {
+        text += part;
+        if (text.length < PART_LENGTH) continue;
+        yield text;
+        text = '';
+      }
+    }
     sequence += 1;
-    if ((sequence - next) % PIECE > 0) continue;
-    if (text !== '') yield text;
-    else await nextTurn();
-    text = '';
   }
   if (text !== '') yield text;
 }
 
-function lineOf(stream: string, sequence: number, { ts, sensor, fields }: TelemetryEvent): string {
-  return `${JSON.stringify({ stream, sequence, ts, time: new Date(ts).toISOString(), sensor, fields })}\n`;
+function* partsOf(stream: string, sequence: number, event: TelemetryEvent): Generator<string, void, void> {
+  const { ts, sensor, fields } = event;
+  const time = new Date(ts).toISOString();
+  yield `${JSON.stringify({ stream, sequence, ts, time, sensor }).slice(0, -1)},"fields":{`;
+  let comma = '';
+  for (const [name, value] of Object.entries(fields)) {
+    yield `${comma}${JSON.stringify(name)}:${jsonOf(value!)}`;
+    comma = ',';
+  }
+  yield '}}\n';
+}
+
+/** JSON has a minus zero, which `JSON.stringify` leaves the sign of out. */
+function jsonOf(value: FieldValue): string {
+  return Object.is(value, -0) ? '-0' : JSON.stringify(value);
 }

@@ -4,6 +4,7 @@
  * Owns the weighing of the ledger's digests and of what the archive found. Promises that a collision is named by exactly
  * the ids whose content differs, as far as anything is left to tell. Never reads the store.
  */
+import type { Steps } from '../codec/index.ts';
 import type { LedgerView, Range } from '../store/index.ts';
 import type { DigestOf, Finding } from './archive.ts';
 import { subtract, union } from './ranges.ts';
@@ -21,7 +22,7 @@ export interface Evidence {
   /** Weighs a batch's range against the ledger and everything found so far. */
   weigh(ledger: LedgerView, first: number, last: number): Weighing;
   /** Takes in what the archive has found, or not, for these ranges. */
-  add(searched: readonly Range[], findings: readonly Finding[]): void;
+  add(searched: readonly Range[], findings: readonly Finding[]): Steps<void>;
 }
 
 /** @param mine digests of the events that came now */
@@ -55,19 +56,26 @@ export function createEvidence(mine: DigestOf): Evidence {
         unverified: subtract(unknown, findings),
       };
     },
-    add(ranges, found) {
+    *add(ranges, found) {
       searched = union([...searched, ...ranges]);
       findings = [...findings, ...found].sort((a, b) => a.first - b.first);
-      collisions = union([...collisions, ...found.flatMap((finding) => differing(finding, mine))]);
+      for (const finding of found) collisions = union([...collisions, ...(yield* differing(finding, mine))]);
     },
   };
 }
 
-function differing({ first, last, digest }: Finding, mine: DigestOf): Range[] {
+/** What two digests of one id weigh (see `Steps`). */
+const COMPARE_WEIGHT = 32;
+
+function* differing({ first, last, digest }: Finding, mine: DigestOf): Steps<Range[]> {
   if (digest(first, last) === mine(first, last)) return [];
-  const ranges: Range[] = [];
+  const ranges: { first: number; last: number }[] = [];
   for (let sequence = first; sequence <= last; sequence++) {
-    if (digest(sequence, sequence) !== mine(sequence, sequence)) ranges.push({ first: sequence, last: sequence });
+    yield COMPARE_WEIGHT;
+    if (digest(sequence, sequence) === mine(sequence, sequence)) continue;
+    const before = ranges.at(-1);
+    if (before?.last === sequence - 1) before.last = sequence;
+    else ranges.push({ first: sequence, last: sequence });
   }
-  return union(ranges);
+  return ranges;
 }

@@ -5,13 +5,12 @@
  * changed it. Promises that an answer holds everything that this gateway had acknowledged when it was asked. Never holds
  * anything per sensor, nor the event loop for long.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { COLUMNS_MAX, HEADLINE } from '../codec/index.ts';
-import type { GatewayStore } from '../store/index.ts';
+import { type GatewayStore, SHARED_TURNS, type Turns } from '../store/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
 import { bucketsOf } from './bucket-page.ts';
 import { type DeviceAccount, deviceAccount } from './device-account.ts';
 import type { DevicePage } from './device-page.ts';
+import { createFirstNames } from './first-names.ts';
 import { bucketPageOf, devicePageKey, devicePageOf, type Page } from './pages.ts';
 
 export interface DeviceSummary {
@@ -36,32 +35,42 @@ export interface Fleet {
   /** Undefined where nothing was ever counted for the device. */
   device(deviceId: string): Promise<DeviceSummary | undefined>;
   /** Ascending by id, behind `after`. */
-  devices(after: string | undefined, limit: number): Promise<DeviceSummary[]>;
+  devices(after: string | undefined, limit: number): AsyncIterable<DeviceSummary>;
   totals(): Promise<FleetTotals>;
   /** Duplicates refused since the start. */
   duplicatesOf(deviceId: string): number;
 }
 
-/** Summaries put together before others get a turn. */
-const PIECE = 500;
+/** Measures of all devices that are held in memory: some 60 MB of them, and the summaries of 65,000 devices with three. */
+const HELD_MEASURES_MAX = 200_000;
 
-export function createFleet(store: GatewayStore<Page>): Fleet {
-  return new StoreFleet(store);
+export function createFleet(store: GatewayStore<Page>, turns: Turns = SHARED_TURNS): Fleet {
+  return new StoreFleet(store, turns);
+}
+
+interface Held {
+  readonly summary: Promise<DeviceSummary | undefined>;
+  /** Its measures, once it is there, and one for itself. */
+  weight: number;
 }
 
 class StoreFleet implements Fleet {
   readonly #store: GatewayStore<Page>;
-  readonly #summaries = new Map<string, Promise<DeviceSummary | undefined>>();
+  readonly #turns: Turns;
+  /** Least recently asked for first. */
+  readonly #held = new Map<string, Held>();
+  #weight = 0;
   readonly #duplicates = new Map<string, number>();
   /** For whoever asks until the next change. */
   #totals: Promise<FleetTotals> | undefined;
 
-  constructor(store: GatewayStore<Page>) {
+  constructor(store: GatewayStore<Page>, turns: Turns) {
     this.#store = store;
+    this.#turns = turns;
   }
 
   changed(deviceId: string, duplicates: number): void {
-    this.#summaries.delete(deviceId);
+    this.#forget(deviceId);
     this.#totals = undefined;
     if (duplicates > 0) this.#duplicates.set(deviceId, this.duplicatesOf(deviceId) + duplicates);
   }
@@ -71,23 +80,27 @@ class StoreFleet implements Fleet {
   }
 
   device(deviceId: string): Promise<DeviceSummary | undefined> {
-    let summary = this.#summaries.get(deviceId);
-    if (summary === undefined) {
-      summary = this.#read(deviceId);
-      this.#summaries.set(deviceId, summary);
-      // A device that is not there may be asked for by any name, and one that could not be read may be asked for again.
-      const forget = () => {
-        if (this.#summaries.get(deviceId) === summary) this.#summaries.delete(deviceId);
-      };
-      summary.then((found) => found ?? forget(), forget);
+    const there = this.#held.get(deviceId);
+    if (there !== undefined) {
+      this.#held.delete(deviceId);
+      this.#held.set(deviceId, there);
+      return there.summary;
     }
-    return summary;
+    const held: Held = { summary: this.#read(deviceId), weight: 1 };
+    this.#held.set(deviceId, held);
+    this.#weight += 1;
+    const isHeld = () => this.#held.get(deviceId) === held;
+    // A device that is not there may be asked for by any name, and one that could not be read may be asked for again.
+    const forget = () => void (isHeld() && this.#forget(deviceId));
+    held.summary.then((found) => {
+      if (found === undefined) forget();
+      else if (isHeld()) this.#weigh(held, 1 + found.measures.size + found.page.gapSums.size);
+    }, forget);
+    return held.summary;
   }
 
-  async devices(after: string | undefined, limit: number): Promise<DeviceSummary[]> {
-    const summaries: DeviceSummary[] = [];
-    for await (const summary of this.#each({ ...(after !== undefined && { after }), limit })) summaries.push(summary);
-    return summaries;
+  devices(after: string | undefined, limit: number): AsyncIterable<DeviceSummary> {
+    return this.#each({ ...(after !== undefined && { after }), limit });
   }
 
   totals(): Promise<FleetTotals> {
@@ -101,6 +114,20 @@ class StoreFleet implements Fleet {
     return this.#totals;
   }
 
+  #forget(deviceId: string): void {
+    this.#weight -= this.#held.get(deviceId)?.weight ?? 0;
+    this.#held.delete(deviceId);
+  }
+
+  #weigh(held: Held, weight: number): void {
+    this.#weight += weight - held.weight;
+    held.weight = weight;
+    for (const deviceId of this.#held.keys()) {
+      if (this.#weight <= HELD_MEASURES_MAX) return;
+      this.#forget(deviceId);
+    }
+  }
+
   async *#each(range: { after?: string; limit?: number }): AsyncGenerator<DeviceSummary, void, void> {
     for await (const deviceId of this.#store.devices(range)) {
       const summary = await this.device(deviceId);
@@ -110,30 +137,30 @@ class StoreFleet implements Fleet {
 
   async #sum(): Promise<FleetTotals> {
     const account = { recorded: 0, delivered: 0, queued: 0, quarantined: 0, gaps: 0, missing: 0, earlier: 0 };
-    const measures = new Map<string, Aggregate>();
+    const sums = createMeasureSums();
     let devices = 0;
     for await (const summary of this.#each({})) {
       for (const place of Object.keys(account) as (keyof DeviceAccount)[]) account[place] += summary.account[place];
-      addMeasures(measures, summary.measures);
+      sums.add(summary.measures);
       devices += 1;
-      if (devices % PIECE === 0) await nextTurn();
+      if (this.#turns.isOver()) await this.#turns.next();
     }
-    return { devices, account, measures: inOrder(measures) };
+    return { devices, account, measures: sums.inOrder() };
   }
 
   async #read(deviceId: string): Promise<DeviceSummary | undefined> {
     const page = await this.#store.page(devicePageKey(deviceId));
     if (page === undefined) return undefined;
     const holdings = await this.#store.holdings(deviceId);
-    const measures = new Map<string, Aggregate>();
+    const sums = createMeasureSums();
     let sensors = 0;
     for await (const total of this.#store.pages(deviceId, 'total')) {
-      addMeasures(measures, totalsOf(total.page));
+      sums.add(totalsOf(total.page));
       sensors += 1;
     }
     const own = devicePageOf(page);
     const account = deviceAccount(holdings, own.report);
-    return { deviceId, page: own, account, sensors, streams: holdings.streams, measures: inOrder(measures) };
+    return { deviceId, page: own, account, sensors, streams: holdings.streams, measures: sums.inOrder() };
   }
 }
 
@@ -149,13 +176,21 @@ export function totalsOf(page: Page): ReadonlyMap<string, Aggregate> {
   return totals;
 }
 
-function addMeasures(to: Map<string, Aggregate>, more: ReadonlyMap<string, Aggregate>): void {
-  for (const [name, aggregate] of more) to.set(name, combine(to.get(name), aggregate)!);
+interface MeasureSums {
+  add(more: ReadonlyMap<string, Aggregate>): void;
+  /** The first of them by name (see `FirstNames`). */
+  inOrder(): ReadonlyMap<string, Aggregate>;
 }
 
-/** The headline first, then by name; no more of them than one batch can have, since devices name them. */
-function inOrder(measures: ReadonlyMap<string, Aggregate>): ReadonlyMap<string, Aggregate> {
-  const rank = (name: string) => (name === HEADLINE ? 0 : 1);
-  const names = [...measures.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-  return new Map(names.slice(0, COLUMNS_MAX).map((name) => [name, measures.get(name)!]));
+function createMeasureSums(): MeasureSums {
+  const sums = new Map<string, Aggregate>();
+  const names = createFirstNames((name) => sums.delete(name));
+  return {
+    add(more) {
+      for (const [name, aggregate] of more) {
+        if (names.take(name)) sums.set(name, combine(sums.get(name), aggregate)!);
+      }
+    },
+    inOrder: () => new Map(names.inOrder().map((name) => [name, sums.get(name)!])),
+  };
 }

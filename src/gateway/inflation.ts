@@ -12,6 +12,7 @@ import {
   inflateBody,
   type Memory,
 } from '../codec/index.ts';
+import { SHARED_TURNS, type Turns } from '../store/index.ts';
 import type { Flow } from './flow.ts';
 import { inTurns } from './turns.ts';
 
@@ -28,6 +29,7 @@ export async function inflateBatch(
   contentEncoding: string,
   body: Uint8Array,
   memory: Memory,
+  turns: Turns = SHARED_TURNS,
 ): Promise<Batch> {
   const expected = Math.min(Math.max(RATIO * body.length, BYTES_MIN), BATCH_BYTES_MAX);
   try {
@@ -42,7 +44,7 @@ export async function inflateBatch(
     return flow.inTurn(bytesMax, async () => {
       const bytes = await inflateBody(contentEncoding, body, bytesMax);
       // failpoint: body-inflated
-      const batch = await inTurns(decodeBatchInSteps(bytes, memory));
+      const batch = await inTurns(decodeBatchInSteps(bytes, memory), turns);
       // failpoint: batch-decoded
       return batch;
     });

@@ -15,6 +15,7 @@ import {
   type EventTable,
   valueCount,
 } from '../codec/index.ts';
+import type { Turns } from '../store/index.ts';
 import type { Admissions } from './admission.ts';
 import type { Seal } from './answers.ts';
 import {
@@ -52,6 +53,7 @@ export interface IngestOptions {
   readonly metrics: Pick<Metrics, 'admitted'>;
   /** Epoch milliseconds. */
   readonly clock: () => number;
+  readonly turns?: Turns;
 }
 
 export interface Ingest {
@@ -168,7 +170,7 @@ class Request implements AcceptedRequest {
   }
 
   async #take(body: Uint8Array): Promise<Acknowledgement> {
-    const { keys: ring, arenas, admissions, fleet, flow, limits, metrics, clock } = this.#shared;
+    const { keys: ring, arenas, admissions, fleet, flow, limits, metrics, clock, turns } = this.#shared;
     const { timestamp, deviceId, contentEncoding } = this.#head;
     // Not those that were there with the head: one may have been revoked since.
     const keys = namedKeys(ring, this.#head);
@@ -185,7 +187,7 @@ class Request implements AcceptedRequest {
     if (body.length > limits.bodyBytesMax) throw bodyTooLarge(body.length, limits.bodyBytesMax);
     const lease = arenas.lease();
     try {
-      const batch = await inflateBatch(flow, contentEncoding, body, lease.memory);
+      const batch = await inflateBatch(flow, contentEncoding, body, lease.memory, turns);
       this.#load?.resize(body.length + bytesOf(batch.table));
       checkCount(batch, limits.eventsMax);
       const admitted = await admissions.admit({ deviceId, batch, lease, body, contentEncoding, timestamp, receivedAt });

@@ -75,10 +75,11 @@ export const MEASURES_PER_SENSOR = 25;
 export const BATCH_PAGES_MAX = 4 * SENSORS_MAX;
 
 /**
- * Sums that one batch may come to by the minute: as many as a usual batch of events a minute apart, of 64 measures each.
- * Each takes a microsecond or more and 300 bytes, while a column of them may take ten bytes on the wire.
+ * Sums that one batch may come to by the minute: as many as a usual batch of events a minute apart, of 16 measures each;
+ * with more a device splits. Each takes a microsecond or more and 300 bytes, and as much again by the hour, while a column
+ * of them may take ten bytes on the wire.
  */
-export const BATCH_AGGREGATES_MAX = 4 * BATCH_EVENTS_MAX;
+export const BATCH_AGGREGATES_MAX = BATCH_EVENTS_MAX;
 
 /**
  * Separate ranges that are counted of one batch, where others between them were before. Hardly any batch has two; what is
@@ -98,6 +99,21 @@ export const GROWING_BYTES_MAX = 4 * BATCH_BYTES_MAX;
  */
 export const ARENAS = 4;
 export const ARENA_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Answers of read routes that are worked on at once: each has a slice of the event loop's time in its turn, and batches have
+ * theirs among them.
+ */
+export const READS_AT_ONCE = 4;
+
+/** Answers that are open at once, also to clients that read slowly; beyond it reads are `overloaded`. */
+export const READS_OPEN_MAX = 64;
+
+/** Exports among them, each of which holds a batch that is decoded: some megabytes, at the very most 50. */
+export const EXPORTS_OPEN_MAX = 8;
+
+/** Characters of one answer of a read route, about; what is left is told with `next`, to be asked for by itself. */
+export const ANSWER_LENGTH_MAX = 8 * 1024 * 1024;
 
 /** Answered at once, so a client need not wait long before it tries again. */
 export const OVERLOADED_RETRY_AFTER_MS = 1_000;

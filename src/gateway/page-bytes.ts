@@ -29,6 +29,19 @@ export function createPageWriter(): PageWriter {
   return new Writer();
 }
 
+/** Writers that nobody uses. */
+const spareWriters: PageWriter[] = [];
+
+/** A writer that is empty. Whoever puts its work down in the middle keeps it until it is done. */
+export function takePageWriter(): PageWriter {
+  return spareWriters.pop() ?? createPageWriter();
+}
+
+/** @param writer one that is empty again */
+export function givePageWriter(writer: PageWriter): void {
+  spareWriters.push(writer);
+}
+
 class Writer implements PageWriter {
   #bytes = Buffer.allocUnsafeSlow(8192);
   #at = 0;
@@ -107,6 +120,11 @@ export interface PageReader {
   bytes(): Uint8Array;
   /** A natural that announces how many things follow, each of a byte at least. */
   count(): number;
+  /** Passes over what `digits` wrote. */
+  skipDigits(): void;
+  skip(bytes: number): void;
+  /** How many bytes have been read. */
+  readonly position: number;
   /** Nothing may be left. */
   end(): void;
 }
@@ -167,6 +185,20 @@ class Reader implements PageReader {
     const count = this.natural();
     if (count > this.#bytes.length - this.#at) throw new RangeError('a count beyond the end');
     return count;
+  }
+
+  skipDigits(): void {
+    const head = this.natural();
+    if (head % 2 === 1) this.skip(Math.floor(head / 4));
+  }
+
+  skip(bytes: number): void {
+    if (this.#at + bytes > this.#bytes.length) throw new RangeError('a page cut short');
+    this.#at += bytes;
+  }
+
+  get position(): number {
+    return this.#at;
   }
 
   end(): void {

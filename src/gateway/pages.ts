@@ -7,14 +7,16 @@
 import assert from 'node:assert';
 import type { PageKey, PageKind, PageOperator } from '../store/index.ts';
 import { GRANULARITIES, type Granularity, TOTAL_BUCKET_MS } from './bucket.ts';
+import { mergeInSteps } from './bucket-merge.ts';
 import {
   type BucketPage,
+  bytesOfBucketPage,
   createBucketPage,
   decodeBucketPage,
-  encodeBucketPage,
-  mergeBucketPages,
+  encodeInSteps,
 } from './bucket-page.ts';
 import {
+  bytesOfDevicePage,
   type DevicePage,
   decodeDevicePage,
   emptyDevicePage,
@@ -27,12 +29,15 @@ export type Page = DevicePage | BucketPage;
 
 export const pageOperator: PageOperator<Page> = {
   empty: (kind) => (kind === 'device' ? emptyDevicePage() : createBucketPage(bucketMsOf(kind))),
-  merge(kind, into, delta) {
+  *merge(kind, into, delta) {
     if (kind === 'device') mergeDevicePages(into as DevicePage, delta as DevicePage);
-    else mergeBucketPages(into as BucketPage, delta as BucketPage);
+    else yield* mergeInSteps(into as BucketPage, delta as BucketPage);
   },
-  encode: (kind, page) =>
-    kind === 'device' ? encodeDevicePage(page as DevicePage) : encodeBucketPage(page as BucketPage),
+  *encode(kind, page) {
+    return kind === 'device' ? encodeDevicePage(page as DevicePage) : yield* encodeInSteps(page as BucketPage);
+  },
+  bytesOf: (kind, page) =>
+    kind === 'device' ? bytesOfDevicePage(page as DevicePage) : bytesOfBucketPage(page as BucketPage),
   decode: (kind, bytes) => (kind === 'device' ? decodeDevicePage(bytes) : decodeBucketPage(bytes, bucketMsOf(kind))),
 };
 

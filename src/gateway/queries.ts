@@ -35,7 +35,9 @@ export const noQuery = z.strictObject({});
 export const devicesQuery = z.strictObject({
   after: id.optional(),
   limit: whole.pipe(z.number().min(1).max(DEVICES_MAX)).prefault('100'),
+  measure: name.optional(),
 });
+export const deviceQuery = z.strictObject({ measure: name.optional(), sensorsAfter: name.optional() });
 export const bucketsQuery = z.strictObject({
   granularity: z.enum(granularities).prefault('minute'),
   from: time.optional(),

@@ -1,23 +1,25 @@
 /**
  * The read routes: totals, devices, buckets, events, metrics.
  *
- * Owns their paths. Promises that each is behind the admin gate and that each answer is bounded, or streamed as fast as it
- * is read. Never changes anything.
+ * Owns their paths. Promises that each is behind the admin gate, and that each answer is bounded, or told on with `next`, and
+ * made as fast as it is read (see `ReadDesk`). Never changes anything.
  */
-import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { ID_PATTERN } from '../codec/index.ts';
-import type { GatewayStore } from '../store/index.ts';
+import { type GatewayStore, SHARED_TURNS } from '../store/index.ts';
 import type { AdminGate } from './admin.ts';
+import { GRANULARITIES } from './bucket.ts';
 import { bucketsOf } from './bucket-page.ts';
-import { readSeries } from './bucket-series.ts';
+import { type BucketRange, rangeOf, readSeries, type SeriesQuery } from './bucket-series.ts';
 import { GatewayError } from './errors.ts';
 import { exportEvents } from './event-export.ts';
 import { type DeviceSummary, type Fleet, totalsOf } from './fleet.ts';
+import { ANSWER_LENGTH_MAX, EXPORTS_OPEN_MAX, READS_OPEN_MAX } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { bucketPageOf, type Page } from './pages.ts';
-import { bucketsQuery, devicesQuery, eventsQuery, noQuery, readQuery } from './queries.ts';
-import { deviceView, measuresView, streamView, totalsView } from './views.ts';
+import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, noQuery, readQuery } from './queries.ts';
+import { createReadDesk, JSON_TYPE } from './read-desk.ts';
+import { bucketParts, deviceParts, isoTime, sensorParts, streamView, totalsParts } from './views.ts';
 
 export interface ReadOptions {
   readonly store: GatewayStore<Page>;
@@ -26,7 +28,7 @@ export interface ReadOptions {
   readonly mayRead: AdminGate;
 }
 
-/** Sensors and streams of one device that are listed. */
+/** Sensors of one device that are listed at a time, and streams of it that are. */
 const LISTED_MAX = 1_000;
 
 interface OfDevice {
@@ -34,43 +36,46 @@ interface OfDevice {
 }
 
 export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, mayRead }: ReadOptions): void {
+  const desk = createReadDesk(SHARED_TURNS, READS_OPEN_MAX);
+  const exports = createReadDesk(SHARED_TURNS, EXPORTS_OPEN_MAX);
+
   app.register(async (reads) => {
     reads.addHook('onRequest', async (request) => mayRead(request));
 
-    reads.get('/v1/totals', async (request) => {
+    reads.get('/v1/totals', async (request, reply) => {
       readQuery(noQuery, request.query);
-      return totalsView(await fleet.totals(), metrics.duplicates);
+      return desk.send(reply, JSON_TYPE, async function* () {
+        yield* totalsParts(await fleet.totals(), metrics.duplicates);
+      });
     });
 
-    reads.get('/v1/devices', async (request) => {
-      const { after, limit } = readQuery(devicesQuery, request.query);
-      const summaries = await fleet.devices(after, limit);
-      return {
-        devices: summaries.map(viewOf),
-        /** What to give as `after` for the rest. */
-        next: summaries.length < limit ? null : (summaries.at(-1)?.deviceId ?? null),
-      };
+    reads.get('/v1/devices', async (request, reply) => {
+      const { after, limit, measure } = readQuery(devicesQuery, request.query);
+      return desk.send(reply, JSON_TYPE, () => devicesParts(after, limit, measure));
     });
 
-    reads.get<OfDevice>('/v1/devices/:id', async (request) => {
-      readQuery(noQuery, request.query);
+    reads.get<OfDevice>('/v1/devices/:id', async (request, reply) => {
+      const { measure, sensorsAfter } = readQuery(deviceQuery, request.query);
       const summary = await deviceOf(request.params.id);
-      const { deviceId } = summary;
-      return { ...viewOf(summary), sensors: await sensorsOf(deviceId), streams: await streamsOf(deviceId) };
+      return desk.send(reply, JSON_TYPE, async function* () {
+        yield* deviceParts(summary, fleet.duplicatesOf(summary.deviceId), measure);
+        yield* sensorsParts(summary.deviceId, sensorsAfter, measure);
+        yield `,"streams":${JSON.stringify(await streamsOf(summary.deviceId))}}`;
+      });
     });
 
-    reads.get<OfDevice>('/v1/devices/:id/buckets', async (request) => {
+    reads.get<OfDevice>('/v1/devices/:id/buckets', async (request, reply) => {
       const query = readQuery(bucketsQuery, request.query);
       const { deviceId, page } = await deviceOf(request.params.id);
-      const buckets = await readSeries(store, deviceId, page.tsMax, query);
-      return { id: deviceId, granularity: query.granularity, sensor: query.sensor ?? null, buckets };
+      const range = rangeOf(query, page.tsPast > -Infinity ? page.tsPast : page.tsMax);
+      return desk.send(reply, JSON_TYPE, (turns) => seriesParts(deviceId, query, range, turns));
     });
 
     // No HEAD: it would read every batch to say nothing.
     reads.get<OfDevice>('/v1/devices/:id/events', { exposeHeadRoute: false }, async (request, reply) => {
       const query = readQuery(eventsQuery, request.query);
       const { deviceId } = await deviceOf(request.params.id);
-      return reply.type('application/x-ndjson').send(Readable.from(exportEvents(store, deviceId, query)));
+      return exports.send(reply, 'application/x-ndjson', (turns) => exportEvents(store, deviceId, query, turns));
     });
 
     reads.get('/metrics', async (_request, reply) =>
@@ -84,18 +89,74 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
     throw new GatewayError('not-found', 'nothing was ever counted for a device of this id');
   }
 
-  function viewOf(summary: DeviceSummary) {
-    return deviceView(summary, fleet.duplicatesOf(summary.deviceId));
+  async function* devicesParts(after: string | undefined, limit: number, measure: string | undefined) {
+    let length = 0;
+    let devices = 0;
+    let last: string | null = null;
+    yield '{"devices":[';
+    for await (const summary of fleet.devices(after, limit)) {
+      if (devices > 0) yield ',';
+      for (const part of deviceParts(summary, fleet.duplicatesOf(summary.deviceId), measure)) {
+        length += part.length;
+        yield part;
+      }
+      yield '}';
+      devices += 1;
+      last = summary.deviceId;
+      if (length >= ANSWER_LENGTH_MAX) break;
+    }
+    // What to give as `after` for the rest.
+    const next = devices < limit && length < ANSWER_LENGTH_MAX ? null : last;
+    yield `],"next":${JSON.stringify(next)}}`;
   }
 
-  async function sensorsOf(deviceId: string) {
-    const sensors = [];
-    for await (const { key, page } of store.pages(deviceId, 'total')) {
+  async function* sensorsParts(deviceId: string, after: string | undefined, measure: string | undefined) {
+    let length = 0;
+    let sensors = 0;
+    let last: string | null = null;
+    let next: string | null = null;
+    yield ',"sensors":[';
+    for await (const { key, page } of store.pages(deviceId, 'total', { ...(after !== undefined && { after }) })) {
+      if (sensors === LISTED_MAX || length >= ANSWER_LENGTH_MAX) {
+        next = last;
+        break;
+      }
+      if (sensors > 0) yield ',';
       const events = bucketsOf(bucketPageOf(page))[0]?.events ?? 0;
-      sensors.push({ sensor: key.sensor, events, measures: measuresView(totalsOf(page)) });
-      if (sensors.length === LISTED_MAX) break;
+      for (const part of sensorParts(key.sensor, events, totalsOf(page), measure)) {
+        length += part.length;
+        yield part;
+      }
+      sensors += 1;
+      last = key.sensor;
     }
-    return sensors;
+    // What to give as `sensorsAfter` for the rest.
+    yield `],"nextSensors":${JSON.stringify(next)}`;
+  }
+
+  async function* seriesParts(deviceId: string, query: SeriesQuery, range: BucketRange, turns: typeof SHARED_TURNS) {
+    const { granularity, sensor = null } = query;
+    const { bucketMs } = GRANULARITIES[granularity];
+    const { begin, end } = range;
+    const [from, to] = begin < end ? [isoTime(begin * bucketMs), isoTime(end * bucketMs)] : [null, null];
+    let length = 0;
+    let next: number | null = null;
+    yield `${JSON.stringify({ id: deviceId, granularity, sensor, from, to }).slice(0, -1)},"buckets":[`;
+    let comma = '';
+    for await (const bucket of readSeries(store, deviceId, query, range, turns)) {
+      if (length >= ANSWER_LENGTH_MAX) {
+        next = bucket.number * bucketMs;
+        break;
+      }
+      yield comma;
+      for (const part of bucketParts(bucket, bucketMs)) {
+        length += part.length;
+        yield part;
+      }
+      comma = ',';
+    }
+    // What to give as `from` for the rest.
+    yield `],"next":${JSON.stringify(next)}}`;
   }
 
   async function streamsOf(deviceId: string) {

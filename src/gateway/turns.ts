@@ -1,42 +1,43 @@
 /**
- * Turns: long work a piece at a time, so that no batch holds the event loop (promise 9).
+ * Turns: a batch's work in steps (see `Steps`), cut into slices of the event loop's time (see the store's `Turns`).
  *
- * Owns the length of a piece. Promises that what takes no longer than one is done at once, and that others have their turn
- * between two. Asks no clock: the same work is cut in the same way every time.
+ * What takes no longer than what is left of a slice is done at once. Between two slices others have their turn.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Steps } from '../codec/index.ts';
+import { SHARED_TURNS, type Turns } from '../store/index.ts';
 
-/** Weight of a piece, some 3 ms. The whole of a usual batch is less. */
-const PIECE = 131_072;
+/** Steps of together so much weight are done without a look at the clock: some 25 µs. */
+const LOOK_WEIGHT = 1_024;
 
 export interface Work<T> {
-  /** Does a piece, where any is left; true once all is done. */
+  /** Goes on until the slice is over; true once all is done. */
   advance(): boolean;
-  /** Does what is left, with a turn for others before each piece. */
+  /** Does what is left, with a turn for others before each slice. */
   finish(): Promise<void>;
   readonly isDone: boolean;
   /** Once it is done. */
   readonly result: T;
 }
 
-export function createWork<T>(steps: Steps<T>): Work<T> {
-  return new SteppedWork(steps);
+export function createWork<T>(steps: Steps<T>, turns: Turns = SHARED_TURNS): Work<T> {
+  return new SteppedWork(steps, turns);
 }
 
-/** Does all of it, with a turn for others between two pieces. */
-export async function inTurns<T>(steps: Steps<T>): Promise<T> {
-  const work = createWork(steps);
+/** Does all of it, with a turn for others between two slices. */
+export async function inTurns<T>(steps: Steps<T>, turns: Turns = SHARED_TURNS): Promise<T> {
+  const work = createWork(steps, turns);
   if (!work.advance()) await work.finish();
   return work.result;
 }
 
 class SteppedWork<T> implements Work<T> {
   readonly #steps: Steps<T>;
+  readonly #turns: Turns;
   #end: { readonly value: T } | undefined;
 
-  constructor(steps: Steps<T>) {
+  constructor(steps: Steps<T>, turns: Turns) {
     this.#steps = steps;
+    this.#turns = turns;
   }
 
   get isDone(): boolean {
@@ -49,18 +50,26 @@ class SteppedWork<T> implements Work<T> {
   }
 
   advance(): boolean {
-    for (let weight = 0; this.#end === undefined && weight < PIECE; ) {
-      const step = this.#steps.next();
-      if (step.done) this.#end = step;
-      else weight += step.value;
-    }
+    if (!this.isDone && !this.#turns.isOver()) this.#go();
     return this.isDone;
   }
 
   async finish(): Promise<void> {
     while (!this.isDone) {
-      await nextTurn();
-      this.advance();
+      await this.#turns.next();
+      this.#go();
+    }
+  }
+
+  /** At least one step, whatever the clock says, so that all work comes to an end. */
+  #go(): void {
+    for (let weight = 0; this.#end === undefined; ) {
+      const step = this.#steps.next();
+      if (step.done) this.#end = step;
+      else weight += step.value;
+      if (weight < LOOK_WEIGHT) continue;
+      if (this.#turns.isOver()) return;
+      weight = 0;
     }
   }
 }

@@ -2,11 +2,12 @@
  * Views: what the read routes say, as JSON.
  *
  * Owns the shapes: sums are decimal texts, times are ISO 8601 in UTC, or null where there is none. Promises that no sum is
- * rounded on its way out. Never reads the store.
+ * rounded on its way out, and that what may be large comes in parts. Never reads the store.
  */
-import { type Decimal, formatDecimal } from '../codec/index.ts';
+import { formatDecimal } from '../codec/index.ts';
 import type { LedgerView } from '../store/index.ts';
 import type { Aggregate } from './aggregate.ts';
+import type { SeriesBucket } from './bucket-series.ts';
 import type { DeviceSummary, FleetTotals } from './fleet.ts';
 
 export interface MeasureView {
@@ -23,25 +24,39 @@ export type MeasuresView = Readonly<Record<string, MeasureView>>;
 /** Intervals of one stream that are named; a stream that has more had a very bad link. */
 const INTERVALS_MAX = 100;
 
-export function measuresView(measures: ReadonlyMap<string, Aggregate>): MeasuresView {
-  return Object.fromEntries(
-    Array.from(measures, ([name, { count, sum, min, max, last, lastTs }]) => [
-      name,
-      { count, sum: formatDecimal(sum), min, max, last, lastAt: isoTime(lastTs) },
-    ]),
-  );
+export function totalsView({ devices, account, measures }: FleetTotals, duplicates: number) {
+  const views = Object.fromEntries(Array.from(measures, ([name, aggregate]) => [name, measureView(aggregate)]));
+  return { ...countsView(devices, account, duplicates), measures: views as MeasuresView };
 }
 
-export function totalsView({ devices, account, measures }: FleetTotals, duplicates: number) {
-  const { delivered, ...rest } = account;
-  return { devices, events: delivered, duplicates, ...rest, measures: measuresView(measures) };
+/** As `totalsView`, as parts of JSON. */
+export function* totalsParts(
+  { devices, account, measures }: FleetTotals,
+  duplicates: number,
+): Generator<string, void, void> {
+  yield `${opened(countsView(devices, account, duplicates))},"measures":`;
+  yield* objectParts(measures, measureView);
+  yield '}';
+}
+
+function countsView(devices: number, { delivered, ...rest }: FleetTotals['account'], duplicates: number) {
+  return { devices, events: delivered, duplicates, ...rest };
+}
+
+function measureView({ count, sum, min, max, last, lastTs }: Aggregate): MeasureView {
+  return { count, sum: formatDecimal(sum), min, max, last, lastAt: isoTime(lastTs) };
 }
 
 export type TotalsView = ReturnType<typeof totalsView>;
 
-export function deviceView({ deviceId, page, account, sensors, streams, measures }: DeviceSummary, duplicates: number) {
+/** What a device comes to, as parts of a JSON object that is still open; of its measures only one where it is named. */
+export function* deviceParts(
+  { deviceId, page, account, sensors, streams, measures }: DeviceSummary,
+  duplicates: number,
+  measure: string | undefined,
+): Generator<string, void, void> {
   const { report } = page;
-  return {
+  yield opened({
     id: deviceId,
     ...account,
     duplicates,
@@ -55,9 +70,59 @@ export function deviceView({ deviceId, page, account, sensors, streams, measures
     lastEventAt: isoTime(page.tsMax),
     clockOffsetMs: report?.clockOffsetMs ?? null,
     reported: report === undefined ? null : { at: isoTime(report.sentAt), ...report.queue },
-    declaredGaps: { ...page.gaps, unsummed: page.gapsUnsummed, sums: sumsView(page.gapSums) },
-    measures: measuresView(measures),
-  };
+  });
+  yield `,"declaredGaps":${opened({ ...page.gaps, unsummed: page.gapsUnsummed })},"sums":`;
+  yield* objectParts(page.gapSums, formatDecimal);
+  yield '},"measures":';
+  yield* measuresParts(measures, measure);
+}
+
+/** One sensor of a device. */
+export function* sensorParts(
+  sensor: string,
+  events: number,
+  measures: ReadonlyMap<string, Aggregate>,
+  measure: string | undefined,
+): Generator<string, void, void> {
+  yield `${opened({ sensor, events })},"measures":`;
+  yield* measuresParts(measures, measure);
+  yield '}';
+}
+
+export function* bucketParts(
+  { number, events, measures }: SeriesBucket,
+  bucketMs: number,
+): Generator<string, void, void> {
+  yield `${opened({ start: isoTime(number * bucketMs), events })},"measures":`;
+  yield* objectParts(measures, measureView);
+  yield '}';
+}
+
+function* measuresParts(
+  measures: ReadonlyMap<string, Aggregate>,
+  measure: string | undefined,
+): Generator<string, void, void> {
+  const only = measure === undefined ? undefined : measures.get(measure);
+  if (measure === undefined) yield* objectParts(measures, measureView);
+  else yield* objectParts(only === undefined ? [] : [[measure, only]], measureView);
+}
+
+/** A member at a time: a sum may have hundreds of digits, and an object hundreds of members. */
+function* objectParts<T>(
+  members: Iterable<readonly [name: string, value: T]>,
+  viewOf: (value: T) => unknown,
+): Generator<string, void, void> {
+  let before = '{';
+  for (const [name, value] of members) {
+    yield `${before}${JSON.stringify(name)}:${JSON.stringify(viewOf(value))}`;
+    before = ',';
+  }
+  yield before === '{' ? '{}' : '}';
+}
+
+/** A JSON object to which members are to be added. */
+function opened(members: object): string {
+  return JSON.stringify(members).slice(0, -1);
 }
 
 export function streamView(stream: string, ledger: LedgerView) {
@@ -74,8 +139,4 @@ export function streamView(stream: string, ledger: LedgerView) {
 /** Null for what no calendar has: nothing happened yet. */
 export function isoTime(ms: number): string | null {
   return Number.isFinite(ms) ? new Date(ms).toISOString() : null;
-}
-
-function sumsView(sums: ReadonlyMap<string, Decimal>): Record<string, string> {
-  return Object.fromEntries(Array.from(sums, ([name, sum]) => [name, formatDecimal(sum)]));
 }

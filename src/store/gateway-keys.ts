@@ -121,9 +121,14 @@ export function pageOfKey(key: Buffer, deviceId: string, kind: PageKind): PageKe
 }
 
 /** The pages of one kind of one device; without a sensor also those outside the time, see `pageJump`. */
-export function pageBounds(deviceId: string, kind: PageKind, { sensor, from, to }: PageRange): KeySpan {
+export function pageBounds(deviceId: string, kind: PageKind, { sensor, after, from, to }: PageRange): KeySpan {
   for (const time of [from, to]) assert(time === undefined || Number.isSafeInteger(time), 'a whole millisecond');
-  if (sensor === undefined) return deviceBounds([GATEWAY.page, KIND_BYTE[kind]], deviceId);
+  if (sensor === undefined) {
+    const all = deviceBounds([GATEWAY.page, KIND_BYTE[kind]], deviceId);
+    return after === undefined
+      ? all
+      : { ...all, gte: laterSensor(pageKey({ deviceId, kind, sensor: after, start: 0 })) };
+  }
   const key = pageKey({ deviceId, kind, sensor, start: 0 });
   return {
     gte: writeStart(Buffer.from(key), from ?? Number.MIN_SAFE_INTEGER),

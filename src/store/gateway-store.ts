@@ -27,15 +27,23 @@ export interface PageKey {
   readonly start: number;
 }
 
-/** How opaque pages are read, written and added up. Its functions are synchronous and must not throw on valid pages. */
+/**
+ * Work that may be put down wherever it yields, some microseconds to a fraction of a millisecond apart, and taken up again
+ * later. What it yields is for others.
+ */
+export type PageWork<T> = Generator<unknown, T, void>;
+
+/** How opaque pages are read, written and added up. None of it must throw on valid pages. */
 export interface PageOperator<Page> {
   /** A page that nothing was merged into. */
   empty(kind: PageKind): Page;
-  /** Adds `delta` to `into`, in place; `delta` is left as it is. */
-  merge(kind: PageKind, into: Page, delta: Page): void;
-  encode(kind: PageKind, page: Page): Uint8Array;
-  /** Reads what `encode` wrote; throws on anything else. */
+  /** Adds `delta` to `into`, in place; `delta` is left as it is. Meanwhile nobody else looks at `into`. */
+  merge(kind: PageKind, into: Page, delta: Page): PageWork<void>;
+  encode(kind: PageKind, page: Page): PageWork<Uint8Array>;
+  /** Reads what `encode` wrote; throws on anything else. Short for any page: what is large in one stays packed. */
   decode(kind: PageKind, bytes: Uint8Array): Page;
+  /** About what a page takes in memory, bytes. */
+  bytesOf(kind: PageKind, page: Page): number;
 }
 
 export interface StreamKey {
@@ -87,6 +95,8 @@ export interface TimeRange {
 export interface PageRange extends TimeRange {
   /** Pages of this sensor only. */
   readonly sensor?: string;
+  /** Pages of the sensors behind this one only. */
+  readonly after?: string;
 }
 
 export interface StoredPage<Page> {

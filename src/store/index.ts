@@ -29,6 +29,7 @@ export {
   type PageKind,
   type PageOperator,
   type PageRange,
+  type PageWork,
   type RetainedBatch,
   type RetentionLimits,
   SENSOR_BYTES_MAX,
@@ -48,3 +49,4 @@ export { lookAtQueue } from './queue-view.ts';
 export { lookAtGatewayStore, openRocksGatewayStore, type RocksGatewayStoreOptions } from './rocks-gateway-store.ts';
 export type { RotReport, StoreCondition } from './rot-watch.ts';
 export { createLedger } from './segment-ledger.ts';
+export { createTurns, SHARED_TURNS, type Turns } from './time-slicing.ts';

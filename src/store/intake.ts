@@ -11,7 +11,7 @@ import type { BatchLog, ExpiredBatch } from './batch-log.ts';
 import { assertBatch } from './batch-record.ts';
 import type { CommitCount } from './commit-count.ts';
 import { assertPageKey, ledgerChunkBounds } from './gateway-keys.ts';
-import type { Admission, Decide, PageOperator, RetentionLimits, StreamKey } from './gateway-store.ts';
+import type { Admission, BatchTally, Decide, PageOperator, RetentionLimits, StreamKey } from './gateway-store.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { type Holdings, holdingsOf, holdingsPut, minus, NOTHING_HELD, plus } from './holdings.ts';
 import { assertRange } from './intervals.ts';
@@ -21,9 +21,10 @@ import { createLiveLedgers, type LiveDevice, type LiveLedger, type LiveLedgers }
 import { createPageCache, type PageCache, type PageChange } from './page-cache.ts';
 import type { Operation } from './rocks.ts';
 import type { RocksHandle } from './rocks-handle.ts';
+import type { Turns } from './time-slicing.ts';
 import type { WriteGate } from './write-gate.ts';
 
-/** A group's merging holds the event loop, so it ends at this many admissions, or at this weight. */
+/** Whoever is in a group waits for all of its merging, so it ends at this many admissions, or at this weight. */
 const GROUP_ITEMS_MAX = 128;
 const GROUP_BYTES_MAX = 8 << 20;
 /** What a page of an admission weighs in its group, and a ledger. */
@@ -38,6 +39,7 @@ export interface IntakeOptions<Page> {
   readonly operator: PageOperator<Page>;
   readonly cachedPagesMax: number;
   readonly cachedLedgersMax: number;
+  readonly turns: Turns;
 }
 
 export interface Intake<Page> {
@@ -54,6 +56,28 @@ export interface Intake<Page> {
 
 export function createIntake<Page>(options: IntakeOptions<Page>): Intake<Page> {
   return new GroupedIntake(options);
+}
+
+/** Deletes piece after piece until the limits hold. `assertOpen` throws where the store is closed meanwhile. */
+export async function retainAll(
+  intake: Pick<Intake<unknown>, 'retainPiece'>,
+  limits: RetentionLimits,
+  now: number,
+  assertOpen: () => void,
+): Promise<BatchTally> {
+  let batches = 0;
+  let bytes = 0;
+  let { agedMax = Infinity } = limits;
+  for (;;) {
+    assertOpen();
+    const piece = await intake.retainPiece({ ...limits, agedMax }, now);
+    if (piece.length === 0) return { batches, bytes };
+    batches += piece.length;
+    for (const { bodyBytes, isAged } of piece) {
+      bytes += bodyBytes;
+      if (isAged) agedMax -= 1;
+    }
+  }
 }
 
 /** What one admission, or one piece of retention, brings to a commit. */
@@ -84,7 +108,7 @@ class GroupedIntake<Page> implements Intake<Page> {
     this.#gate = options.gate;
     this.#log = options.log;
     this.#count = options.count;
-    this.#pages = createPageCache(options.operator, options.cachedPagesMax);
+    this.#pages = createPageCache(options.operator, options.cachedPagesMax, options.turns);
     this.#commits = createGroupCommit({
       commit: (changes) => this.#commit(changes),
       failed: () => this.#forget(),

@@ -1,9 +1,8 @@
 /**
  * The embedded gateway store: one RocksDB database, one process.
  *
- * Owns the opening of the database and the reading of it. Promises what `GatewayStore` promises; reads go to the
- * database and never to the pages and ledgers that the intake has in memory, which may be ahead of it. Never holds more
- * pages and ledgers than it is told to, but for those that are being changed.
+ * Promises what `GatewayStore` promises; reads go to the database and never to the pages and ledgers that the intake has in
+ * memory, which may be ahead of it. Never holds more of these than it is told to, but for those that are being changed.
  */
 import { type BatchLog, createBatchLog } from './batch-log.ts';
 import { type CommitCount, createCommitCount } from './commit-count.ts';
@@ -43,7 +42,7 @@ import type {
   TimeRange,
 } from './gateway-store.ts';
 import { decodeHoldings, type Holdings, holdingsOf, NOTHING_HELD, plus } from './holdings.ts';
-import { createIntake, type Intake } from './intake.ts';
+import { createIntake, type Intake, retainAll } from './intake.ts';
 import { assertRange } from './intervals.ts';
 import type { LedgerView } from './ledger.ts';
 import { decodeLedger } from './ledger-bytes.ts';
@@ -55,6 +54,7 @@ import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 import { createRotWatch, type RotReport, type RotWatch, type StoreCondition } from './rot-watch.ts';
 import { unsealOrThrow } from './seal.ts';
 import { copyOf, createLedger } from './segment-ledger.ts';
+import { SHARED_TURNS, type Turns } from './time-slicing.ts';
 import { createWriteGate, type WriteGate } from './write-gate.ts';
 
 export interface RocksGatewayStoreOptions<Page> {
@@ -69,11 +69,13 @@ export interface RocksGatewayStoreOptions<Page> {
   readonly cacheBytes?: number;
   /** Told once of each thing that is found out about a disk that rots. */
   readonly onRot?: (report: RotReport) => void;
+  /** How its long work is cut. Default: as everything else in this process. */
+  readonly turns?: Turns;
 }
 
 /**
- * Rejects with `locked` where another process has the database, `corrupt` where it is no gateway's. `open` is how a
- * database is opened, and `files` what is beside it; tests have writes fail through them.
+ * Rejects with `locked` where another process has the database, `corrupt` where it is no gateway's. Tests have writes fail
+ * through `open`, how a database is opened, and `files`, what is beside it.
  */
 export async function openRocksGatewayStore<Page>(
   options: RocksGatewayStoreOptions<Page>,
@@ -116,6 +118,7 @@ const WORKING_BYTES = 8 << 20;
 
 class RocksGatewayStore<Page> implements GatewayStore<Page> {
   readonly #operator: PageOperator<Page>;
+  readonly #turns: Turns;
   readonly #handle: RocksHandle;
   readonly #log: BatchLog;
   readonly #count: CommitCount;
@@ -133,6 +136,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     open: (parts: OpenedParts) => Promise<Rocks>,
   ) {
     this.#operator = options.operator;
+    this.#turns = options.turns ?? SHARED_TURNS;
     this.#lock = lock;
     this.#handle = createRocksHandle(() => open({ log: this.#log, count: this.#count }));
     this.#count = createCommitCount(witnessOf(options), files);
@@ -149,6 +153,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
       operator: options.operator,
       cachedPagesMax: options.cachedPagesMax ?? CACHED_MAX,
       cachedLedgersMax: options.cachedLedgersMax ?? CACHED_MAX,
+      turns: this.#turns,
     });
   }
 
@@ -166,6 +171,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   async *ledgers(deviceId: string): AsyncGenerator<StoredLedger, void, void> {
     const behindChunks = (key: Buffer) => (isLedgerKey(key) ? undefined : ledgerBehindChunk(key));
     for await (const [key, value] of this.#handle.walk(ledgerBounds(deviceId), behindChunks)) {
+      if (this.#turns.isOver()) await this.#turns.next();
       const stream = streamOfLedgerKey(key);
       yield { stream, ledger: await this.#readLedger({ deviceId, stream }, unsealOrThrow(key, value)) };
     }
@@ -186,6 +192,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   async *pages(deviceId: string, kind: PageKind, range: PageRange = {}): AsyncGenerator<StoredPage<Page>, void, void> {
     const bounds = pageBounds(deviceId, kind, range);
     for await (const [key, value] of this.#handle.walk(bounds, (at) => pageJump(at, range))) {
+      if (this.#turns.isOver()) await this.#turns.next();
       yield { key: pageOfKey(key, deviceId, kind), page: decodePage(this.#operator, kind, key, value) };
     }
   }
@@ -217,7 +224,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   }
 
   retain(limits: RetentionLimits, now: number): Promise<BatchTally> {
-    const deleted = this.#retaining.then(() => this.#retain(limits, now));
+    const deleted = this.#retaining.then(() => retainAll(this.#intake, limits, now, () => this.#assertOpen()));
     this.#retaining = deleted.catch(() => {});
     return deleted;
   }
@@ -280,21 +287,5 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
 
   #get(key: Buffer): Promise<Buffer | undefined> {
     return this.#handle.use((rocks) => rocks.get(key));
-  }
-
-  async #retain(limits: RetentionLimits, now: number): Promise<BatchTally> {
-    let batches = 0;
-    let bytes = 0;
-    let { agedMax = Infinity } = limits;
-    for (;;) {
-      this.#assertOpen();
-      const piece = await this.#intake.retainPiece({ ...limits, agedMax }, now);
-      if (piece.length === 0) return { batches, bytes };
-      batches += piece.length;
-      for (const { bodyBytes, isAged } of piece) {
-        bytes += bodyBytes;
-        if (isAged) agedMax -= 1;
-      }
-    }
   }
 }

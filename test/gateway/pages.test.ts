@@ -52,6 +52,7 @@ const devicePage: fc.Arbitrary<DevicePage> = fc.record({
   lastReceivedAt: fc.oneof(fc.integer(), fc.constant(-Infinity)),
   tsMin: fc.integer(),
   tsMax: fc.integer(),
+  tsPast: fc.integer(),
   gaps: fc.record({ quota: fc.maxSafeNat(), damage: fc.maxSafeNat() }),
   gapsUnsummed: fc.maxSafeNat(),
   gapSums: fc
@@ -69,14 +70,22 @@ const devicePage: fc.Arbitrary<DevicePage> = fc.record({
   ),
 });
 
+function encode(kind: PageKind, page: Page): Uint8Array {
+  return allAtOnce(pageOperator.encode(kind, page));
+}
+
+function merge(kind: PageKind, into: Page, delta: Page): void {
+  allAtOnce(pageOperator.merge(kind, into, delta));
+}
+
 /** The bytes of pages merged from nothing in the order given; each intermediate result goes through its bytes or not. */
 function merged(kind: PageKind, pages: readonly Page[], throughBytes: boolean): Buffer {
   let into = pageOperator.empty(kind);
   for (const page of pages) {
-    pageOperator.merge(kind, into, page);
-    if (throughBytes) into = pageOperator.decode(kind, pageOperator.encode(kind, into));
+    merge(kind, into, page);
+    if (throughBytes) into = pageOperator.decode(kind, encode(kind, into));
   }
-  return Buffer.from(pageOperator.encode(kind, into));
+  return Buffer.from(encode(kind, into));
 }
 
 function check(t: { diagnostic(message: string): void }, property: fc.IRawProperty<unknown, false>): void {
@@ -137,7 +146,7 @@ test('a page comes back from its bytes as it was', (t) => {
       for (const { key, delta } of list) {
         const page = bucketPageOf(delta);
         const before = structuredClone(bucketsOf(page));
-        const decoded = bucketPageOf(pageOperator.decode(key.kind, pageOperator.encode(key.kind, page)));
+        const decoded = bucketPageOf(pageOperator.decode(key.kind, encode(key.kind, page)));
         assert.deepEqual(decoded.names, page.names);
         assert.deepEqual(bucketsOf(decoded), before);
         // Encoding packs; what is in the page stays the same.
@@ -149,8 +158,8 @@ test('a page comes back from its bytes as it was', (t) => {
 
 test('bytes that are no page are refused', (t) => {
   const [first] = tallied(tableOf([{ ts: 5, sensor: 's', fields: { volume: 1.5 } }]), 1);
-  const bytes = pageOperator.encode('total', first!.delta);
-  const device = pageOperator.encode('device', emptyDevicePage());
+  const bytes = encode('total', first!.delta);
+  const device = encode('device', emptyDevicePage());
   for (const [kind, whole] of [
     ['total', bytes],
     ['device', device],
@@ -212,7 +221,7 @@ test('a tally of some of the events is that of these events alone', (t) => {
         for (const { key, delta } of deltas) {
           const id = JSON.stringify(key);
           const page = pages.get(id) ?? pageOperator.empty(key.kind);
-          pageOperator.merge(key.kind, page, delta);
+          merge(key.kind, page, delta);
           pages.set(id, page);
         }
         return Array.from(pages, ([id, page]) => {
@@ -243,8 +252,8 @@ test('a page that only gets later buckets keeps the earlier ones packed', () => 
   const page = createBucketPage(60_000);
   for (let minute = 0; minute < 10; minute++) {
     const [, delta] = tallied(tableOf([{ ts: minute * 60_000, sensor: 's', fields: { volume: minute } }]), minute + 1);
-    pageOperator.merge('minute', page, delta!.delta);
-    pageOperator.encode('minute', page);
+    merge('minute', page, delta!.delta);
+    encode('minute', page);
     assert.deepEqual([page.packed.count, page.open.length], [minute, 1]);
   }
   assert.deepEqual(

@@ -17,14 +17,17 @@ export interface Counter {
 
 export const counters: PageOperator<Counter> = {
   empty: () => ({ events: 0n }),
-  merge: (_kind, into, delta) => {
+  *merge(_kind, into, delta) {
+    yield;
     into.events += delta.events;
   },
-  encode: (_kind, { events }) => {
+  *encode(_kind, { events }) {
+    yield;
     const bytes = Buffer.alloc(8);
     bytes.writeBigInt64BE(events);
     return bytes;
   },
+  bytesOf: () => 100,
   decode: (_kind, bytes) => {
     assert.equal(bytes.length, 8);
     return { events: new DataView(bytes.buffer, bytes.byteOffset, 8).getBigInt64(0) };

@@ -7,6 +7,7 @@ import { createLiveLedgers, type LiveLedger } from '../../src/store/live-ledgers
 import { createLru } from '../../src/store/lru.ts';
 import { createPageCache, decodePage } from '../../src/store/page-cache.ts';
 import { seal } from '../../src/store/seal.ts';
+import { SHARED_TURNS } from '../../src/store/time-slicing.ts';
 import { counters, devicePage, streamKey } from './gateway-store-counter.ts';
 
 test('what was not used goes first, but for what is kept', () => {
@@ -126,7 +127,7 @@ test('who waits for a read that fails hears of it, and the next one reads again'
 });
 
 test('cold pages of a commit are read together, warm ones not at all', async () => {
-  const cache = createPageCache(counters, 2);
+  const cache = createPageCache(counters, 2, SHARED_TURNS);
   const reads: number[] = [];
   const disk = {
     getMany: async (keys: readonly Buffer[]) => {
