@@ -22,6 +22,7 @@ import type { Reserve } from './reserve.ts';
 import type { openRocks, Rocks } from './rocks.ts';
 import { CALM_MAX_MS } from './rocks-calm.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
+import type { RunLog } from './run-log.ts';
 import type { Witness } from './witness.ts';
 
 export interface QueueDiskOptions {
@@ -87,6 +88,7 @@ class Disk implements QueueDisk {
   readonly #lock: FolderLock;
   #state: QueueState = EMPTY;
   #witness: Witness | undefined;
+  #runs: RunLog | undefined;
   #generation = 0;
   #failuresSeen = 0;
   /** False from a failed write on, until the database was opened again. */
@@ -126,6 +128,8 @@ class Disk implements QueueDisk {
       try {
         await this.handle.use((rocks) => rocks.write([...operations, ...stateOperations(before, after)]));
         this.#state = after;
+        // Before the witness, which names the latest runs alone.
+        await this.#runs?.follow(before.streams, after.streams);
         await this.#witness?.write(encodeStatement(after));
         return;
       } catch (error) {
@@ -180,6 +184,7 @@ class Disk implements QueueDisk {
       await this.handle.close();
       await this.#reserve.close();
       await this.#witness?.close();
+      await this.#runs?.close();
       // failpoint: queue-closed
       await this.#lock.release();
     });
@@ -244,9 +249,12 @@ class Disk implements QueueDisk {
   async #witnessed(rocks: Rocks, found: QueueState): Promise<QueueState> {
     const { path, files, onLost } = this.#options;
     this.#witness ??= await files.openWitness?.(join(path, 'witness'));
-    const lost = lostSince(this.#witness?.statement, found);
+    const runsPath = join(path, 'streams');
+    const lost = lostSince(this.#witness?.statement, found, (await files.readRuns?.(runsPath)) ?? []);
     const state = lost?.state ?? found;
     if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
+    this.#runs ??= await files.openRunLog?.(runsPath);
+    await this.#runs?.follow(undefined, state.streams);
     await this.#witness?.write(encodeStatement(state));
     for (const gap of lost?.gaps ?? []) onLost(gap);
     return state;

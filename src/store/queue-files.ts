@@ -8,7 +8,9 @@ import { access } from 'node:fs/promises';
 import { assertWritable, makeDirectory } from './directories.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { clearUnfinished, newestGeneration, publishUnfinished, removeOlder } from './generations.ts';
+import type { StreamRun } from './queue-streams.ts';
 import { openReserve, type Reserve, type ReserveOptions } from './reserve.ts';
+import { openRunLog, type RunLog, readRuns } from './run-log.ts';
 import { openWitness, readStatement, type Witness } from './witness.ts';
 
 export interface QueueFiles {
@@ -26,6 +28,9 @@ export interface QueueFiles {
   assertWritable(path: string): Promise<void>;
   /** Without it, what a database has lost without a trace stays unknown. */
   openWitness?(path: string): Promise<Witness>;
+  /** Beside a witness: without it, what of the oldest streams is lost is taken for part of later ones. */
+  openRunLog?(path: string): Promise<RunLog>;
+  readRuns?(path: string): Promise<StreamRun[]>;
   /** What the witness says, for who only looks. */
   readStatement?(path: string): Promise<Buffer | undefined>;
 }
@@ -41,5 +46,7 @@ export const queueFiles: QueueFiles = {
   removeOlder,
   openReserve,
   openWitness,
+  openRunLog,
+  readRuns,
   readStatement,
 };

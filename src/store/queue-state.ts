@@ -29,7 +29,7 @@ import {
   STREAM_BYTES,
   TOTALS_KEY,
 } from './queue-records.ts';
-import { decodeRun, runOperations, type StreamRun, type StreamRuns } from './queue-streams.ts';
+import { decodeRun, NO_RUNS, runOperations, runsOf, type StreamRun, type StreamRuns } from './queue-streams.ts';
 import type { KeyRange, Operation, Rocks } from './rocks.ts';
 import { unseal } from './seal.ts';
 
@@ -42,7 +42,7 @@ export interface QueueState {
   readonly begun: boolean;
 }
 
-export const EMPTY: QueueState = { deviceId: '', position: START, streams: [], totals: undefined, begun: false };
+export const EMPTY: QueueState = { deviceId: '', position: START, streams: NO_RUNS, totals: undefined, begun: false };
 
 /** What makes the stored state `after` where it is `before`; part of every commit. */
 export function stateOperations(before: QueueState, after: QueueState): Operation[] {
@@ -93,7 +93,7 @@ async function storedRuns(rocks: Rocks): Promise<StreamRuns> {
     const run = decodeRun(key, value);
     if (run !== undefined) runs.push(run);
   }
-  return runs;
+  return runsOf(runs);
 }
 
 /** Queued events without a stream would never be sent: a new one is better than none. */
@@ -102,8 +102,9 @@ function coveringRuns(
   { head, next }: Position,
   randomBytes: (count: number) => Uint8Array,
 ): StreamRuns {
-  if (head === next || (runs.length > 0 && runs[0]!.first <= head)) return runs;
-  return [{ first: head, stream: randomBytes(STREAM_BYTES) }, ...runs];
+  const [oldest] = runs.all;
+  if (head === next || (oldest !== undefined && oldest.first <= head)) return runs;
+  return runsOf([{ first: head, stream: randomBytes(STREAM_BYTES) }, ...runs.all]);
 }
 
 /** Undefined also where RocksDB cannot read it. */
@@ -152,7 +153,7 @@ async function derivePosition(rocks: Rocks, runs: StreamRuns): Promise<Position>
   for await (const [key, value] of rocks.entries(familyRange(QUEUE.quarantine))) {
     used.push(decodeQuarantine(key, value) ?? sequenceOf(key));
   }
-  const behind = 1 + Math.max(...used.map(({ last }) => last), (runs.at(-1)?.first ?? 1) - 1);
+  const behind = 1 + Math.max(...used.map(({ last }) => last), (runs.all.at(-1)?.first ?? 1) - 1);
   const [key, value] = (await firstEntry(rocks, { gt: FENCE_KEY, lt: familyRange(QUEUE.block).lt })) ?? [];
   const head = key === undefined ? behind : numberOfKey(key);
   const offset = (key && value && decodeBlock(key, value)?.offset) ?? 0;

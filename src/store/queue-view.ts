@@ -46,7 +46,7 @@ async function openViewedDisk(path: string, onLost: (gap: Gap) => void): Promise
     const rocks = await openRocks(generationPath(path, generation), { readOnly: true, broken: 'leave-out' });
     try {
       const found = await loadState(rocks, undefined, randomBytes, async () => {});
-      const lost = lostSince(statement, found);
+      const lost = lostSince(statement, found, (await queueFiles.readRuns?.(join(path, 'streams'))) ?? []);
       for (const gap of lost?.gaps ?? []) onLost(gap);
       return new ViewedDisk(
         createRocksHandle(async () => rocks),

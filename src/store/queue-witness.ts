@@ -10,13 +10,15 @@ import { createIntervals } from './intervals.ts';
 import { type Position, withAppended, withCleared } from './queue-position.ts';
 import { type Gap, gapPut } from './queue-records.ts';
 import type { QueueState } from './queue-state.ts';
-import { type StreamRuns, streamRanges } from './queue-streams.ts';
+import { runsOf, type StreamRun, streamRanges } from './queue-streams.ts';
 import type { Operation } from './rocks.ts';
+import { WITNESSED_RUNS } from './run-log.ts';
 
 interface Statement {
   readonly deviceId: string;
   readonly position: Pick<Position, 'head' | 'next' | 'cleared'>;
-  readonly streams: StreamRuns;
+  /** The latest of them; all in a statement of before there was a run log. */
+  readonly streams: readonly StreamRun[];
 }
 
 /** What the database has lost, and the state in which that is accounted for. */
@@ -28,28 +30,45 @@ export interface Found {
 
 export function encodeStatement({ deviceId, position, streams }: QueueState): Buffer {
   const { head, next, cleared } = position;
-  const runs = streams.map(({ first, stream }) => [first, Buffer.from(stream).toString('hex')]);
+  const runs = streams.all
+    .slice(Math.max(streams.from, streams.all.length - WITNESSED_RUNS))
+    .map(({ first, stream }) => [first, Buffer.from(stream).toString('hex')]);
   return Buffer.from(JSON.stringify([deviceId, head, next, cleared.map(({ first, last }) => [first, last]), runs]));
 }
 
-/** Undefined where nothing is lost. Throws `other-device` where the queue was another's. */
-export function lostSince(bytes: Buffer | undefined, state: QueueState): Found | undefined {
+/**
+ * Undefined where nothing is lost. Throws `other-device` where the queue was another's.
+ * @param logged what the run log says
+ */
+export function lostSince(
+  bytes: Buffer | undefined,
+  state: QueueState,
+  logged: readonly StreamRun[],
+): Found | undefined {
   if (bytes === undefined) return undefined;
   const { deviceId, position, streams } = decodeStatement(bytes);
   if (deviceId !== state.deviceId) throw new StoreError('other-device', `the queue belonged to ${deviceId}`);
   const from = state.position.next;
   if (position.next <= from) return undefined;
+  const runs = runsOf(allRuns(logged, streams));
   const away = createIntervals();
   for (const range of position.cleared) away.add(range);
   const first = Math.max(from, position.head);
   const lost = first < position.next ? away.missing({ first, last: position.next - 1 }) : [];
   const gaps = lost
-    .flatMap((range) => streamRanges(streams, range))
+    .flatMap((range) => streamRanges(runs, range))
     .map((range): Gap => ({ ...range, reason: 'damage', sums: new Uint8Array() }));
   const grown = withAppended(state.position, position.next, state.position.offset);
   // The mark of what may have been sent is as old as the database that was found.
   const cleared = withCleared({ ...grown, unsent: position.next }, [{ first: from, last: position.next - 1 }], 0);
   return { state: { ...state, position: cleared }, operations: gaps.map(gapPut), gaps };
+}
+
+/** The runs of before those that the witness names, and these; what is older than any is taken for part of the oldest. */
+function allRuns(logged: readonly StreamRun[], named: readonly StreamRun[]): StreamRun[] {
+  const first = named[0]?.first ?? Infinity;
+  const [oldest, ...others] = [...logged.filter((run) => run.first < first), ...named];
+  return oldest === undefined ? [] : [{ ...oldest, first: 1 }, ...others];
 }
 
 function decodeStatement(bytes: Buffer): Statement {
