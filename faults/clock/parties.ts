@@ -48,7 +48,8 @@ export async function startGateway<Name extends ClockName>(
   await mkdir(side.data, { recursive: true, mode: 0o700 });
   const keys = createKeyFile({ path: join(side.data, 'keys.json'), clock: Date.now, randomBytes });
   for (const id of devices) {
-    await keys.add(id, (key) => writeFile(secretFile(folder, id), formatCredential(key), { mode: 0o600 }));
+    const key = await keys.add(id);
+    await writeFile(secretFile(folder, id), formatCredential(key), { mode: 0o600 });
   }
   return partyOf(side, await side.start(startWith(settings, 'process')), settings);
 }

@@ -1,13 +1,16 @@
 /**
  * Data: the folder in which a gateway keeps everything.
  *
- * Owns the layout: `store/` is the embedded database, `keys.json` the devices' keys. Promises a folder that only its owner
- * can enter. Never looks into either but for whether it is empty.
+ * Owns the layout: `store/` is the embedded database, `keys.json` the devices' keys. Promises that a folder it makes is its
+ * owner's alone, and that others who can look into one that was there are spoken of. Never looks into either but for whether
+ * it is empty.
  */
+import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { type GatewayStore, openRocksGatewayStore, type RotReport } from '../store/index.ts';
-import { KeyFileError } from './key-file.ts';
+import { KeyFileError } from './key-errors.ts';
+import { privateMode } from './key-file-disk.ts';
 import { type WatchedKeyRing, watchKeyFile } from './key-watch.ts';
 import { type Page, pageOperator } from './pages.ts';
 
@@ -34,6 +37,7 @@ export async function openData(folder: string, logger?: FastifyBaseLogger): Prom
   const store = await openStore(folder, (report) => logRot(folder, report, logger));
   try {
     const path = keyFilePath(folder);
+    await guard(folder, path, logger);
     const keys = await watchKeyFile({ path, ...(logger && { logger }) });
     if (!keys.hasFile && (await holdsDevice(store))) {
       keys.close();
@@ -69,6 +73,36 @@ function logRot(folder: string, report: RotReport, logger?: FastifyBaseLogger): 
     { code: 'rot', mendedBits, folder },
     'bits of the database had flipped on disk and were put right: check the disk, and copy the folder to another',
   );
+}
+
+/**
+ * Secrets that everybody can read are made private at once, and said to have been open, since only a person can tell who has
+ * read them. The folder may hold other things of its owner's, so its mode is theirs to change.
+ */
+async function guard(folder: string, keys: string, logger: FastifyBaseLogger | undefined): Promise<void> {
+  // Windows has no such bits.
+  if (process.platform === 'win32') return;
+  const open = async (path: string) => {
+    const mode = await stat(path).then(
+      (found) => found.mode & 0o777,
+      () => 0,
+    );
+    return (mode & 0o007) === 0 ? undefined : mode;
+  };
+  const mode = await open(keys);
+  if (mode !== undefined) {
+    const now = await chmod(keys, privateMode(mode)).then(
+      () => 'now they cannot',
+      (error: Error) => `that cannot be mended (${error.message}): run chmod 600`,
+    );
+    const said = `every user of this machine could read the keys of all devices in ${keys}; ${now}. Rotate keys that others may have read`;
+    logger?.warn({ code: 'keys-exposed', mode: mode.toString(8) }, said);
+  }
+  const folderMode = await open(folder);
+  if (folderMode !== undefined) {
+    const said = `every user of this machine can look into ${folder}: run chmod 700`;
+    logger?.warn({ code: 'data-exposed', mode: folderMode.toString(8) }, said);
+  }
 }
 
 async function holdsDevice(store: GatewayStore<Page>): Promise<boolean> {

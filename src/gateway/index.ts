@@ -6,12 +6,11 @@
 export { AdminTokenError } from './admin.ts';
 export { type GatewayData, openData } from './data.ts';
 export { createGateway, type GatewayOptions } from './gateway.ts';
+export { KeyFileError, type KeyFileErrorCode } from './key-errors.ts';
 export {
   createKeyFile,
   type DeliverKey,
   type KeyFile,
-  KeyFileError,
-  type KeyFileErrorCode,
   type KeyFileOptions,
   type KeyRecord,
   type KeyTable,

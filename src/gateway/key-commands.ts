@@ -5,11 +5,12 @@
  * gateway runs: one that does picks changes up.
  */
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { type SettingValues, writeSecretFile } from '../cli/index.ts';
 import { formatCredential } from '../codec/index.ts';
 import { makeDirectory } from '../store/index.ts';
 import { keyFilePath } from './data.ts';
-import { createKeyFile, type KeyFile, type KeyRecord } from './key-file.ts';
+import { createKeyFile, type DeliverKey, type KeyFile, type KeyRecord } from './key-file.ts';
 import type { addKeySettings, keySettings } from './settings.ts';
 import { isoTime } from './views.ts';
 
@@ -45,15 +46,20 @@ export async function listKeys(values: KeyValues): Promise<void> {
   }
 }
 
-/** The credential goes to its file before the key is in force: a file that is taken leaves no key behind. */
+/**
+ * The credential goes to its file before the key is in force: a file that is taken leaves no key behind, and a key that could
+ * not be put in force no file.
+ */
 async function handOver(
   values: AddValues,
   deviceId: string,
-  make: (file: KeyFile, deliver: (key: KeyRecord) => Promise<void>) => Promise<KeyRecord>,
+  make: (file: KeyFile, deliver: DeliverKey) => Promise<KeyRecord>,
 ): Promise<void> {
   const { secretFile } = values;
   const key = await make(await openKeyFile(values.data), async (made) => {
-    if (secretFile !== undefined) await writeSecretFile(secretFile, formatCredential(made));
+    if (secretFile === undefined) return undefined;
+    await writeSecretFile(secretFile, formatCredential(made));
+    return () => rm(secretFile, { force: true });
   });
   const credential = secretFile === undefined ? { credential: formatCredential(key) } : { secretFile };
   if (values.json) print(JSON.stringify({ device: deviceId, key: key.keyId, ...credential }));

@@ -2,43 +2,17 @@
  * KeyFile: the keys of all devices, in one JSON file that only its owner can read.
  *
  * Owns the form of `keys.json` and every change to it. Promises that a reader sees the file before or after a change and
- * never between, that two writers change it one after another, that a device has at most two live keys, and that a key
- * which has changed on disk is no key. Never prints or logs a secret.
+ * never between, that two writers change it one after another, that whoever could read it before a change can afterwards,
+ * that a device has at most two live keys, and that a key which has changed on disk is no key. Never prints or logs a secret.
  */
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { type Credential, formatCredential, ID_PATTERN, parseCredential, SECRET_BYTES } from '../codec/index.ts';
 import { syncDirectory } from '../store/index.ts';
-
-/**
- * - `keys-unreadable`: the file is there and does not hold keys.
- * - `keys-locked`: another process is changing the file, or ended while it did.
- * - `device-id-invalid`: no text that can be an id.
- * - `device-exists`, `device-unknown`, `key-unknown`: as they say.
- * - `two-keys-live`: the device has as many as it may. `no-live-key`: there is nothing left to revoke.
- */
-export type KeyFileErrorCode =
-  | 'keys-unreadable'
-  | 'keys-locked'
-  | 'device-id-invalid'
-  | 'device-exists'
-  | 'device-unknown'
-  | 'key-unknown'
-  | 'two-keys-live'
-  | 'no-live-key';
-
-export class KeyFileError extends Error {
-  override readonly name = 'KeyFileError';
-  readonly code: KeyFileErrorCode;
-
-  constructor(code: KeyFileErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.code = code;
-  }
-}
+import { KeyFileError } from './key-errors.ts';
+import { acquire, foreign, writeDraft } from './key-file-disk.ts';
 
 export interface KeyRecord extends Credential {
   /** Epoch milliseconds. */
@@ -55,8 +29,11 @@ export interface KeyFileOptions {
   readonly randomBytes: (count: number) => Uint8Array;
 }
 
-/** Hands a new key over before it is in force. Where it rejects, nothing is changed. */
-export type DeliverKey = (key: KeyRecord) => Promise<void>;
+/**
+ * Hands a new key over before it is in force. Where it rejects, nothing is changed. What it resolves with takes the key back,
+ * where it could not be put in force after all.
+ */
+export type DeliverKey = (key: KeyRecord) => Promise<(() => Promise<void>) | undefined>;
 
 /** Each makes its change durable before it resolves. */
 export interface KeyFile {
@@ -74,10 +51,6 @@ export function createKeyFile(options: KeyFileOptions): KeyFile {
 }
 
 const LIVE_KEYS_MAX = 2;
-
-/** A change takes a few milliseconds; who waits this long waits for a process that is gone. */
-const LOCK_WAIT_MS = 2_000;
-const LOCK_POLL_MS = 20;
 
 class JsonKeyFile implements KeyFile {
   readonly #options: KeyFileOptions;
@@ -145,21 +118,28 @@ class JsonKeyFile implements KeyFile {
 
   async #change<T>(
     change: (table: Map<string, readonly KeyRecord[]>) => T,
-    deliver: (result: T) => Promise<void> = async () => {},
+    deliver: (result: T) => Promise<(() => Promise<void>) | undefined> = async () => undefined,
   ): Promise<T> {
     const { path } = this.#options;
-    const lock = `${path}.lock`;
-    await acquire(lock);
+    const lock = await acquire(path);
     try {
       const table = new Map(await readKeyTable(path));
       const result = change(table);
-      await deliver(result);
-      await replaceFile(path, formatKeyTable(table));
+      const draft = await writeDraft(path, formatKeyTable(table));
+      try {
+        // As late as can be: what fails after this has to take it back.
+        const takeBack = await deliver(result);
+        await rename(draft, path).catch(async (error: unknown) => {
+          await takeBack?.();
+          throw error;
+        });
+      } finally {
+        await rm(draft, { force: true });
+      }
+      await syncDirectory(dirname(path));
       return result;
     } finally {
-      await rm(lock, { force: true });
-      // The lock's end too: a power cut would bring it back, with nobody to let go of it.
-      await syncDirectory(dirname(path));
+      await lock.release();
     }
   }
 }
@@ -171,6 +151,7 @@ export async function readKeyTable(path: string): Promise<KeyTable> {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
+    if ((cause as NodeJS.ErrnoException).code === 'EACCES') throw await foreign(path, cause);
     throw new KeyFileError('keys-unreadable', `cannot read ${path}`, cause);
   }
   try {
@@ -252,37 +233,4 @@ function keysOf(table: KeyTable, deviceId: string): readonly KeyRecord[] {
 
 function isLive(key: KeyRecord): boolean {
   return key.revokedAt === null;
-}
-
-async function acquire(lock: string): Promise<void> {
-  for (let waitedMs = 0; ; waitedMs += LOCK_POLL_MS) {
-    try {
-      const file = await open(lock, 'wx', 0o600);
-      await file.close();
-      return;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
-      if (waitedMs >= LOCK_WAIT_MS) {
-        throw new KeyFileError('keys-locked', `${lock} is there: remove it if no other command is running`, cause);
-      }
-    }
-    await delay(LOCK_POLL_MS);
-  }
-}
-
-/**
- * Complete or not at all, also after a power cut; whether it stays is the caller's to see to. Whoever holds the lock is the
- * only writer of the draft.
- */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.tmp`;
-  await rm(draft, { force: true });
-  const file = await open(draft, 'wx', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, path);
 }

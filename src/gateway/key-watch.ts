@@ -1,19 +1,23 @@
 /**
  * A key ring that follows its key file.
  *
- * Owns when the file is read again. Promises that a change is in force within about a second, and that a file that cannot
- * be read leaves the keys as they were. Never changes the file.
+ * Owns when the file is read again. Promises that a change is in force within about a second, that a file which cannot be
+ * read leaves the keys as they were and is tried again until it can, and that this is said once for each reason. Never
+ * changes the file.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
+import type { KeyFileError } from './key-errors.ts';
 import { type KeyTable, readKeyTable } from './key-file.ts';
 import type { Key, KeyRing } from './keyring.ts';
 
 export interface WatchedKeyRing extends KeyRing {
   /** Whether there has been a file. */
   readonly hasFile: boolean;
+  /** Reads the file now, changed or not. */
+  reload(): Promise<void>;
   /** Stops following. */
   close(): void;
 }
@@ -42,8 +46,10 @@ class FileKeyRing implements WatchedKeyRing {
   readonly #path: string;
   readonly #logger: FastifyBaseLogger | undefined;
   #keys: ReadonlyMap<string, ReadonlyMap<string, Key>> = new Map();
-  /** What tells one version of the file from another. */
+  /** What tells one version of the file from another: of the one that the keys are from. */
   #version = '';
+  /** Why the file could last not be read. */
+  #failure = '';
   #checking: Promise<void> | undefined;
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -62,9 +68,11 @@ class FileKeyRing implements WatchedKeyRing {
   }
 
   async load(): Promise<void> {
-    // In this order: a change between the two is seen as one at the next look.
-    this.#version = await versionOf(this.#path);
+    // In this order: a change between the two is seen as one at the next look. Remembered only once it was read.
+    const version = await versionOf(this.#path);
     this.#keys = ringOf(await readKeyTable(this.#path));
+    this.#version = version;
+    this.#failure = '';
   }
 
   follow(pollMs: number): void {
@@ -89,31 +97,47 @@ class FileKeyRing implements WatchedKeyRing {
     this.#watcher?.close();
   }
 
+  async reload(): Promise<void> {
+    await this.#checking;
+    await this.#read();
+  }
+
   #check(): void {
-    this.#checking ??= this.#reload().finally(() => {
+    this.#checking ??= this.#look().finally(() => {
       this.#checking = undefined;
     });
   }
 
-  async #reload(): Promise<void> {
-    const version = await versionOf(this.#path);
+  async #look(): Promise<void> {
+    const version = await versionOf(this.#path).catch(() => 'unknown');
     // A file that is gone is no order to forget every key.
-    if (version === this.#version || version === '') return;
+    if (version !== this.#version && version !== '') await this.#read();
+  }
+
+  async #read(): Promise<void> {
     try {
       await this.load();
       this.#logger?.info({ devices: this.#keys.size }, 'keys changed');
     } catch (err) {
-      this.#logger?.error({ err }, 'the key file cannot be read; the keys stay as they were');
+      const { code, message } = err as KeyFileError;
+      if (this.#failure === message) return;
+      this.#failure = message;
+      this.#logger?.error(
+        { code, err },
+        'the key file cannot be read; the keys stay as they were, and it is tried again',
+      );
     }
   }
 }
 
+/** Empty where there is no file. */
 async function versionOf(path: string): Promise<string> {
   try {
-    const { ino, mtimeNs, size } = await stat(path, { bigint: true });
-    return `${ino} ${mtimeNs} ${size}`;
-  } catch {
-    return '';
+    const { ino, mtimeNs, ctimeNs, size } = await stat(path, { bigint: true });
+    return `${ino} ${mtimeNs} ${ctimeNs} ${size}`;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
   }
 }
 

@@ -26,15 +26,21 @@ const PID_BYTES_MAX = 16;
 const require = createRequire(import.meta.url);
 
 /** Takes the lock of a folder that is there. Rejects with `locked`, and says whose it is, where somebody has it. */
-export async function lockFolder(folder: string): Promise<FolderLock> {
-  const path = join(folder, LOCK_NAME);
+export function lockFolder(folder: string): Promise<FolderLock> {
+  const refusal = (owner: string) =>
+    new StoreError('locked', `already running${owner}: ${folder} has one owner at a time`);
+  return lockFile(join(folder, LOCK_NAME), refusal);
+}
+
+/** The same of a file that is there for nothing else. `refusal` is told ` (pid N)`, or nothing where that is not known. */
+export async function lockFile(path: string, refusal: (owner: string) => Error): Promise<FolderLock> {
   const { tryLock } = loadFileLocks();
   for (;;) {
     // Never truncated in opening: until it is locked, what is in it is another's.
     const file = await openOrMake(path);
     try {
       if (!tryLock(file.fd, LOCKED_AT, 1)) {
-        throw new StoreError('locked', `already running${await ownerOf(file)}: ${folder} has one owner at a time`);
+        throw refusal(await ownerOf(file));
       }
       // One that was removed before it was locked keeps nobody out.
       if (await isAt(file, path)) {

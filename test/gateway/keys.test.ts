@@ -1,12 +1,16 @@
 /** The key file and the ring that follows it. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, renameSync, writeFileSync } from 'node:fs';
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { pino } from 'pino';
-import { createKeyFile, type KeyFile, type WatchedKeyRing, watchKeyFile } from '../../src/gateway/index.ts';
+import { createKeyFile, type KeyFile, openData, type WatchedKeyRing, watchKeyFile } from '../../src/gateway/index.ts';
+import { lockFile } from '../../src/store/index.ts';
 import { changed, seedOf } from '../codec/property.ts';
 import { powerDisk } from '../faults/power-disk.ts';
 import { temporaryFolder } from './gateway-fixture.ts';
@@ -95,15 +99,145 @@ test('writers at once change the file one after another', async (t) => {
   assert.equal((await file.list()).size, 10);
 });
 
-test('a lock that nobody lets go of is reported, with its name', async (t) => {
+test('the lock of a command that was killed is nobody’s, and that of one at work is waited for', async (t) => {
   const { path, file } = await keyFile(t);
+  // As an older version left it behind.
   await writeFile(`${path}.lock`, '');
-  await assert.rejects(file.add('d'), (error: { code?: string; message?: string }) => {
-    assert.equal(error.code, 'keys-locked');
-    return error.message?.includes(`${path}.lock`) === true;
-  });
-  await rm(`${path}.lock`);
   await file.add('d');
+  const lock = await lockFile(`${path}.lock`, () => new Error('taken'));
+  await assert.rejects(file.add('e'), { code: 'keys-locked' });
+  const waiting = file.add('e');
+  await lock.release();
+  await waiting;
+  const holder = fork(new URL('key-lock-holder.ts', import.meta.url), [`${path}.lock`], {
+    execArgv: ['--import', 'tsx'],
+  });
+  await once(holder, 'message');
+  await assert.rejects(file.add('f'), (error: { code?: string; message?: string }) => {
+    assert.equal(error.code, 'keys-locked');
+    return error.message?.includes(`pid ${holder.pid}`) === true;
+  });
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  await file.add('f');
+});
+
+test('a key that could not be put in force is taken back, and one that is taken leaves no draft', async (t) => {
+  const { path, file } = await keyFile(t);
+  await file.add('d');
+  const said: string[] = [];
+  const deliver = async () => {
+    said.push('delivered');
+    // Nothing can be renamed to where a folder is.
+    await rm(path);
+    await mkdir(join(path, 'in the way'), { recursive: true });
+    return async () => void said.push('taken back');
+  };
+  await assert.rejects(file.add('e', deliver));
+  assert.deepEqual(said, ['delivered', 'taken back']);
+  assert.deepEqual((await readdir(dirname(path))).sort(), ['keys.json', 'keys.json.lock']);
+});
+
+test('whoever could read the file still can, save everybody', async (t) => {
+  const { path, file } = await keyFile(t);
+  await file.add('a');
+  for (const [mode, kept] of [
+    [0o600, 0o600],
+    [0o640, 0o640],
+    [0o400, 0o400],
+    [0o644, 0o600],
+    [0o666, 0o600],
+  ] as const) {
+    await chmod(path, mode);
+    await file.rotate('a');
+    await file.revoke('a');
+    assert.equal((await stat(path)).mode & 0o777, kept, mode.toString(8));
+  }
+});
+
+test('changed by root, the file stays its owner’s, and another user is told', {
+  skip: process.geteuid?.() !== 0,
+}, async (t) => {
+  const { path, file } = await keyFile(t);
+  const other = 65_534;
+  await chown(dirname(path), other, other);
+  await file.add('d');
+  for (const name of [path, `${path}.lock`]) assert.equal((await stat(name)).uid, other, name);
+  await file.rotate('d');
+  assert.deepEqual([(await stat(path)).uid, (await stat(path)).gid], [other, other]);
+  const asUser = async <T>(uid: number, work: () => Promise<T>): Promise<T> => {
+    process.seteuid!(uid);
+    try {
+      return await work();
+    } finally {
+      process.seteuid!(0);
+    }
+  };
+  await asUser(other, () => file.revoke('d', 'k1'));
+  await chmod(dirname(path), 0o777);
+  await chmod(path, 0o666);
+  await chmod(`${path}.lock`, 0o666);
+  await assert.rejects(
+    asUser(other - 1, () => file.revoke('d')),
+    { code: 'keys-foreign' },
+  );
+  await chmod(path, 0o600);
+  await assert.rejects(
+    asUser(other - 1, () => file.list()),
+    { code: 'keys-foreign' },
+  );
+  assert.equal((await file.revoke('d')).length, 1);
+});
+
+test('a file that cannot be read for a while is read when it can be, and that is said once', {
+  skip: process.geteuid?.() !== 0,
+}, async (t) => {
+  t.after(() => process.seteuid!(0));
+  const { path, file } = await keyFile(t);
+  await file.add('d');
+  const before = await readFile(path);
+  await file.revoke('d');
+  const revoked = await readFile(path);
+  await writeFile(path, before);
+  const other = 65_534;
+  await chown(dirname(path), other, other);
+  await chown(path, other, other);
+  process.seteuid!(other);
+  const { ring, lines } = await follow(t, path, 5);
+  // At once, so that nobody looks while this process may read everything.
+  process.seteuid!(0);
+  writeFileSync(`${path}.new`, revoked, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+  process.seteuid!(other);
+  const failures = () => lines.filter(({ msg }) => msg.includes('cannot be read'));
+  await until(() => failures().length > 0, 'it is said');
+  assert.equal((failures()[0] as { code?: string }).code, 'keys-foreign');
+  assert(isLive(ring, 'k1'));
+  process.seteuid!(0);
+  chownSync(path, other, other);
+  process.seteuid!(other);
+  await until(() => ring.lookup('d', 'k1')?.revoked === true, 'the revocation is in force once the owner is right');
+  assert.equal(failures().length, 1);
+});
+
+test('keys and a folder that everybody can read are spoken of at the start, and the keys made private', async (t) => {
+  const folder = await temporaryFolder(t);
+  const { path, file } = await keyFile(t, folder);
+  await file.add('d');
+  await chmod(folder, 0o755);
+  await chmod(path, 0o644);
+  const lines: { code?: string; msg: string }[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(JSON.parse(line)) });
+  await (await openData(folder, logger)).close();
+  assert.deepEqual(
+    lines.map(({ code }) => code),
+    ['keys-exposed', 'data-exposed'],
+  );
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.equal((await stat(folder)).mode & 0o777, 0o755);
+  await chmod(folder, 0o750);
+  await (await openData(folder, logger)).close();
+  assert.equal(lines.length, 2);
 });
 
 test('a folder that is not there is an error of the disk', async (t) => {

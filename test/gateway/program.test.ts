@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
@@ -125,6 +125,15 @@ test('a device whose secret file is taken is not made', async (t) => {
   assert.deepEqual(JSON.parse(await succeeds(t, 'keys', 'list', '--data', data, '--json')), []);
   await succeeds(t, 'keys', 'add', DEVICE, '--data', data);
   await fails(t, { code: 'device-exists', status: 1 }, 'keys', 'add', DEVICE, '--data', data);
+});
+
+test('a key that could not be stored leaves no secret file', async (t) => {
+  const data = await temporaryFolder(t);
+  const secretFile = join(data, 'secret');
+  await mkdir(join(data, 'keys.json.tmp', 'in the way'), { recursive: true });
+  const { status } = await run(t, 'keys', 'add', DEVICE, '--data', data, '--secret-file', secretFile);
+  assert.equal(status, 1);
+  await assert.rejects(stat(secretFile), { code: 'ENOENT' });
 });
 
 test('a gateway serves, tells its totals while it runs and after, and ends on SIGTERM', async (t) => {
