@@ -155,7 +155,7 @@ test('every section that the code points to is there', () => {
 });
 
 test('the links between the pages lead somewhere', () => {
-  for (const page of ['README.md', 'batch.md', 'signing.md', 'delivery.md']) {
+  for (const page of ['README.md', 'batch.md', 'signing.md', 'delivery.md', 'conformance.md']) {
     const text = pageOf(page);
     for (const [, target = ''] of text.matchAll(/\]\(([\w/.-]+)\)/g)) read(`proto-spec/${target}`);
     for (const [, title = '', target = page] of text
