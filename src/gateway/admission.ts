@@ -37,9 +37,9 @@ export interface Arrival {
   readonly lease: Lease;
   readonly body: Uint8Array;
   readonly contentEncoding: string;
-  /** The clock that the device signed with, epoch milliseconds. */
-  readonly timestamp: number;
-  /** The gateway's clock, epoch milliseconds. */
+  /** By how much the gateway's clock was ahead of the device's when the head came, milliseconds: bodies take their time. */
+  readonly clockOffsetMs: number;
+  /** The gateway's clock once the body was there, epoch milliseconds. */
   readonly receivedAt: number;
 }
 
@@ -175,7 +175,7 @@ function admissionOf(
       stream,
       sentAt: batch.sentAt,
       receivedAt,
-      clockOffsetMs: receivedAt - arrival.timestamp,
+      clockOffsetMs: arrival.clockOffsetMs,
       queue: batch.queue,
     },
   };

@@ -125,6 +125,7 @@ class Request implements AcceptedRequest {
   readonly #head: BatchRequestHead;
   /** Of the head; undefined where the device does not sign heads, or somebody else has sent it. */
   readonly #headSigner: AnswerSigner | undefined;
+  readonly #clockOffsetMs: number;
   #load: Load | undefined;
   #signer: AnswerSigner | undefined;
   #working = false;
@@ -134,6 +135,7 @@ class Request implements AcceptedRequest {
     this.#head = head;
     this.#headSigner = headSigner;
     this.#signer = headSigner;
+    this.#clockOffsetMs = shared.clock() - head.timestamp;
   }
 
   takeRoom(upload?: ConnectionUpload): void {
@@ -171,7 +173,7 @@ class Request implements AcceptedRequest {
 
   async #take(body: Uint8Array): Promise<Acknowledgement> {
     const { keys: ring, arenas, admissions, fleet, flow, limits, metrics, clock, turns } = this.#shared;
-    const { timestamp, deviceId, contentEncoding } = this.#head;
+    const { deviceId, contentEncoding } = this.#head;
     // Not those that were there with the head: one may have been revoked since.
     const keys = namedKeys(ring, this.#head);
     const key = matchingKey(keys, this.#head, body);
@@ -190,7 +192,8 @@ class Request implements AcceptedRequest {
       const batch = await inflateBatch(flow, contentEncoding, body, lease.memory, turns);
       this.#load?.resize(body.length + bytesOf(batch.table));
       checkCount(batch, limits.eventsMax);
-      const admitted = await admissions.admit({ deviceId, batch, lease, body, contentEncoding, timestamp, receivedAt });
+      const arrival = { deviceId, batch, lease, body, contentEncoding, clockOffsetMs: this.#clockOffsetMs, receivedAt };
+      const admitted = await admissions.admit(arrival);
       metrics.admitted(admitted, body.length);
       fleet.changed(deviceId, admitted.duplicates);
       const { unverified: _, ...acknowledgement } = admitted;

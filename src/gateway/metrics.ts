@@ -2,7 +2,8 @@
  * Metrics: what a gateway tells Prometheus.
  *
  * Owns names, labels and a registry of its own, so that several gateways in one process never mix. Promises a fixed
- * number of series: nothing is labelled by device. Never decides anything.
+ * number of series, for nothing is labelled by device, and an answer also where the store is in trouble: what it cannot tell
+ * is left out. Never decides anything.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
@@ -23,7 +24,7 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
-  readonly store: Pick<GatewayStore<Page>, 'stats' | 'condition'>;
+  readonly store: Pick<GatewayStore<Page>, 'stats' | 'ready' | 'condition'>;
   readonly flow: Pick<Flow, 'bytes'>;
 }
 
@@ -31,6 +32,21 @@ export interface MetricsOptions {
 const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const LAG_RESOLUTION_MS = 10;
 const PREFIX = 'tidegate_gateway_';
+
+/** A disk that does not answer must not keep a scrape from the rest. */
+const READ_TIME_MS = 1_000;
+
+async function withinTime<T>(read: () => T | Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer')), READ_TIME_MS);
+  });
+  try {
+    return await Promise.race([read(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 export function createMetrics({ store, flow }: MetricsOptions): Metrics {
   const registry = new Registry();
@@ -42,7 +58,11 @@ export function createMetrics({ store, flow }: MetricsOptions): Metrics {
       help,
       registers,
       async collect() {
-        this.set(await read());
+        try {
+          this.set(await read());
+        } catch {
+          this.remove();
+        }
       },
     });
   const batches = new Counter({
@@ -62,10 +82,24 @@ export function createMetrics({ store, flow }: MetricsOptions): Metrics {
   const unverified = counter('unverified_events_total', 'Duplicates of which nothing was left to compare with');
   const bodyBytes = counter('body_bytes_total', 'Bytes of the bodies of accepted batches, as sent');
   gauge('bytes_in_flight', 'Bytes of requests taken on', () => flow.bytes);
-  gauge('commits', 'Commits of the store since it was opened', async () => (await store.stats()).commits);
-  gauge('admissions', 'Batches in those commits', async () => (await store.stats()).admissions);
-  gauge('retained_batches', 'Accepted batches that are kept', async () => (await store.stats()).retained.batches);
-  gauge('retained_bytes', 'Bytes of their bodies', async () => (await store.stats()).retained.bytes);
+  gauge('store_ready', 'Whether the store can take a batch: 1 or 0', () =>
+    withinTime(() => store.ready()).then(
+      () => 1,
+      () => 0,
+    ),
+  );
+  gauge(
+    'commits',
+    'Commits of the store since it was opened',
+    async () => (await withinTime(() => store.stats())).commits,
+  );
+  gauge('admissions', 'Batches in those commits', async () => (await withinTime(() => store.stats())).admissions);
+  gauge(
+    'retained_batches',
+    'Accepted batches that are kept',
+    async () => (await withinTime(() => store.stats())).retained.batches,
+  );
+  gauge('retained_bytes', 'Bytes of their bodies', async () => (await withinTime(() => store.stats())).retained.bytes);
   gauge('store_damaged', '1 where the database is damaged and takes no more batches', () =>
     store.condition.trouble === undefined ? 0 : 1,
   );

@@ -181,6 +181,7 @@ export interface GatewayStore<Page> {
    */
   retain(limits: RetentionLimits, now: number): Promise<BatchTally>;
 
+  /** Also where the store can take nothing: then it is asked for most. */
   stats(): Promise<GatewayStoreStats>;
   /** Of its files, as of the last commit or the last time that `ready` was asked; costs nothing. */
   readonly condition: StoreCondition;

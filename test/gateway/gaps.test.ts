@@ -1,8 +1,9 @@
 /** Declared gaps and the balance `recorded = delivered + queued + quarantined + gaps` (promise 7). */
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { test } from 'node:test';
 import { type DeclaredGap, SEQUENCE_MAX } from '../../src/codec/index.ts';
-import { DEVICE, freshStream, post, read, STREAM, testGateway } from './gateway-fixture.ts';
+import { DEVICE, freshStream, post, read, STREAM, signedRequest, testGateway } from './gateway-fixture.ts';
 
 const quota = (first: number, last: number, volume: string | null = '1.5'): DeclaredGap => ({
   first,
@@ -120,6 +121,38 @@ test('what was delivered from an earlier disk is shown as such', async (t) => {
   const device = await read(gateway, `/v1/devices/${DEVICE}`);
   assert.deepEqual([device.recorded, device.delivered, device.missing, device.earlier], [55, 55, 0, 50]);
   assert.equal(device.streamCount, 2);
+});
+
+test('the clock offset leaves out how long the body took', async (t) => {
+  let now = Date.now();
+  let headCame = () => {};
+  const clock = () => {
+    headCame();
+    return now;
+  };
+  const gateway = await testGateway(t, { clock });
+  const { headers, body } = await signedRequest({ timestamp: now - 250 });
+  const status = await new Promise((resolve, reject) => {
+    const length = { 'content-length': body.length };
+    const upload = request(`${gateway.url}/v1/batches`, { method: 'POST', headers: { ...length, ...headers } });
+    upload.once('error', reject);
+    upload.once('response', (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    headCame = () => {
+      headCame = () => {};
+      setImmediate(() => {
+        now += 40_000;
+        upload.end(body.subarray(1));
+      });
+    };
+    upload.write(body.subarray(0, 1));
+  });
+  assert.equal(status, 200);
+  const device = await read(gateway, `/v1/devices/${DEVICE}`);
+  assert.equal(device.clockOffsetMs, 250);
+  assert.equal(device.lastReceivedAt, new Date(now).toISOString());
 });
 
 test('the clock offset and the report are of the latest batch', async (t) => {

@@ -193,6 +193,11 @@ test('a full disk is said to be one, signed, and not ready', async (t) => {
   assert.match(ready.body.toString(), /not ready: the disk is full/);
   assert(!ready.body.toString().includes('path'));
   assert.equal((await say(`${gateway.url}/healthz`)).status, 200);
+  // Now it is needed most.
+  const metrics = await say(`${gateway.url}/metrics`);
+  assert.equal(metrics.status, 200);
+  assert.match(metrics.body.toString(), /^tidegate_gateway_store_ready 0$/m);
+  assert.match(metrics.body.toString(), /^tidegate_gateway_batches_total\{outcome="store-unavailable"\} 1$/m);
   failing.error = undefined;
   assert.equal((await post(gateway)).acknowledgement?.inserted, 10);
 });
@@ -216,6 +221,22 @@ test('a disk that rots is in the metrics, and its reason in the answer about rea
   for (const [name, value] of Object.entries({ damaged: 1, mended_bits: 3, failures: 5, unmerged_files: 7 })) {
     assert.match(metrics, new RegExp(`^tidegate_gateway_store_${name} ${value}$`, 'm'));
   }
+});
+
+test('what a store cannot tell is left out of the metrics', async (t) => {
+  const wrap = (store: GatewayStore<Page>) =>
+    new Proxy(store, {
+      get(target, name) {
+        if (name === 'stats') return () => Promise.reject(new StoreError('io', 'no'));
+        const value = Reflect.get(target, name);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  const gateway = await testGateway(t, { wrap });
+  const { status, body } = await say(`${gateway.url}/metrics`);
+  assert.equal(status, 200);
+  assert.match(body.toString(), /^tidegate_gateway_store_ready 1$/m);
+  assert.doesNotMatch(body.toString(), /^tidegate_gateway_commits/m);
 });
 
 test('a bug is answered signed and without its text, and is logged without secrets', async (t) => {

@@ -179,6 +179,7 @@ test('a deletion that a full disk refuses leaves whole batches, and retention go
     await Promise.all(firsts.map((first) => send(store, key, { first, last: first + 9, body: Buffer.alloc(9) })));
     fillDisk(ballast);
     assert.deepEqual(await codesOf([store.retain({ bytesMax: 0 }, 0)]), ['disk-full']);
+    assert.ok((await store.stats()).retained.batches <= 600, 'who watches is told');
     await rm(ballast);
     const { batches } = (await store.stats()).retained;
     assert.ok(batches > 0);
