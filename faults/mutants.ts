@@ -109,6 +109,32 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {
+    name: 'condemn events where a device owns too much',
+    file: 'src/device/outcome.ts',
+    find: `case 'interval-limit':
+    case 'stream-limit':
+    case 'storage-limit':`,
+    replace: `case 'interval-limit':
+    case 'stream-limit':
+    case 'storage-limit':
+      return { kind: 'refused', problem };`,
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'count a stream anew with each of its batches',
+    file: 'src/store/intake.ts',
+    find: 'const before = live.isStored ? holdingsOf(ledger) : NOTHING_HELD;',
+    replace: 'const before = NOTHING_HELD;',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
+    name: 'keep what a device holds though its commit has failed',
+    file: 'src/store/live-ledgers.ts',
+    find: 'this.#devices.clear();',
+    replace: '',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
     name: 'sum in floating point',
     file: 'src/codec/decimal.ts',
     find: 'if (a.scale === b.scale) return',

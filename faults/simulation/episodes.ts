@@ -142,6 +142,13 @@ const EPISODES: Partial<Record<Fault, Episode>> = {
       eventsMax: whole(random, 1, 8),
       ...(random() < 0.5 && { bodyBytesMax: whole(random, 100, 600) }),
       ...(random() < 0.5 && { sensorsMax: whole(random, 1, 3) }),
+      // What a device owns is more than that already, or soon is: it waits with what it has until the gateway is as it was.
+      ...(random() < 0.5 &&
+        pick(random, [
+          { rangesMax: whole(random, 1, 6) },
+          { streamsMax: whole(random, 1, 4), streamsPerDay: 0 },
+          { pageBytesMax: whole(random, 1, 20_000), pageBytesPerDay: 0 },
+        ])),
     };
     restartGateway(world, () => {
       world.gateway.limits = { windowMs: world.scenario.windowMs, ...narrow };

@@ -97,12 +97,12 @@ function problemOutcome(problem: Problem): Outcome {
       return problem.clock === undefined ? failed('problem-incomplete') : { kind: 'skew', clock: problem.clock };
     case 'encoding-unsupported':
       return { kind: 'encoding', problem };
-    case 'key-unknown':
-    case 'key-revoked':
     // What the device has at the gateway has reached a bound there; the events of this batch are not at fault.
     case 'interval-limit':
     case 'stream-limit':
     case 'storage-limit':
+    case 'key-unknown':
+    case 'key-revoked':
     case 'token-invalid':
     case 'batch-version':
     case 'headers-invalid':
