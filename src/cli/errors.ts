@@ -18,6 +18,8 @@ export type CommandErrorCode =
   | 'ca-unreadable'
   | 'ca-invalid'
   | 'admin-token-invalid'
+  | 'tls-unreadable'
+  | 'tls-invalid'
   | 'usage';
 
 /** The call has to be changed before it can work: exit status 2. Every other failure is status 1. */

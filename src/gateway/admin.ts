@@ -8,7 +8,7 @@
  * signatures.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIPv4 } from 'node:net';
+import { type AddressInfo, isIPv4 } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GatewayError } from './errors.ts';
 
@@ -76,11 +76,15 @@ const PASSED_ON =
  * another server it listens on none; and who writes to a socket in the file system is mostly a proxy.
  */
 function isOurLoopback(app: FastifyInstance, { localAddress, localPort }: FastifyRequest['raw']['socket']): boolean {
-  const addresses = app.addresses().map((address) => (typeof address === 'string' ? undefined : address));
+  const addresses = app.addresses();
   return (
-    addresses.every((address) => address !== undefined && isLoopback(address.address)) &&
-    addresses.some((address) => address?.address === localAddress && address?.port === localPort)
+    addresses.every(isLoopbackAddress) &&
+    addresses.some((at) => typeof at !== 'string' && at.address === localAddress && at.port === localPort)
   );
+}
+
+export function isLoopbackAddress(address: AddressInfo | string): boolean {
+  return typeof address !== 'string' && isLoopback(address.address);
 }
 
 /** What the client calls this server, without the port. */

@@ -64,21 +64,39 @@ export type GatewayOptions = GatewaySettings &
  * where the folder cannot be opened.
  */
 export async function createGateway(options: GatewayOptions): Promise<FastifyInstance> {
+  return (await openGateway(options)).app;
+}
+
+/** A gateway, and what whoever runs its process can do with it. */
+export interface OpenGateway {
+  readonly app: FastifyInstance;
+  readonly showCertificate: HttpServers['showCertificate'];
+  /** Reads the keys anew, where they are in a folder. */
+  reloadKeys(): Promise<void>;
+}
+
+export async function openGateway(options: GatewayOptions): Promise<OpenGateway> {
   checkOptions(options);
   const limits = limitsFrom(options.limits);
   if (options.adminToken !== undefined) assertAdminToken(options.adminToken);
-  if (options.data === undefined) return assemble(options, limits, options);
+  const { tls } = options;
+  const servers = createHttpServers({ tls, connectionsMax: limits.connectionsMax });
+  const { showCertificate } = servers;
+  if (options.data === undefined) {
+    return { app: assemble(options, limits, servers, options), showCertificate, reloadKeys: async () => {} };
+  }
   const data = await openData(options.data, options.logger);
-  return assemble(options, limits, data, data);
+  const app = assemble(options, limits, servers, data, data);
+  return { app, showCertificate, reloadKeys: () => data.keys.reload() };
 }
 
 function assemble(
   { adminToken, tls, logger, clock = Date.now }: GatewaySettings,
   limits: GatewayLimits,
+  servers: HttpServers,
   { store, keys }: { readonly store: GatewayStore<Page>; readonly keys: KeyRing },
   owned?: Pick<GatewayData, 'close'>,
 ): FastifyInstance {
-  const servers = createHttpServers({ tls, connectionsMax: limits.connectionsMax });
   const app = createServer(servers, tls !== undefined, logger);
   const flow = createFlow(flowOptions(limits));
   const metrics = createMetrics({ store, flow });
@@ -91,11 +109,11 @@ function assemble(
   app.setNotFoundHandler(() => {
     throw new GatewayError('not-found', 'no such path');
   });
-  app.addHook('onRequest', async ({ raw }) => {
+  app.addHook('onRequest', ({ raw }, _reply, done) => {
     // As HTTP/1.1 has it: without a name, or with two, nobody knows who was called.
     const named = raw.headersDistinct['host']?.length ?? 0;
-    if (named > 1 || (named === 0 && raw.httpVersion !== '1.0'))
-      throw new GatewayError('headers-invalid', 'host must stand once');
+    const isNamed = named === 1 || (named === 0 && raw.httpVersion === '1.0');
+    done(isNamed ? undefined : new GatewayError('headers-invalid', 'host must stand once'));
   });
   const paths = methodsByPath(app);
   addIngestRoute(app, {

@@ -1,21 +1,26 @@
 /**
  * Serve: the command `tidegate-gateway serve`.
  *
- * Owns the life of one gateway process. Promises that SIGTERM answers what was accepted before the process ends. Never
- * handles a request.
+ * Owns the life of one gateway process. Promises that SIGTERM answers what was accepted before the process ends, and that
+ * SIGHUP reads keys and certificate anew. Never handles a request.
  */
-import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { CommandError, createLogger, onShutdown, type ProgramValues, type SettingValues } from '../cli/index.ts';
+import { isLoopbackAddress } from './admin.ts';
 import { readAdminToken } from './admin-token.ts';
-import { createGateway } from './gateway.ts';
+import { type CertificateFiles, followCertificate, readIdentity } from './certificate-files.ts';
+import { openGateway } from './gateway.ts';
 import type { serveSettings } from './settings.ts';
 
 export async function serve(values: SettingValues<typeof serveSettings>, program: ProgramValues): Promise<void> {
   const log = createLogger('tidegate-gateway', program);
-  const app = await createGateway({
+  const adminToken = await readAdminToken(values.adminTokenFile);
+  const files = certificateFiles(values.tlsCert, values.tlsKey);
+  const tls = files && (await readIdentity(files));
+  const { app, showCertificate, reloadKeys } = await openGateway({
     data: values.data,
-    adminToken: await readAdminToken(values.adminTokenFile),
-    tls: await readTls(values.tlsCert, values.tlsKey),
+    adminToken,
+    tls,
     logger: log,
     limits: {
       eventsMax: values.eventsMax,
@@ -38,19 +43,41 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
     await app.close();
     log.info('stopped');
   });
+  const certificate = files && tls && followCertificate({ files, shown: tls, show: showCertificate, logger: log });
+  // Without a listener it would end the process.
+  const reload = () => {
+    log.info('reading keys and certificate anew');
+    void Promise.all([reloadKeys(), certificate?.reload()]);
+  };
+  process.on('SIGHUP', reload);
   try {
-    log.info({ url: await app.listen(values.listen) }, 'listening');
+    const url = await app.listen(values.listen);
+    const addresses = app.addresses();
+    log.info({ url, addresses: addresses.map(addressText) }, 'listening');
+    if (adminToken === undefined && !addresses.every(isLoopbackAddress)) {
+      const said =
+        'others can reach this address and there is no admin token, so nobody can read: give --admin-token-file';
+      log.warn({ code: 'no-admin-token' }, said);
+    }
     await shutdown.done;
   } finally {
+    process.off('SIGHUP', reload);
+    certificate?.close();
     await app.close();
     shutdown.release();
   }
 }
 
-async function readTls(cert: string | undefined, key: string | undefined) {
+function certificateFiles(cert: string | undefined, key: string | undefined): CertificateFiles | undefined {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined) {
     throw new CommandError('missing-value', '--tls-cert and --tls-key are needed together');
   }
-  return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') };
+  return { cert, key };
+}
+
+/** As it is: for all addresses of the machine Fastify names one of them. */
+function addressText(address: AddressInfo | string): string {
+  if (typeof address === 'string') return address;
+  return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
 }

@@ -76,4 +76,5 @@ export const totalsSettings = settings({
   ...jsonSettings,
   data: ['--data <dir>', 'directory of a gateway that is not running', text().optional()],
   url: ['--url <url>', 'address of a gateway that is', httpUrl().optional()],
+  ca: ['--ca <file>', 'PEM certificates to trust for --url, instead of the usual ones', text().optional()],
 });

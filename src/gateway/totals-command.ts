@@ -5,7 +5,8 @@
  * either way. Never changes anything.
  */
 import { access } from 'node:fs/promises';
-import { CommandError, type SettingValues, tableLines } from '../cli/index.ts';
+import { Agent, request } from 'undici';
+import { CommandError, readCertificates, type SettingValues, tableLines } from '../cli/index.ts';
 import { StoreError } from '../store/index.ts';
 import { readAdminToken } from './admin-token.ts';
 import { openStore } from './data.ts';
@@ -31,8 +32,10 @@ export async function printTotals(values: TotalsValues): Promise<void> {
   process.stdout.write(`${tableLines(rows).join('\n')}\n`);
 }
 
-async function readTotals({ url, data, adminTokenFile }: TotalsValues): Promise<TotalsView> {
-  if (url !== undefined) return askGateway(url, await readAdminToken(adminTokenFile));
+async function readTotals({ url, data, ca, adminTokenFile }: TotalsValues): Promise<TotalsView> {
+  if (url !== undefined) {
+    return askGateway(url, await readAdminToken(adminTokenFile), ca && (await readCertificates('--ca', ca)));
+  }
   if (data !== undefined) return readStore(data);
   throw new CommandError('missing-value', 'give --data of a gateway that is not running, or --url of one that is');
 }
@@ -52,9 +55,30 @@ async function readStore(folder: string): Promise<TotalsView> {
   }
 }
 
-async function askGateway(url: URL, token: string | undefined): Promise<TotalsView> {
+async function askGateway(url: URL, token: string | undefined, ca: string | undefined): Promise<TotalsView> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const answer = await fetch(new URL('/v1/totals', url), { headers });
-  if (answer.ok) return (await answer.json()) as TotalsView;
-  throw new Error(`${url.origin} answered ${answer.status}: ${(await answer.text()).slice(0, 200)}`);
+  const dispatcher = new Agent({ connect: ca === undefined ? {} : { ca } });
+  try {
+    const { statusCode, body } = await request(new URL('/v1/totals', url), { headers, dispatcher }).catch(
+      (cause: unknown) => {
+        throw unreachable(url, cause as NodeJS.ErrnoException, ca);
+      },
+    );
+    const text = await body.text();
+    if (statusCode === 200) return JSON.parse(text) as TotalsView;
+    throw new Error(`${url.origin} answered ${statusCode}: ${text.slice(0, 200)}`);
+  } finally {
+    await dispatcher.close();
+  }
+}
+
+/** The codes of a certificate that is not trusted. */
+const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:GET_ISSUER|VERIFY)|CERT_UNTRUSTED/;
+
+function unreachable(url: URL, cause: NodeJS.ErrnoException, ca: string | undefined): Error {
+  const code = cause.code ?? 'unreachable';
+  if (!UNTRUSTED.test(code)) return Object.assign(new Error(`cannot reach ${url.origin}`, { cause }), { code });
+  const advice =
+    ca === undefined ? 'give that of its authority with --ca FILE' : 'that of its authority is not in the --ca file';
+  return Object.assign(new Error(`the certificate of ${url.origin} is not trusted: ${advice}`, { cause }), { code });
 }

@@ -1,12 +1,13 @@
 /** `tidegate-gateway` as a person and a script use it: real processes, real signals. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createAuthority } from '../../faults/network/certificates.ts';
 import { parseCredential } from '../../src/codec/index.ts';
 import { createRandom, seedOf } from '../store/random.ts';
 import { exactSum } from './exact-sum.ts';
@@ -62,10 +63,12 @@ async function serve(t: TestContext, args: readonly string[], environment?: Node
   const child = start(t, ['serve', '--listen', '127.0.0.1:0', ...args], environment);
   const lines: Record<string, unknown>[] = [];
   const reader = createInterface({ input: child.stderr! });
+  const heard = new EventEmitter();
   const url = await new Promise<string>((resolve, reject) => {
     reader.on('line', (line) => {
       if (!line.startsWith('{')) return reject(new Error(line));
       lines.push(JSON.parse(line));
+      heard.emit('line');
       if (lines.at(-1)!['msg'] === 'listening') resolve(lines.at(-1)!['url'] as string);
     });
     child.once('exit', () => reject(new Error('ended')));
@@ -75,7 +78,11 @@ async function serve(t: TestContext, args: readonly string[], environment?: Node
     child.kill(signal);
     return (await closed) as [number | null, NodeJS.Signals | null];
   };
-  return { url, lines, end };
+  /** Resolves once a line of the log is as wanted. */
+  const says = async (isWanted: (line: Record<string, unknown>) => boolean) => {
+    while (!lines.some(isWanted)) await once(heard, 'line', { signal: AbortSignal.timeout(30_000) });
+  };
+  return { url, lines, end, says, signal: (signal: NodeJS.Signals) => child.kill(signal) };
 }
 
 test('keys are made, listed, rotated and revoked; secrets are shown once', async (t) => {
@@ -210,6 +217,50 @@ test('over TLS, with the token in the environment, on an address that is taken',
   const other = ['serve', '--data', await temporaryFolder(t), '--listen', new URL(gateway.url).host];
   await fails(t, { code: 'EADDRINUSE', status: 1 }, ...other);
   await gateway.end('SIGINT');
+});
+
+test('SIGHUP reads keys and certificate anew and ends nothing; totals trusts the authority that it is given', async (t) => {
+  const data = await temporaryFolder(t);
+  const authority = createAuthority('an authority');
+  const [cert, key, ca] = [join(data, 'cert.pem'), join(data, 'key.pem'), join(data, 'ca.pem')];
+  const renew = async () => {
+    const issued = authority.issue({ host: 'localhost', from: 0, to: Date.UTC(2100, 0, 1) });
+    await writeFile(cert, issued.cert);
+    await writeFile(key, issued.key);
+  };
+  await renew();
+  await writeFile(ca, authority.cert);
+  const gateway = await serve(t, ['--data', data, '--tls-cert', cert, '--tls-key', key]);
+  const url = gateway.url.replace('127.0.0.1', 'localhost');
+  assert.equal(JSON.parse(await succeeds(t, 'totals', '--url', url, '--ca', ca, '--json')).events, 0);
+  const untrusted = await run(t, 'totals', '--url', url);
+  assert.equal(untrusted.status, 1);
+  assert.match(untrusted.stderr, /--ca FILE.*\((?:SELF_SIGNED|UNABLE_TO)[A-Z_]+\)\n$/);
+  await writeFile(join(data, 'empty.pem'), '');
+  await fails(t, { code: 'ca-invalid', status: 2 }, 'totals', '--url', url, '--ca', join(data, 'empty.pem'));
+  await renew();
+  gateway.signal('SIGHUP');
+  await gateway.says((line) => line['msg'] === 'reading keys and certificate anew');
+  await gateway.says((line) => String(line['msg']).startsWith('certificate read anew'));
+  assert.equal(JSON.parse(await succeeds(t, 'totals', '--url', url, '--ca', ca, '--json')).events, 0);
+  assert.deepEqual(await gateway.end('SIGTERM'), [0, null]);
+});
+
+test('a gateway says where it listens, and that nobody can read where others can reach it and it has no token', async (t) => {
+  const open = await serve(t, ['--data', await temporaryFolder(t), '--listen', '0.0.0.0:0']);
+  const { addresses } = open.lines.find(({ msg }) => msg === 'listening')! as { addresses?: string[] };
+  assert.match(addresses!.join(), /^0\.0\.0\.0:\d+$/);
+  await open.says(({ code }) => code === 'no-admin-token');
+  await open.end('SIGTERM');
+  const token = { TIDEGATE_ADMIN_TOKEN: 'open-sesame-0123' };
+  const closed = await serve(t, ['--data', await temporaryFolder(t), '--listen', '0.0.0.0:0'], token);
+  await closed.end('SIGTERM');
+  assert(!closed.lines.some(({ code }) => code === 'no-admin-token'));
+  for (const TIDEGATE_ADMIN_TOKEN of ['short', 'pässwörd-0123456789']) {
+    const child = start(t, ['serve', '--data', await temporaryFolder(t)], { TIDEGATE_ADMIN_TOKEN });
+    const said = Buffer.concat(await child.stderr!.toArray()).toString();
+    assert.match(said, /^error: .*\(admin-token-invalid\)\n$/);
+  }
 });
 
 test('kill -9 under load, again and again: what was acknowledged is counted, once', async (t) => {

@@ -1,0 +1,89 @@
+/** A certificate that is renewed while a gateway runs. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { connect } from 'node:tls';
+import { pino } from 'pino';
+import { type Certified, createAuthority } from '../../faults/network/certificates.ts';
+import { followCertificate, readIdentity } from '../../src/gateway/certificate-files.ts';
+import { openGateway } from '../../src/gateway/gateway.ts';
+import { temporaryFolder } from './gateway-fixture.ts';
+
+const authority = createAuthority('an authority');
+const issue = () => authority.issue({ host: 'localhost', from: 0, to: Date.UTC(2100, 0, 1) });
+
+async function certificateFiles(t: TestContext) {
+  const folder = await temporaryFolder(t);
+  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+  const write = async ({ cert, key }: Partial<Certified>) => {
+    if (cert !== undefined) await writeFile(files.cert, cert);
+    if (key !== undefined) await writeFile(files.key, key);
+  };
+  return { files, write };
+}
+
+test('what is no certificate and its key is refused by its code', async (t) => {
+  const { files, write } = await certificateFiles(t);
+  await assert.rejects(readIdentity(files), { code: 'tls-unreadable' });
+  const [one, other] = [issue(), issue()];
+  for (const wrong of [
+    { cert: '', key: one.key },
+    { cert: one.cert, key: '' },
+    { cert: 'no', key: one.key },
+    { cert: one.cert, key: 'no' },
+    { cert: one.cert, key: other.key },
+  ]) {
+    await write(wrong);
+    await assert.rejects(readIdentity(files), { code: 'tls-invalid' });
+  }
+  await write(one);
+  assert.deepEqual(await readIdentity(files), one);
+});
+
+test('new connections are shown the new certificate, and the old one while the new does not fit its key', async (t) => {
+  const { files, write } = await certificateFiles(t);
+  const [first, second] = [issue(), issue()];
+  await write(first);
+  const tls = await readIdentity(files);
+  const gateway = await openGateway({ data: await temporaryFolder(t), tls });
+  t.after(() => gateway.app.close());
+  // Both of the servers that Fastify opens for it.
+  await gateway.app.listen({ host: 'localhost', port: 0 });
+  const shown = () =>
+    Promise.all(
+      (gateway.app.addresses() as AddressInfo[]).map(async ({ address, port }) => {
+        const socket = connect({ host: address, port, ca: authority.cert, servername: 'localhost' });
+        await once(socket, 'secureConnect');
+        const { raw } = socket.getPeerCertificate();
+        socket.destroy();
+        return raw.toString('base64');
+      }),
+    );
+  const derOf = ({ cert }: Certified) => cert.replace(/-----[^-]+-----|\s/g, '');
+  const isShown = async (certified: Certified) => (await shown()).every((raw) => raw === derOf(certified));
+  const lines: { code?: string; msg: string }[] = [];
+  const logger = pino({ level: 'info' }, { write: (line) => void lines.push(JSON.parse(line)) });
+  const certificate = followCertificate({ files, shown: tls, show: gateway.showCertificate, logger, pollMs: 5 });
+  t.after(() => certificate.close());
+  assert(await isShown(first));
+  await write({ cert: second.cert });
+  await certificate.reload();
+  await certificate.reload();
+  assert(await isShown(first));
+  assert.deepEqual(
+    lines.map(({ code }) => code),
+    ['tls-invalid'],
+    'said once',
+  );
+  await write({ key: second.key });
+  const end = Date.now() + 5_000;
+  // By looking alone.
+  while (!(await isShown(second))) assert(Date.now() < end, 'it is shown');
+  certificate.close();
+  await write(first);
+  await certificate.reload();
+  assert(await isShown(first), 'at once where it is asked for');
+});
