@@ -66,6 +66,20 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [{ campaign: 'power', size: 5 }],
   },
   {
+    name: 'start without the lock of the folder',
+    file: 'src/store/folder-lock.ts',
+    find: 'if (!tryLock(file.fd, LOCKED_AT, 1)) {',
+    replace: 'if (!tryLock(file.fd, LOCKED_AT, 1) && LOCKED_AT === 0) {',
+    caughtBy: [{ campaign: 'owners', size: 12 }],
+  },
+  {
+    name: 'ignore what RocksDB fails at behind the scenes',
+    file: 'src/store/rot-watch.ts',
+    find: 'const isGrown = failures > 2 * this.#lookedAt;',
+    replace: 'const isGrown = false;',
+    caughtBy: [{ campaign: 'rot', size: 4 }],
+  },
+  {
     name: 'the ledger is off by one at the edge of an interval',
     file: 'src/store/intervals.ts',
     find: 'next = lasts[i]! + 1;',

@@ -1,6 +1,16 @@
 /**
  * Campaigns: all of them, in the order in which they are shown.
  */
-export const CAMPAIGN_NAMES = ['kill', 'power', 'network', 'disk', 'clock', 'simulation', 'hostile'] as const;
+export const CAMPAIGN_NAMES = [
+  'kill',
+  'owners',
+  'power',
+  'network',
+  'disk',
+  'rot',
+  'clock',
+  'simulation',
+  'hostile',
+] as const;
 
 export type CampaignName = (typeof CAMPAIGN_NAMES)[number];
