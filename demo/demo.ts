@@ -30,6 +30,9 @@ export interface Scene {
   readonly kills: readonly string[];
   /** Since the devices were started, milliseconds. */
   readonly elapsedMs: number;
+  /** Rows that devices did not record, and why the first of them. */
+  readonly refused: number;
+  readonly refusal: string | null;
   /** Everything recorded is acknowledged, and the gateway has told its figures since. */
   readonly isComplete: boolean;
 }
@@ -155,6 +158,8 @@ class Play {
       link: link.stats(),
       kills: this.#kills,
       elapsedMs: performance.now() - this.#startedAt,
+      refused: figures.reduce((sum, { refused }) => sum + refused, 0),
+      refusal: figures.find(({ refusal }) => refusal !== null)?.refusal ?? null,
       isComplete: this.#isOver && counted !== undefined,
     };
     this.#run.onScene(scene);

@@ -14,7 +14,12 @@ import { askControl } from '../src/device/index.ts';
 /** Where the events come from. A file is finite; so is a simulation with a count. */
 export type DeviceInput =
   | { readonly kind: 'simulate'; readonly rate: number; readonly events: number | undefined; readonly seed: number }
-  | { readonly kind: 'file'; readonly path: string };
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      /** How its rows are to be read, as flags of `tidegate-device run`. */
+      readonly flags: readonly string[];
+    };
 
 export interface DeviceProgramOptions {
   readonly id: string;
@@ -34,6 +39,9 @@ export interface DeviceFigures {
   readonly recorded: number;
   readonly queued: number;
   readonly retries: number;
+  /** Rows of its input that it did not record, and why the first of them; known once it has ended. */
+  readonly refused: number;
+  readonly refusal: string | null;
   /** Exact sums of all that was recorded, decimal text by measure. */
   readonly sums: Readonly<Record<string, string>>;
 }
@@ -58,6 +66,9 @@ const PATIENCE = ['--retry-base', '100ms', '--retry-max', '2s', '--request-timeo
 
 type RunStatus = Pick<DeviceStatus, 'recorded' | 'queued' | 'link' | 'session' | 'counting'>;
 
+/** What a run ends with, also where it has refused rows. */
+type RunSummary = RunStatus & { readonly input: { readonly refused: number } };
+
 export async function startDevice(programs: Programs, options: DeviceProgramOptions): Promise<DeviceProgram> {
   const device = new RunningDevice(programs, options);
   await device.start();
@@ -72,6 +83,8 @@ class RunningDevice implements DeviceProgram {
   #program: Program | undefined;
   #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve() {}, reject() {} };
   #isDone = false;
+  #refused = 0;
+  #refusal: string | null = null;
   #status: RunStatus | undefined;
   /** True once the present process has said something. */
   #isHeard = false;
@@ -109,6 +122,8 @@ class RunningDevice implements DeviceProgram {
       reason: link?.reason ?? null,
       recorded: known?.recorded.events ?? 0,
       queued: known?.queued.events ?? 0,
+      refused: this.#refused,
+      refusal: this.#refusal,
       retries: this.#retries.before + this.#retries.now,
       sums: known?.recorded.sums ?? {},
     };
@@ -141,15 +156,21 @@ class RunningDevice implements DeviceProgram {
     ]);
     this.#program = program;
     this.#isHeard = false;
+    program.onLine((line) => {
+      this.#refusal ??= refusalIn(line);
+    });
     program.ended.then(({ status, output }) => {
       // Ended by `#end`, whose caller knows why.
       if (this.#program !== program) return;
       this.#program = undefined;
-      if (status !== 0) {
+      const summary = summaryIn(output);
+      // Where rows were refused, all others are recorded and acknowledged, whatever the status says.
+      if (summary === undefined || (status !== 0 && summary.input.refused === 0)) {
         this.#settle.reject(new Error(`${id} ended with status ${status}: ${program.lastWords()}`));
         return;
       }
-      this.#learn(JSON.parse(output) as RunStatus);
+      this.#refused = summary.input.refused;
+      this.#learn(summary);
       this.#isDone = true;
       this.#settle.resolve();
     }, this.#settle.reject);
@@ -194,10 +215,30 @@ class RunningDevice implements DeviceProgram {
 
   #inputFlags(alreadyRecorded: number): string[] {
     const { input } = this.#options;
-    if (input.kind === 'file') return ['--input', input.path];
+    if (input.kind === 'file') return ['--input', input.path, ...input.flags];
     const { rate, events, seed } = input;
     const left = events === undefined ? [] : ['--events', String(Math.max(0, events - alreadyRecorded))];
     return ['--input', 'simulate', '--rate', String(rate), '--seed', String(seed), ...left];
+  }
+}
+
+/** Undefined where the program did not come to its summary. */
+function summaryIn(output: string): RunSummary | undefined {
+  try {
+    const summary = JSON.parse(output.trim().split('\n').at(-1) ?? '') as Partial<RunSummary>;
+    return summary.recorded && summary.input ? (summary as RunSummary) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why rows were refused, where this line of the log is about that. */
+function refusalIn(line: string): string | null {
+  try {
+    const { rows, code, reason } = JSON.parse(line) as { rows?: unknown; code?: unknown; reason?: unknown };
+    return typeof rows === 'number' && typeof code === 'string' && reason !== undefined ? `${reason} (${code})` : null;
+  } catch {
+    return null;
   }
 }
 

@@ -9,9 +9,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPrograms } from '../rig/programs.ts';
-import { failureText } from '../src/cli/index.ts';
+import { CommandError, failureText } from '../src/cli/index.ts';
 import { runDemo } from './demo.ts';
 import { readOptions } from './options.ts';
+import { isSuccess } from './screen.ts';
 import { createView } from './view.ts';
 
 const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const;
@@ -35,11 +36,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.stderr.write(`starting a gateway and ${options.devices} devices, data in ${folder}\n`);
     const scene = await runDemo({ programs, folder, options, finish: interruption.signal, onScene: view.show });
     view.end(scene);
-    process.exitCode = scene.isComplete && scene.balance.total.match ? 0 : 1;
+    process.exitCode = isSuccess(scene) ? 0 : 1;
   } catch (error) {
     view.close();
     process.stderr.write(`${failureText(error, false)}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof CommandError ? 2 : 1;
   } finally {
     view.close();
     programs.killAll();

@@ -1,27 +1,38 @@
 /**
  * Screen: the demo as a person sees it.
  *
- * Owns the tables and the words. Promises 80 columns for usual figures, and colours only on a terminal. Never changes
+ * Owns the tables and the words. Promises that no line is wider than the terminal, and colours only on one. Never changes
  * anything.
  */
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import type { FaultName } from '../rig/link/faults.ts';
+import { printable, widthOf } from '../src/cli/index.ts';
 import { type BalanceRow, difference } from './balance.ts';
 import type { Scene } from './demo.ts';
 import type { DeviceFigures } from './device-program.ts';
 
-const COLUMNS: readonly (readonly [title: string, alignment: 'left' | 'right'])[] = [
-  ['device', 'left'],
-  ['recorded', 'right'],
-  ['queued', 'right'],
-  ['delivered', 'right'],
-  ['dupli-\ncates', 'right'],
-  ['retries', 'right'],
-  ['device\nvolume', 'right'],
-  ['gateway\nvolume', 'right'],
-  ['', 'right'],
-  ['link', 'left'],
+interface Column {
+  readonly title: string;
+  readonly alignment: 'left' | 'right';
+  /** The least important is left out first where the terminal is narrow; 0 is always there. */
+  readonly rank: number;
+  readonly cell: (row: BalanceRow, paint: Paint) => string;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'device', alignment: 'left', rank: 0, cell: ({ id }) => id },
+  { title: 'recorded', alignment: 'right', rank: 0, cell: ({ recorded }) => number(recorded) },
+  { title: 'queued', alignment: 'right', rank: 4, cell: ({ queued }) => number(queued) },
+  { title: 'delivered', alignment: 'right', rank: 0, cell: ({ delivered }) => number(delivered) },
+  { title: 'dupli-\ncates', alignment: 'right', rank: 6, cell: (row) => number(row.duplicatesRefused) },
+  { title: 'retries', alignment: 'right', rank: 7, cell: ({ retries }) => number(retries) },
+  { title: 'device\nvolume', alignment: 'right', rank: 5, cell: ({ deviceVolume }) => deviceVolume },
+  { title: 'gateway\nvolume', alignment: 'right', rank: 3, cell: ({ gatewayVolume }) => gatewayVolume },
+  { title: '', alignment: 'right', rank: 1, cell: openText },
 ];
+const LINK_RANK = 2;
+const RANK_MAX = 7;
 
 /** From here on there is room for why a link is down. */
 const WIDE_COLUMNS = 120;
@@ -46,26 +57,34 @@ export function paintFor(colours: boolean): Paint {
   return { good: style(32, 39), bad: style(31, 39), faint: style(2, 22), bold: style(1, 22) };
 }
 
-export function liveText(scene: Scene, paint: Paint, columns: number): string {
+/** A picture that fits the terminal: its lines are never folded, and there is room for the cursor below them. */
+export function liveText(scene: Scene, paint: Paint, columns: number, rows = Number.POSITIVE_INFINITY): string {
   const hint =
     scene.phase === 'draining' ? 'the link is healed; draining …' : 'Ctrl-C heals the link, drains and reconciles';
-  return [
-    `${paint.bold('tidegate')}  the gateway’s page: ${scene.pageUrl}${scene.gatewayAnswers ? '' : paint.bad('  down')}`,
-    '',
-    figuresTable(scene, paint, columns),
-    '',
-    ...folded(faultText(scene, groupOf), columns),
-    ...killLines(scene),
-    '',
-    paint.faint(hint),
-  ].join('\n');
+  const title = `${paint.bold('tidegate')}  the gateway’s page: ${scene.pageUrl}${scene.gatewayAnswers ? '' : paint.bad('  down')}`;
+  const table = figuresTable(scene, paint, columns);
+  const faults = [...folded(faultText(scene, groupOf), columns), ...killLines(scene)];
+  // The most complete that fits; the figures of the first devices where nothing does.
+  const pictures = [
+    [title, '', ...table, '', ...faults, '', paint.faint(hint)],
+    [title, ...table, ...faults, paint.faint(hint)],
+    [title, ...table, paint.faint(hint)],
+    [...table],
+  ];
+  const picture = pictures.find((lines) => lines.length < rows) ?? table.slice(0, Math.max(1, rows - 1));
+  return picture.map((line) => cut(line, columns)).join('\n');
+}
+
+/** Nothing is missing, nothing was refused, something was recorded, and both sides agree. */
+export function isSuccess({ isComplete, refused, balance: { total } }: Scene): boolean {
+  return isComplete && total.match && refused === 0 && total.recorded > 0;
 }
 
 /** What the demo ends with. */
 export function reconciliationText(scene: Scene, paint: Paint, columns: number): string {
   const { total } = scene.balance;
   return [
-    figuresTable(scene, paint, columns),
+    ...figuresTable(scene, paint, columns).map((line) => cut(line, columns)),
     '',
     ...folded(
       faultText(scene, (name) => name),
@@ -74,7 +93,7 @@ export function reconciliationText(scene: Scene, paint: Paint, columns: number):
     ...killLines(scene),
     `${number(total.delivered)} events in ${(scene.elapsedMs / 1_000).toFixed(1)} s`,
     '',
-    verdictOn(scene, paint),
+    ...verdictOn(scene, paint),
   ].join('\n');
 }
 
@@ -88,12 +107,23 @@ export function stragglerLines({ devices }: Scene): string[] {
     );
 }
 
-function verdictOn({ isComplete, gatewayAnswers, balance }: Scene, paint: Paint): string {
-  if (!gatewayAnswers) return paint.bad('The gateway does not answer.');
-  if (!isComplete) return paint.bad('The time was up before everything was delivered.');
-  return balance.total.match
-    ? paint.good('Every event was counted exactly once, and every sum agrees to the last digit.')
-    : paint.bad('The two sides do not agree.');
+function verdictOn(scene: Scene, paint: Paint): string[] {
+  const { isComplete, gatewayAnswers, balance, refused, refusal } = scene;
+  const { total } = balance;
+  if (!gatewayAnswers) return [paint.bad('The gateway does not answer.')];
+  if (!isComplete) return [paint.bad('The time was up before everything was delivered.')];
+  if (!total.match) return [paint.bad('The two sides do not agree.')];
+  if (refused === 0 && total.recorded > 0) {
+    return [paint.good('Every event was counted exactly once, and every sum agrees to the last digit.')];
+  }
+  if (refused === 0) return [paint.bad('Nothing was recorded.')];
+  const rest =
+    total.recorded === 0 ? 'Nothing was recorded' : `${number(total.recorded)} were recorded and counted exactly once`;
+  return [
+    paint.bad(`${number(refused)} ${refused === 1 ? 'row was' : 'rows were'} refused. ${rest}.`),
+    ...(refusal === null ? [] : [`The first: ${printable(refusal)}`]),
+    'Say what its columns are with --map ts=time,sensor=meter,volume=flow_m3; --skip, --time-unit, --format and --sensor help, too.',
+  ];
 }
 
 /** One line of progress, where there is no terminal to draw on. */
@@ -109,34 +139,41 @@ export function progressLine({ phase, balance, link, kills, elapsedMs }: Scene):
   ].join(', ');
 }
 
-function figuresTable({ devices, balance }: Scene, paint: Paint, columns: number): string {
-  const isWide = columns >= WIDE_COLUMNS;
+/** With as many columns as the terminal has room for; its lines. */
+function figuresTable(scene: Scene, paint: Paint, columns: number): string[] {
+  let lines: string[] = [];
+  for (let rank = RANK_MAX + 1; rank >= 0; rank--) {
+    lines = tableOf(scene, paint, columns >= WIDE_COLUMNS && rank > RANK_MAX, rank);
+    if (lines.every((line) => textWidth(line) <= columns)) break;
+  }
+  return lines;
+}
+
+function tableOf({ devices, balance }: Scene, paint: Paint, isWide: boolean, rankMax: number): string[] {
+  const shown = COLUMNS.filter(({ rank }) => rank <= rankMax);
+  const hasLink = LINK_RANK <= rankMax;
   const table = new Table({
-    head: COLUMNS.map(([title]) => paint.faint(title)),
-    colAligns: COLUMNS.map(([, alignment]) => alignment),
+    head: [...shown.map(({ title }) => title), ...(hasLink ? ['link'] : [])].map((title) => paint.faint(title)),
+    colAligns: [...shown.map(({ alignment }) => alignment), 'left'],
     chars: { ...NO_LINES, middle: isWide ? '   ' : ' ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   });
-  table.push(...balance.rows.map((row, at) => cellsOf(row, linkText(devices[at]!, paint, isWide), paint)));
-  if (balance.rows.length > 1) table.push(cellsOf(balance.total, '', paint).map(paint.bold));
-  return table.toString();
+  const cellsOf = (row: BalanceRow, link: string) => [
+    ...shown.map(({ cell }) => cell(row, paint)),
+    ...(hasLink ? [link] : []),
+  ];
+  table.push(...balance.rows.map((row, at) => cellsOf(row, linkText(devices[at]!, paint, isWide))));
+  if (balance.rows.length > 1) table.push(cellsOf(balance.total, '').map(paint.bold));
+  return table.toString().split('\n');
 }
 
-function cellsOf(row: BalanceRow, link: string, paint: Paint): string[] {
-  const { id, recorded, queued, delivered, duplicatesRefused, retries, deviceVolume, gatewayVolume, match } = row;
+function openText({ deviceVolume, gatewayVolume, match }: BalanceRow, paint: Paint): string {
   const open = difference(deviceVolume, gatewayVolume);
-  return [
-    id,
-    ...[recorded, queued, delivered, duplicatesRefused, retries].map(number),
-    deviceVolume,
-    gatewayVolume,
-    match ? paint.good('✓') : paint.faint(open.startsWith('-') ? open : `+${open}`),
-    link,
-  ];
+  return match ? paint.good('✓') : paint.faint(open.startsWith('-') ? open : `+${open}`);
 }
 
 function linkText({ link, reason }: DeviceFigures, paint: Paint, isWide: boolean): string {
-  const text = isWide && reason !== null ? `${link}: ${reason.slice(0, REASON_CHARS_MAX)}` : link;
+  const text = isWide && reason !== null ? `${link}: ${printable(reason).slice(0, REASON_CHARS_MAX)}` : link;
   if (link === 'online' || link === 'done') return paint.good(text);
   return link === 'connecting' ? paint.faint(text) : paint.bad(text);
 }
@@ -194,4 +231,14 @@ function folded(text: string, columns: number): string[] {
 
 function number(value: number): string {
   return value.toLocaleString('en-US');
+}
+
+function textWidth(line: string): number {
+  return widthOf(stripVTControlCharacters(line));
+}
+
+/** A line that is too long, without its colours. */
+function cut(line: string, columns: number): string {
+  if (textWidth(line) <= columns) return line;
+  return `${stripVTControlCharacters(line).slice(0, Math.max(0, columns - 1))}…`;
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createFaultProxy, type FaultProxy } from '../rig/link/fault-proxy.ts';
 import type { FaultRates } from '../rig/link/schedule.ts';
 import type { Programs } from '../rig/programs.ts';
+import { CommandError } from '../src/cli/index.ts';
 import { dealRows } from './deal.ts';
 import { type DeviceInput, type DeviceProgram, startDevice } from './device-program.ts';
 import { addKey, type GatewayProgram, startGateway } from './gateway-program.ts';
@@ -68,6 +69,11 @@ interface Share {
   readonly events: number | undefined;
 }
 
+/** There is nothing to record. */
+class EmptyFileError extends Error {
+  readonly code = 'input-empty';
+}
+
 export async function setStage(programs: Programs, folder: string, options: DemoOptions): Promise<Stage> {
   const ids = Array.from({ length: options.devices }, (_, i) => `pump-${i + 1}`);
   const keys = join(folder, 'keys');
@@ -112,10 +118,14 @@ function faultsFor({ faults }: DemoOptions, shares: readonly Share[]): FaultRate
   return Object.fromEntries(Object.entries(FAULTS).map(([name, rate]) => [name, rate * severity]));
 }
 
-async function sharesOf(folder: string, { data, devices, events, rate, seed }: DemoOptions): Promise<Share[]> {
+async function sharesOf(folder: string, options: DemoOptions): Promise<Share[]> {
+  const { data, devices, events, rate, seed, inputFlags: flags } = options;
   if (data !== undefined) {
-    const hands = await dealRows(data, folder, devices);
-    return hands.map(({ path, rows }) => ({ input: { kind: 'file', path }, events: rows }));
+    const hands = await dealRows(data, folder, devices).catch((cause: unknown) => {
+      throw new CommandError('bad-value', `--data: cannot read ${data}`, { cause });
+    });
+    if (hands.every(({ rows }) => rows === 0)) throw new EmptyFileError(`${data} holds no rows`);
+    return hands.map(({ path, rows }) => ({ input: { kind: 'file', path, flags }, events: rows }));
   }
   return Array.from({ length: devices }, (_, i): Share => {
     const share = events === undefined ? undefined : Math.floor(events / devices) + (i < events % devices ? 1 : 0);

@@ -6,12 +6,17 @@
 import type { Scene } from './demo.ts';
 import type { DemoOptions } from './options.ts';
 
-export function summaryOf({ balance, link, kills, elapsedMs, isComplete }: Scene, { seed }: DemoOptions) {
+export function summaryOf(
+  { balance, link, kills, elapsedMs, isComplete, refused, refusal }: Scene,
+  { seed }: DemoOptions,
+) {
   const { id: _, ...total } = balance.total;
   const seconds = elapsedMs / 1_000;
   return {
     ...total,
     match: total.match && isComplete,
+    refused,
+    refusal,
     faultsInjected: link.faultsInjected,
     faults: link.faults,
     kills: kills.length,

@@ -23,6 +23,8 @@ export interface Terminal {
   readonly stderr: NodeJS.WriteStream;
 }
 
+/** And to its beginning. */
+const CLEAR_SCREEN = '\x1b[2J\x1b[H';
 const LINE_EVERY_MS = 1_000;
 const TEXT_COLUMNS = 120;
 
@@ -34,17 +36,36 @@ function liveView(stdout: NodeJS.WriteStream): View {
   const update = createLogUpdate(stdout);
   const paint = paintFor(process.env['NO_COLOR'] === undefined);
   let lines = 0;
-  const draw = (text: string): void => {
+  let draw = (): void => {};
+  const put = (text: string): void => {
     const before = lines;
     lines = text.split('\n').length;
     // It redraws what differs, and takes equal last lines for lines that have not moved.
     if (lines !== before) update.clear();
     update(text);
   };
+  /** A terminal that has become narrower has folded what was there: where it stands now, nobody knows. */
+  const onResize = (): void => {
+    update.done();
+    lines = 0;
+    stdout.write(CLEAR_SCREEN);
+    draw();
+  };
+  stdout.on('resize', onResize);
   return {
-    show: (scene) => draw(liveText(scene, paint, stdout.columns)),
-    end: (scene) => draw(reconciliationText(scene, paint, stdout.columns)),
-    close: () => update.done(),
+    show(scene) {
+      draw = () => put(liveText(scene, paint, stdout.columns, stdout.rows));
+      draw();
+    },
+    end(scene) {
+      stdout.off('resize', onResize);
+      update.clear();
+      stdout.write(`${reconciliationText(scene, paint, stdout.columns)}\n`);
+    },
+    close() {
+      stdout.off('resize', onResize);
+      update.done();
+    },
   };
 }
 

@@ -62,7 +62,7 @@ export async function runCommand(
   const verbose = argv.includes('--verbose');
   const fail = (error: unknown) => {
     const status = exitStatusOf(error);
-    const text = error instanceof CommanderError ? usageText(error) : failureText(error, verbose);
+    const text = isPrinted(error) ? undefined : callText(error, verbose);
     if (text !== undefined) host.stderr.write(`${text}\n`);
     host.exit(status);
   };
@@ -72,6 +72,7 @@ export async function runCommand(
   });
   process.on('uncaughtException', fail);
   for (const command of familyOf(program)) {
+    refuseRepeats(command);
     command.configureOutput({
       writeOut: (text) => host.stdout.write(text),
       writeErr: (text) => host.stderr.write(text),
@@ -96,9 +97,26 @@ function exitStatusOf(error: unknown): number {
   return error instanceof CommandError ? 2 : 1;
 }
 
-/** The line for a call that the parser refused; nothing where the parser has printed help or the version. */
-function usageText(error: CommanderError): string | undefined {
-  if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
-  const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+/** The parser has printed help or the version. */
+function isPrinted(error: unknown): boolean {
+  return error instanceof CommanderError && error.exitCode === 0;
+}
+
+/** The one line of a failure, also where it is the parser that has refused the call. */
+export function callText(error: unknown, verbose = false): string {
+  if (!(error instanceof CommanderError)) return failureText(error, verbose);
+  const message =
+    error.code === 'commander.help' ? 'say which command, as above' : error.message.replace(/^error: /, '');
   return failureText(new CommandError('usage', message), false);
+}
+
+/** Of a flag that is given twice the parser would take the last, in silence. */
+export function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    let isGiven = false;
+    command.on(`option:${option.name()}`, () => {
+      if (isGiven) throw new CommandError('usage', `${option.long ?? option.flags} is given twice`);
+      isGiven = true;
+    });
+  }
 }

@@ -4,7 +4,15 @@
  * Imports nothing else of ours and knows nothing of devices and gateways.
  */
 export { certificateProblem, readCertificates } from './certificates.ts';
-export { createProgram, type Host, type ProgramValues, programSettings, runCommand } from './command.ts';
+export {
+  callText,
+  createProgram,
+  type Host,
+  type ProgramValues,
+  programSettings,
+  refuseRepeats,
+  runCommand,
+} from './command.ts';
 export { CommandError, type CommandErrorCode, failureText } from './errors.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { printable, printableJson, widthOf } from './printable.ts';

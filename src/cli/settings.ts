@@ -83,7 +83,10 @@ function fromEnvironment(environment: NodeJS.ProcessEnv, names: Names): Found | 
 
 /** Reads the config file, if one is named, and refuses keys that no command of the program knows: one file serves them all. */
 function readConfigFile(command: Command, environment: NodeJS.ProcessEnv): (names: Names) => Found | undefined {
-  const path: string | undefined = command.optsWithGlobals()['config'] ?? environment['TIDEGATE_CONFIG'];
+  const given: string | undefined = command.optsWithGlobals()['config'];
+  if (given === '')
+    throw new CommandError('bad-value', '--config: expected the name of a file, got "" from the flag --config');
+  const path = given ?? environment['TIDEGATE_CONFIG'];
   if (path === undefined || path === '') return () => undefined;
   const content = parseConfig(path);
   const known = knownKeys(rootOf(command));

@@ -196,3 +196,43 @@ test('a call that makes no sense starts nothing', async (t) => {
     assert.match(progress[0]!, /^error: /);
   }
 });
+
+test('a file whose columns are not known is no success, and one whose columns are named is', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidegate-rows-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'rows.csv');
+  await writeFile(path, 'time,flow_m3\n2026-01-02T03:04:05Z,1.5\n2026-01-02T03:05:05Z,2.5\n');
+  const flags = ['--data', path, '--json', '--devices', '1', '--no-faults'];
+  const [refused, mapped] = await Promise.all([
+    startDemo(t, ...flags).ended,
+    startDemo(t, ...flags, '--map', 'ts=time,volume=flow_m3').ended,
+  ]);
+  const result = JSON.parse(refused.output);
+  assert.deepEqual([refused.status, result.recorded, result.refused], [1, 0, 2]);
+  const good = JSON.parse(mapped.output);
+  assert.deepEqual([mapped.status, good.recorded, good.refused, good.deviceVolume], [0, 2, 0, '4']);
+});
+
+test('a call that is wrong ends in one line with a code, before anything is started', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidegate-rows-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const empty = join(folder, 'empty.csv');
+  await writeFile(empty, 'ts,volume\n');
+  const wrong: [code: string, status: number, ...flags: string[]][] = [
+    ['usage', 2, '--seed', '1', '--seed', '2'],
+    ['usage', 2, '--sede', '1'],
+    ['usage', 2, 'frob'],
+    ['usage', 2, '--map', 'ts=time'],
+    ['bad-value', 2, '--data', ''],
+    ['bad-value', 2, '--data', join(folder, 'absent.csv')],
+    ['bad-value', 2, '--data', folder],
+    ['input-empty', 1, '--data', empty],
+  ];
+  for (const [code, status, ...flags] of wrong) {
+    const { ended } = startDemo(t, ...flags);
+    const end = await ended;
+    const lines = end.progress.filter((line) => !line.startsWith('starting '));
+    assert.deepEqual([end.status, end.output, lines.length], [status, '', 1], lines.join());
+    assert(lines[0]!.endsWith(`(${code})`), lines[0]);
+  }
+});

@@ -8,7 +8,8 @@ import type { CountedDevice } from '../../demo/gateway-program.ts';
 
 export function figures(change: Partial<DeviceFigures> = {}): DeviceFigures {
   const sums = { volume: '12.5', temperature: '180.25' };
-  return { id: 'pump-1', link: 'online', reason: null, recorded: 1_000, queued: 0, retries: 3, sums, ...change };
+  const calm = { link: 'online', reason: null, refused: 0, refusal: null } as const;
+  return { id: 'pump-1', ...calm, recorded: 1_000, queued: 0, retries: 3, sums, ...change };
 }
 
 export function counted(change: Partial<CountedDevice> = {}): CountedDevice {
@@ -34,6 +35,8 @@ export function scene(change: Partial<Scene> = {}): Scene {
     link: { requests: 90, faultsInjected: 12, faults: { 'drop-answer': 7, delay: 3, 'reset-answer': 2 }, broken: 0 },
     kills: [],
     elapsedMs: 12_345.6,
+    refused: 0,
+    refusal: null,
     isComplete: false,
     ...change,
   };

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { Scene } from '../../demo/demo.ts';
 import { type DemoOptions, readOptions } from '../../demo/options.ts';
-import { liveText, paintFor, progressLine, reconciliationText } from '../../demo/screen.ts';
+import { isSuccess, liveText, paintFor, progressLine, reconciliationText } from '../../demo/screen.ts';
 import { createView, type Terminal } from '../../demo/view.ts';
 import { scene } from './scene.ts';
 
@@ -60,6 +60,64 @@ test('no line of text is wider than the terminal', () => {
     liveText(crowded, plain, 80),
     /errors 11, corrupted 10, outages 9, captive portals 8,\n {2}sent twice 7,/,
   );
+});
+
+test('whatever the size of the terminal, the picture fits, with the figures in it', () => {
+  const [one] = scene().devices;
+  const long = { deviceVolume: '123456789012345678.123456', gatewayVolume: '-123456789012345678.654321' };
+  const rows = Array.from({ length: 20 }, (_, i) => ({ ...scene().balance.rows[0]!, id: `pump-${i + 1}`, ...long }));
+  const many = scene({ devices: rows.map(() => one!), balance: { ...scene().balance, rows } });
+  for (const crowd of [scene(), many, scene({ kills: ['gateway'], gatewayAnswers: false })]) {
+    for (const [columns, height] of [
+      [80, 24],
+      [120, 40],
+      [40, 10],
+      [60, 16],
+      [20, 5],
+      [200, 60],
+    ] as const) {
+      const lines = stripVTControlCharacters(liveText(crowd, paintFor(true), columns, height)).split('\n');
+      for (const line of lines) assert(line.length <= columns, `${columns} by ${height}: ${line}`);
+      assert(lines.length < height, `${lines.length} lines on ${height}`);
+      assert(lines.some((line) => line.startsWith('pump-1 ')));
+    }
+  }
+  assert.match(liveText(many, plain, 40, 40), /recorded +delivered/);
+});
+
+test('a run that recorded nothing, or refused rows, is no success, and says what may help', () => {
+  const { total } = scene().balance;
+  const of = (change: Partial<Scene>, recorded = 2_000) => {
+    const balance = { ...scene().balance, total: { ...total, recorded, match: true } };
+    return scene({ isComplete: true, balance, ...change });
+  };
+  assert.equal(isSuccess(of({})), true);
+  const refused = of({ refused: 5, refusal: 'no time \u009b31m (event-time)' }, 0);
+  for (const failed of [of({}, 0), refused, of({ refused: 1 }), of({ isComplete: false })])
+    assert.equal(isSuccess(failed), false);
+  const text = reconciliationText(refused, plain, 80);
+  assert.match(
+    text,
+    /5 rows were refused\. Nothing was recorded\.\nThe first: no time \\u009b31m \(event-time\)\n.*--map/,
+  );
+  assert.doesNotMatch(text, /exactly once/);
+  assert.match(reconciliationText(of({ refused: 1 }), plain, 80), /1 row was refused\. 2,000 were recorded/);
+  assert.match(reconciliationText(of({}, 0), plain, 80), /Nothing was recorded/);
+});
+
+test('a terminal that changes its size is cleared and drawn anew', () => {
+  const { streams, out } = terminal(true);
+  const view = createView(options(), streams);
+  view.show(scene());
+  out();
+  Object.assign(streams.stdout, { columns: 40, rows: 12 });
+  streams.stdout.emit('resize');
+  const text = out();
+  assert(text.includes('\x1b[2J\x1b[H'));
+  const drawn = stripVTControlCharacters(text).split('\n');
+  for (const line of drawn) assert(line.length <= 40, line);
+  view.close();
+  assert.equal(streams.stdout.listenerCount('resize'), 0);
 });
 
 test('the reconciliation says whether both sides agree', () => {
@@ -129,6 +187,8 @@ test('with --json the result is one line that scripts can rely on', () => {
     deviceVolume: '12.8',
     gatewayVolume: '12.6',
     match: false,
+    refused: 0,
+    refusal: null,
     faultsInjected: 12,
     faults: { 'drop-answer': 7, delay: 3, 'reset-answer': 2 },
     kills: 1,
