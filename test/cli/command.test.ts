@@ -48,7 +48,6 @@ test('a call that the parser refuses is one line and status 2', async () => {
     ['play'],
     ['work', 'a', '--count'],
     ['work', 'a', '--count', '1', '--count', '2'],
-    ['--verbose', '--verbose', 'work', 'a'],
   ]) {
     const { statuses, out, err } = await run(argv);
     assert.deepEqual([statuses, out], [[2], ''], argv.join(' '));

@@ -192,7 +192,7 @@ test('a call that makes no sense starts nothing', async (t) => {
     ['--data', 'a', '--events', '1'],
   ]) {
     const { status, output, progress } = await startDemo(t, ...args).ended;
-    assert.deepEqual({ status, output }, { status: 1, output: '' }, args.join(' '));
+    assert.deepEqual({ status, output }, { status: 2, output: '' }, args.join(' '));
     assert.match(progress[0]!, /^error: /);
   }
 });
