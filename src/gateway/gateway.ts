@@ -7,6 +7,7 @@
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyRequest,
   type FastifyServerOptions,
   LogController,
 } from 'fastify';
@@ -32,6 +33,7 @@ import type { Page } from './pages.ts';
 import { addReadRoutes } from './read-routes.ts';
 import { startRetention } from './retention.ts';
 import { createSensors } from './sensors.ts';
+import { createVisitorLog } from './visitor-log.ts';
 
 interface GatewaySettings {
   /**
@@ -98,6 +100,7 @@ function assemble(
   owned?: Pick<GatewayData, 'close'>,
 ): FastifyInstance {
   const app = createServer(servers, tls !== undefined, logger);
+  const visitors = createVisitorLog({ logger: logger ?? app.log });
   const flow = createFlow(flowOptions(limits));
   const metrics = createMetrics({ store, flow });
   const fleet = createFleet(store);
@@ -120,8 +123,18 @@ function assemble(
     ingest: createIngest({ keys, admissions, fleet, flow, limits, metrics, clock }),
     metrics,
     breakOff: servers.breakOff,
+    visitors,
   });
-  addReadRoutes(app, { store, fleet, metrics, mayRead: createAdminGate(app, adminToken) });
+  const gate = createAdminGate(app, adminToken);
+  const mayRead = (request: FastifyRequest) => {
+    try {
+      gate(request);
+    } catch (error) {
+      visitors.refused({ address: request.raw.socket.remoteAddress }, error as GatewayError);
+      throw error;
+    }
+  };
+  addReadRoutes(app, { store, fleet, metrics, mayRead });
   addHealthRoutes(app, store);
   addDashboardRoute(app);
   app.after(() => refuseOtherMethods(app, paths));

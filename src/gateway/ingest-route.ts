@@ -15,6 +15,7 @@ import { type AcceptedRequest, type Ingest, SealedRefusal } from './ingest.ts';
 import { OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { paceOf } from './upload.ts';
+import type { VisitorLog } from './visitor-log.ts';
 
 const ANY_BODY = 'application/x-tidegate-body';
 
@@ -22,6 +23,7 @@ export interface IngestRouteOptions {
   readonly ingest: Ingest;
   readonly metrics: Pick<Metrics, 'answered'>;
   readonly breakOff: BrokenRequests['breakOff'];
+  readonly visitors: VisitorLog;
 }
 
 /** What is known of a request so far. */
@@ -32,7 +34,10 @@ interface Exchange {
   brokenOffFor?: GatewayError;
 }
 
-export function addIngestRoute(app: FastifyInstance, { ingest, metrics, breakOff }: IngestRouteOptions): void {
+export function addIngestRoute(
+  app: FastifyInstance,
+  { ingest, metrics, breakOff, visitors }: IngestRouteOptions,
+): void {
   const exchanges = new WeakMap<FastifyRequest, Exchange>();
   const secondsOf = ({ startedAt }: Exchange) => (performance.now() - startedAt) / 1_000;
 
@@ -79,18 +84,16 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics, breakOff
       sendAnswer(reply, acknowledgementAnswer(acknowledgement), accepted.seal());
       // failpoint: answer-sent
       metrics.answered('accepted', secondsOf(exchange));
+      visitors.accepted({ deviceId: accepted.deviceId, address: request.raw.socket.remoteAddress });
       return reply;
     },
     errorHandler(error, request, reply) {
       // Without one, the request was refused before anything was looked at.
       const exchange: Exchange = exchanges.get(request) ?? { startedAt: performance.now() };
-      const { code } = sendProblem(
-        request,
-        reply,
-        exchange.brokenOffFor ?? error,
-        exchange.accepted?.seal() ?? sealOf(error),
-      );
-      metrics.answered(code, secondsOf(exchange));
+      const seal = exchange.accepted?.seal() ?? sealOf(error);
+      const refusal = sendProblem(request, reply, exchange.brokenOffFor ?? error, seal);
+      metrics.answered(refusal.code, secondsOf(exchange));
+      visitors.refused({ deviceId: exchange.accepted?.deviceId, address: request.raw.socket.remoteAddress }, refusal);
     },
   });
 }

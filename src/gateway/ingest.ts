@@ -65,6 +65,8 @@ export interface Ingest {
 }
 
 export interface AcceptedRequest {
+  /** One that has a key here, whether it has sent this or not. */
+  readonly deviceId: string;
   /**
    * The rest of what needs no body: the time of a signed head is right, and there is room, which it has until it is released.
    * @throws GatewayError
@@ -129,6 +131,10 @@ class Request implements AcceptedRequest {
   #load: Load | undefined;
   #signer: AnswerSigner | undefined;
   #working = false;
+
+  get deviceId(): string {
+    return this.#head.deviceId;
+  }
 
   constructor(shared: Shared, head: BatchRequestHead, headSigner: AnswerSigner | undefined) {
     this.#shared = shared;

@@ -169,7 +169,14 @@ test('a gateway serves, tells its totals while it runs and after, and ends on SI
   assert.deepEqual(await gateway.end('SIGTERM'), [0, null]);
   assert.deepEqual(
     gateway.lines.map(({ msg }) => msg),
-    ['listening', 'stopping; answering what was accepted', 'stopped'],
+    [
+      'listening',
+      'first batch of a device since the start',
+      'refused: 51 events; 50 are the most',
+      'refused: reading needs the admin token: Authorization: Bearer <token>',
+      'stopping; answering what was accepted',
+      'stopped',
+    ],
   );
   const afterwards = JSON.parse(await succeeds(t, 'totals', '--data', data, '--json'));
   assert.deepEqual(afterwards, asked);

@@ -257,6 +257,33 @@ test('a bug is answered signed and without its text, and is logged without secre
   assert(!log.includes('v1=') && !log.includes(SECRET.toString('hex')) && !log.includes(request.signature));
 });
 
+test('who comes and who is turned away is logged, one line each, without a word of what they sent', async (t) => {
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino({ level: 'info' }, { write: (line) => void lines.push(JSON.parse(line)) });
+  const gateway = await testGateway(t, { logger, adminToken: '0123456789abcdef' });
+  for (let first = 1; first <= 3; first++) await post(gateway, { batch: { first } });
+  const evil = 'evil\u009b2J';
+  for (let i = 0; i < 5; i++) {
+    await post(gateway, { deviceId: `nobody-${i}` });
+    await post(gateway, { timestamp: 0 });
+    await post(gateway, { headers: { 'content-encoding': evil } });
+    await say(`${gateway.url}/v1/totals`, { headers: { authorization: `Bearer ${evil}` } });
+  }
+  const said = lines.filter(({ address }) => address !== undefined);
+  assert.deepEqual(
+    said.map(({ code, device }) => [code, device]),
+    [
+      [undefined, DEVICE],
+      ['key-unknown', undefined],
+      ['clock-skew', DEVICE],
+      ['signature-mismatch', DEVICE],
+      ['token-invalid', undefined],
+    ],
+  );
+  assert(said.every(({ address }) => address === '127.0.0.1'));
+  assert.doesNotMatch(JSON.stringify(lines), /evil|nobody|v1=/);
+});
+
 test('closing answers what was accepted, and takes on nothing new', async (t) => {
   const folder = await temporaryFolder(t);
   const { opened, open } = gate();
