@@ -43,6 +43,7 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
     now: () => settings.timer.now(),
     onDamage: (gap) => device?.damaged(gap),
     onLate: () => device?.late(),
+    onRot: (error) => void device?.emit('fault', error),
   });
   try {
     const account = createAccount(queue.totals);

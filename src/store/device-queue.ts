@@ -11,6 +11,7 @@
  * - after a failed write nothing that the database held in memory is believed: it is opened again from disk.
  * It never knows what an event is: blocks, sums, totals and refusals are bytes here.
  */
+import type { StoreError } from './errors.ts';
 import type { Range } from './intervals.ts';
 import type { Block, ReadLimit } from './queue-blocks.ts';
 import type { Gap, QuarantineEntry } from './queue-records.ts';
@@ -35,6 +36,8 @@ export interface QueueOptions {
    * quarantine or in gaps is out of date.
    */
   readonly onLate?: () => void;
+  /** Called once for each thing that is found out about a disk that rots; the error, of code `corrupt`, says what came of it. */
+  readonly onRot?: (error: StoreError) => void;
   /** For streams. Default: of `node:crypto`. */
   readonly randomBytes?: (count: number) => Uint8Array;
   /** Milliseconds of a clock that never goes back. Default `performance.now`. */

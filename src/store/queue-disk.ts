@@ -22,6 +22,7 @@ import type { Reserve } from './reserve.ts';
 import type { openRocks, Rocks } from './rocks.ts';
 import { CALM_MAX_MS } from './rocks-calm.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
+import { createRotWatch, type RotReport, type RotWatch } from './rot-watch.ts';
 import type { RunLog } from './run-log.ts';
 import type { Witness } from './witness.ts';
 
@@ -33,6 +34,7 @@ export interface QueueDiskOptions {
   readonly randomBytes: (count: number) => Uint8Array;
   readonly now: () => number;
   readonly onLate: () => void;
+  readonly onRot: (error: StoreError) => void;
   readonly open: typeof openRocks;
   readonly files: QueueFiles;
   /** Called for what the database turns out to have lost without a trace. */
@@ -86,6 +88,7 @@ class Disk implements QueueDisk {
   readonly #options: QueueDiskOptions;
   readonly #reserve: Reserve;
   readonly #lock: FolderLock;
+  readonly #watch: RotWatch;
   #state: QueueState = EMPTY;
   #witness: Witness | undefined;
   #runs: RunLog | undefined;
@@ -103,6 +106,7 @@ class Disk implements QueueDisk {
     this.#reserve = reserve;
     this.#lock = lock;
     this.handle = createRocksHandle(() => this.#open());
+    this.#watch = createRotWatch(this.handle, (report) => options.onRot(rotError(options.path, report)));
   }
 
   get state(): QueueState {
@@ -158,6 +162,7 @@ class Disk implements QueueDisk {
 
   async renewIfFailing(blocks: () => AsyncIterable<Block>): Promise<void> {
     const { failures, bytes } = await this.handle.use(async (rocks) => {
+      this.#watch.observe(rocks);
       const { failures } = rocks;
       // Measured only where it matters.
       const bytes = failures > 2 * this.#failuresSeen ? await rocks.bytesIn(EVERYTHING) : 0;
@@ -182,6 +187,7 @@ class Disk implements QueueDisk {
   close(): Promise<void> {
     this.#closing ??= this.#last.then(async () => {
       await this.handle.close();
+      await this.#watch.idle();
       await this.#reserve.close();
       await this.#witness?.close();
       await this.#runs?.close();
@@ -262,6 +268,15 @@ class Disk implements QueueDisk {
 }
 
 const EVERYTHING = { gte: Buffer.from([QUEUE.meta]), lt: Buffer.from([QUEUE.mark + 1]) };
+
+/** A device goes on with what is whole, and gives up the rest as a gap. */
+function rotError(path: string, report: RotReport): StoreError {
+  const what =
+    'trouble' in report
+      ? `${report.trouble}; what is whole goes on`
+      : `${report.mendedBits} flipped bits were put right`;
+  return new StoreError('corrupt', `the disk of ${path} rots: ${what}. Check the disk`);
+}
 
 function isFull(error: unknown): boolean {
   return error instanceof StoreError && error.code === 'disk-full';

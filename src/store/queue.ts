@@ -70,6 +70,7 @@ export async function openQueue(options: QueueOptions, open = openRocks, files =
     randomBytes: options.randomBytes ?? randomBytes,
     now: options.now ?? (() => performance.now()),
     onLate: options.onLate ?? (() => {}),
+    onRot: options.onRot ?? (() => {}),
     open,
     files,
     onLost: options.onDamage ?? (() => {}),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BLOCK_EVENTS_MAX, type Gap } from '../../src/store/index.ts';
+import { BLOCK_EVENTS_MAX, type Gap, type StoreError } from '../../src/store/index.ts';
 import { numberKey, QUEUE } from '../../src/store/keys.ts';
 import { openRocks, type Rocks } from '../../src/store/rocks.ts';
 import {
@@ -342,4 +342,26 @@ test('what a replacement left unfinished, or behind, is removed', async (t) => {
   const queue = await openTestQueue(t, path);
   assert.deepEqual((await readdir(path)).sort(), ['db-0', 'db-1', 'db-x', 'owner.lock', 'witness']);
   assert.deepEqual(names(await contents(queue)), ['1+10 a', '11+10 b', '21+10 c']);
+});
+
+test('a device is told that its disk rots, also where everything was put right', async (t) => {
+  const path = await filled(t, 'abcdefgh');
+  // Opened once more, its events are in a sorted file.
+  await (await openTestQueue(t, path)).close();
+  const [name] = (await readdir(join(path, 'db-1'))).filter((one) => one.endsWith('.sst')).sort();
+  const file = join(path, 'db-1', name!);
+  const bytes = await readFile(file);
+  bytes[bytes.indexOf('cccc') + 2]! ^= 1;
+  await writeFile(file, bytes);
+  const told: StoreError[] = [];
+  const queue = await openTestQueue(t, path, { onRot: (error) => void told.push(error) });
+  const before = await contents(queue);
+  await queue.append([block(10, 'i', 40)]);
+  assert.deepEqual(
+    told.map(({ code }) => code),
+    ['corrupt'],
+  );
+  assert.equal(before.length, 8);
+  await queue.append([block(10, 'j', 40)]);
+  assert.equal(told.length, 1, 'once');
 });
