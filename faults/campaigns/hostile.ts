@@ -5,6 +5,7 @@
  * codec, a gateway and a device. Promises that an input follows from its seed alone, and that at the end every total is what
  * was valid, to the last digit. Never stops at the first thing that it finds.
  */
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Campaign, type Finding, type Ground, roundSeed } from '../campaign.ts';
 import { answerKinds } from '../hostile/answers.ts';
@@ -16,6 +17,7 @@ import { decodingKinds } from '../hostile/decoding.ts';
 import { createDice } from '../hostile/dice.ts';
 import { fileKinds } from '../hostile/files.ts';
 import { createGauge, type Gauge, megabytes } from '../hostile/gauge.ts';
+import { KEYED, weighKeyed } from '../hostile/keyed.ts';
 import { describe, type Kind } from '../hostile/kind.ts';
 import { assertNothingSmuggled, requestKinds } from '../hostile/requests.ts';
 import { rotationKinds } from '../hostile/rotation.ts';
@@ -75,6 +77,10 @@ class Attack {
       await weighBombs(this.#gauge, struck);
       const holdMs = await weighBatches(target, () => dice.bytes(16), struck);
       this.tally.add(COSTLY, { injected: 0, note: `the event loop was held for ${Math.ceil(holdMs)} ms at most` });
+    });
+    await this.#held(KEYED, async () => {
+      const note = await weighKeyed(join(folder, 'keyed'), () => dice.bytes(16), struck);
+      this.tally.add(KEYED, { injected: 0, note });
     });
     const deceived = await openDeceived(target, folder);
     this.#deceived = deceived;

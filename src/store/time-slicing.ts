@@ -15,7 +15,7 @@ export interface Turns {
 }
 
 /** Milliseconds of a slice: long enough that a usual batch is done in one, short enough that others do not notice. */
-const SLICE_MS = 4;
+const SLICE_MS = 3;
 
 /** @param now milliseconds that never go back; a simulation that must be replayable gives a clock of its own */
 export function createTurns(now: () => number = () => performance.now()): Turns {

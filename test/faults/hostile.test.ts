@@ -7,6 +7,7 @@ import { BOMBS, COSTLY, NESTING } from '../../faults/hostile/costly.ts';
 import { CONTROL, DECEIVED } from '../../faults/hostile/deceived.ts';
 import { BYTES, COMPRESSED, STRUCTURE } from '../../faults/hostile/decoding.ts';
 import { CONFIG_FILES, KEY_FILES } from '../../faults/hostile/files.ts';
+import { KEYED } from '../../faults/hostile/keyed.ts';
 import { BODIES_CUT, HEADS, QUESTIONS, SMUGGLED } from '../../faults/hostile/requests.ts';
 import { LONG_ROWS, ROWS } from '../../faults/hostile/rows.ts';
 import { SILENCE } from '../../faults/hostile/siege.ts';
@@ -21,7 +22,7 @@ const LEAST: Readonly<Record<string, number>> = {
   ...{ [BYTES]: 20_000, [STRUCTURE]: 12_000, [COMPRESSED]: 6_000, [STORED]: 8_000, [ANSWERS]: 4_000, [ROWS]: 3_200 },
   ...{ [LONG_ROWS]: 8, [CONFIG_FILES]: 80, [KEY_FILES]: 40, [SIGNED]: 120, [REPEATED]: 16, [STRANGERS]: 20 },
   ...{ [HEADS]: 20, [BODIES_CUT]: 12, [SMUGGLED]: 12, [QUESTIONS]: 16, [DECEIVED]: 16, [CONTROL]: 6 },
-  ...{ [VECTORS]: 60, [BOMBS]: 6, [NESTING]: 18, [COSTLY]: 10 },
+  ...{ [VECTORS]: 60, [BOMBS]: 6, [NESTING]: 18, [COSTLY]: 10, [KEYED]: 60 },
 };
 
 test('hostile bytes, requests, answers and files get typed errors in bounded time, and what is valid counts', async (t) => {

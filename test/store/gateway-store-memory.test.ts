@@ -155,3 +155,26 @@ test('cold pages of a commit are read together, warm ones not at all', async () 
   await cache.merge(disk, ['a', 'c'].map(change));
   assert.deepEqual(reads, [3, 1, 2]);
 });
+
+test('pages are kept as long as they take little memory, however little they take on disk', async () => {
+  const reads: number[] = [];
+  const disk = {
+    getMany: async (keys: readonly Buffer[]) => {
+      reads.push(keys.length);
+      return keys.map(() => undefined);
+    },
+  };
+  const cache = createPageCache({ ...counters, bytesOf: () => 100 << 20 }, 1_000, SHARED_TURNS);
+  const merge = (...devices: string[]) =>
+    cache.merge(
+      disk,
+      devices.map((device) => ({ key: devicePage(device), delta: { events: 1n } })),
+    );
+  await merge('a');
+  await merge('a');
+  assert.deepEqual(reads, [1]);
+  await merge('b');
+  await merge('a', 'b');
+  assert.deepEqual(reads.slice(0, 2), [1, 1]);
+  assert.equal(reads.length, 3, 'only one of the two was kept');
+});
