@@ -41,9 +41,9 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   bodyBytesMax: BODY_BYTES_MAX,
   // Every sensor is a handful of records that are read and written with each batch. Who brings more puts values into names.
   sensorsMax: 10_000,
-  // An event refused every hour of eleven years, each of which leaves a hole. A device's ranges, all in one stream, take 6 MB of
-  // memory while it sends, and 1.3 MB on disk.
-  rangesMax: 100_000,
+  // An event refused every hour for five years, each of which leaves a hole. All of them in one stream take 3 MB of memory while the
+  // device sends, and what fills a thousand of them at once moves them all.
+  rangesMax: 50_000,
   // A device that restarts every minute for ever makes 1,440 a day, of some 100 bytes each. A week of such restarts may lie behind
   // its first contact.
   streamsMax: 10_000,

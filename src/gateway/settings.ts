@@ -40,7 +40,7 @@ export const serveSettings = settings({
   rangesMax: [
     '--ranges-max <count>',
     'separate ranges of counted events of one device',
-    integer({ min: 1 }).prefault('100000'),
+    integer({ min: 1 }).prefault('50000'),
   ],
   streamsMax: ['--streams-max <count>', 'streams of one device at once', integer({ min: 1 }).prefault('10000')],
   streamsPerDay: [

@@ -126,13 +126,12 @@ function opened(members: object): string {
 }
 
 export function streamView(stream: string, ledger: LedgerView) {
-  const intervals = ledger.intervals();
   return {
     stream,
     events: ledger.count,
     gaps: ledger.gapCount,
-    intervalCount: intervals.length,
-    intervals: intervals.slice(0, INTERVALS_MAX).map(({ first, last }) => [first, last] as const),
+    intervalCount: ledger.intervalCount,
+    intervals: ledger.intervals(INTERVALS_MAX).map(({ first, last }) => [first, last] as const),
   };
 }
 

@@ -167,7 +167,7 @@ class GroupedIntake<Page> implements Intake<Page> {
     if (isChange) {
       const { ledger, device } = live;
       const before = live.isStored ? holdingsOf(ledger) : NOTHING_HELD;
-      for (const segment of segments) ledger.add(segment);
+      ledger.addAll(segments);
       for (const gap of gaps) ledger.addGap(gap);
       device.holdings = plus(minus(device.holdings, before), holdingsOf(ledger));
       live.isStored = true;

@@ -33,6 +33,15 @@ export function indexFrom(lasts: readonly number[], sequence: number): number {
   return low;
 }
 
+/** How many sequences of `within` none of the ascending, disjoint ranges has. */
+export function uncoveredCount(firsts: readonly number[], lasts: readonly number[], within: Range): number {
+  let count = lengthOf(within);
+  for (let i = indexFrom(lasts, within.first); i < firsts.length && firsts[i]! <= within.last; i += 1) {
+    count -= Math.min(lasts[i]!, within.last) - Math.max(firsts[i]!, within.first) + 1;
+  }
+  return count;
+}
+
 /** The ranges that overlap a range or touch it, given as ascending, disjoint ones. */
 export function touchingRanges(firsts: readonly number[], lasts: readonly number[], range: Range): Range[] {
   const found: Range[] = [];
@@ -69,6 +78,8 @@ export interface Intervals {
   countBeginning(first: number, end: number): number;
   /** How many ranges the set has. */
   readonly size: number;
+  /** The same set, which does not change with this one. */
+  copy(): Intervals;
 }
 
 export function createIntervals(): Intervals {
@@ -76,8 +87,13 @@ export function createIntervals(): Intervals {
 }
 
 class SortedIntervals implements Intervals {
-  readonly #firsts: number[] = [];
-  readonly #lasts: number[] = [];
+  readonly #firsts: number[];
+  readonly #lasts: number[];
+
+  constructor(firsts: number[] = [], lasts: number[] = []) {
+    this.#firsts = firsts;
+    this.#lasts = lasts;
+  }
 
   add(range: Range): void {
     assertRange(range);
@@ -120,4 +136,22 @@ class SortedIntervals implements Intervals {
   get size(): number {
     return this.#firsts.length;
   }
+
+  copy(): Intervals {
+    return new SortedIntervals(this.#firsts.slice(), this.#lasts.slice());
+  }
+}
+
+/** Sequences in a list of disjoint ranges. */
+export function countOf(ranges: readonly Range[]): number {
+  let count = 0;
+  for (const range of ranges) count += lengthOf(range);
+  return count;
+}
+
+/** Appends to an ascending list, making one of what touches. */
+export function join(ranges: Range[], range: Range): void {
+  const previous = ranges.at(-1);
+  if (previous?.last === range.first - 1) ranges[ranges.length - 1] = { first: previous.first, last: range.last };
+  else ranges.push(range);
 }

@@ -55,7 +55,7 @@ export async function readLedger(body: Uint8Array, chunks: () => AsyncIterable<E
 }
 
 /** Chunks decoded before others have a turn. */
-const CHUNKS_AT_ONCE = 16;
+const CHUNKS_AT_ONCE = 8;
 
 function encodeHead(ledger: Ledger, chunks: number): Buffer {
   const writer = new LedgerWriter(0, 0, HEAD_VERSION);

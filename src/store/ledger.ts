@@ -42,8 +42,10 @@ export interface LedgerView {
    * any range inside the given one. Every list is ascending, with adjacent ranges joined.
    */
   compare(first: number, last: number, digestOf: (first: number, last: number) => bigint): Comparison;
-  /** Every processed range, ascending; adjacent segments are one. */
-  intervals(): Range[];
+  /** Every processed range, ascending, or the first `most` of them; adjacent segments are one. */
+  intervals(most?: number): Range[];
+  /** How many of them there are. */
+  readonly intervalCount: number;
   /** Every range declared as given up, ascending. Some of it may have been processed all the same. */
   gaps(): Range[];
   /** The parts of the range that were not declared as given up, ascending. Costs nothing for the gaps outside it. */
@@ -63,6 +65,8 @@ export interface LedgerView {
 export interface Ledger extends LedgerView {
   /** Takes in a segment of which nothing is processed yet. */
   add(segment: Segment): void;
+  /** Takes in such segments, ascending, one after the other: many at about the cost of a few. */
+  addAll(segments: readonly Segment[]): void;
   /** Takes in a declared gap; declaring it again changes nothing. */
   addGap(range: Range): void;
   /** What is to be stored since this was last asked for. */
@@ -80,4 +84,14 @@ export interface LedgerParts {
   readonly segments: readonly Segment[];
   readonly recent: readonly number[];
   readonly gaps: readonly Range[];
+}
+
+/** Puts a ledger together from its parts, ascending. */
+export interface LedgerBuilder {
+  append(segment: Segment): void;
+  addGap(gap: Range): void;
+  /** The place of the segment that begins at a sequence; undefined where none does. */
+  placeOf(first: number): number | undefined;
+  /** @param cuts where the chunks begin that it is stored in; none where it is stored whole */
+  finish(recent: readonly number[], cuts?: readonly number[]): Ledger;
 }

@@ -1,30 +1,31 @@
-/**
- * The ledger in memory: segments in ascending order, as columns.
- *
- * Never computes a digest: the caller has the events.
- */
+/** The ledger in memory: segments in ascending order, as columns. Never computes a digest: the caller has the events. */
 import assert from 'node:assert';
 import {
   assertRange,
+  countOf,
   createIntervals,
   type Intervals,
   indexFrom,
+  join,
   lengthOf,
   type Range,
   touchingRanges,
   uncovered,
+  uncoveredCount,
 } from './intervals.ts';
 import {
   assertSegment,
   type Comparison,
   DIGEST_BITS,
   type Ledger,
+  type LedgerBuilder,
   type LedgerParts,
   type LedgerView,
   RECENT_MAX,
   type Segment,
 } from './ledger.ts';
 import { type Cuts, type CutsChange, createCuts } from './ledger-cuts.ts';
+import { compareSegments, joinSegments, type SegmentColumns } from './segment-columns.ts';
 
 export function createLedger(): Ledger {
   return new SegmentLedger();
@@ -38,7 +39,8 @@ export function partsOf(ledger: LedgerView): LedgerParts {
 
 /** The same content, which does not change with this ledger. */
 export function copyOf(ledger: LedgerView): LedgerView {
-  return ledgerOf(partsOf(ledger));
+  assert(ledger instanceof SegmentLedger, 'a ledger of this module');
+  return ledger.copy();
 }
 
 /** The ledger with exactly these parts. */
@@ -47,16 +49,6 @@ export function ledgerOf({ segments, recent, gaps }: LedgerParts): Ledger {
   for (const segment of segments) builder.append(segment);
   for (const gap of gaps) builder.addGap(gap);
   return builder.finish(recent);
-}
-
-/** Puts a ledger together from its parts, ascending. */
-export interface LedgerBuilder {
-  append(segment: Segment): void;
-  addGap(gap: Range): void;
-  /** The place of the segment that begins at a sequence; undefined where none does. */
-  placeOf(first: number): number | undefined;
-  /** @param cuts where the chunks begin that it is stored in; none where it is stored whole */
-  finish(recent: readonly number[], cuts?: readonly number[]): Ledger;
 }
 
 export function buildLedger(): LedgerBuilder {
@@ -74,12 +66,12 @@ export function buildLedger(): LedgerBuilder {
 }
 
 class SegmentLedger implements Ledger {
-  readonly #firsts: number[] = [];
-  readonly #lasts: number[] = [];
-  readonly #digests: bigint[] = [];
+  #firsts: number[] = [];
+  #lasts: number[] = [];
+  #digests: bigint[] = [];
   /** First sequences of the segments that stay apart, oldest acceptance first. */
   #recent: number[] = [];
-  readonly #gaps: Intervals = createIntervals();
+  #gaps: Intervals = createIntervals();
   #cuts: Cuts = this.#cutsAt([]);
   /** Processed ranges: adjacent segments are one. */
   #intervals = 0;
@@ -127,25 +119,21 @@ class SegmentLedger implements Ledger {
 
   compare(first: number, last: number, digestOf: (first: number, last: number) => bigint): Comparison {
     assertRange({ first, last });
-    const result: Comparison = { same: [], different: [], unknown: [] };
-    for (let i = indexFrom(this.#lasts, first); i < this.#firsts.length && this.#firsts[i]! <= last; i += 1) {
-      const from = this.#firsts[i]!;
-      const to = this.#lasts[i]!;
-      if (from < first || to > last) {
-        join(result.unknown, { first: Math.max(from, first), last: Math.min(to, last) });
-      } else if (digestOf(from, to) === this.#digests[i]!) {
-        join(result.same, { first: from, last: to });
-      } else {
-        join(result.different, { first: from, last: to });
-      }
-    }
-    return result;
+    return compareSegments(this.#columns, { first, last }, digestOf);
   }
 
-  intervals(): Range[] {
+  intervals(most = Infinity): Range[] {
     const ranges: Range[] = [];
-    for (let i = 0; i < this.#firsts.length; i += 1) join(ranges, { first: this.#firsts[i]!, last: this.#lasts[i]! });
+    for (let i = 0; i < this.#firsts.length; i += 1) {
+      join(ranges, { first: this.#firsts[i]!, last: this.#lasts[i]! });
+      // The last one may go on.
+      if (ranges.length > most) return ranges.slice(0, most);
+    }
     return ranges;
+  }
+
+  get intervalCount(): number {
+    return this.#intervals;
   }
 
   gaps(): Range[] {
@@ -167,11 +155,35 @@ class SegmentLedger implements Ledger {
     if (this.#recent.length > RECENT_MAX) this.#settle(this.#recent.shift()!);
   }
 
+  addAll(segments: readonly Segment[]): void {
+    const settled = segments.slice(0, Math.max(0, segments.length - RECENT_MAX));
+    if (settled.length > 0) {
+      // Those accepted before are recent no more when all of these have come, nor are the first of these.
+      for (const first of this.#recent.splice(0)) this.#settle(first);
+      this.#addSettled(settled);
+    }
+    for (const segment of segments.slice(settled.length)) this.add(segment);
+  }
+
+  copy(): LedgerView {
+    const copy = new SegmentLedger();
+    copy.#firsts = this.#firsts.slice();
+    copy.#lasts = this.#lasts.slice();
+    copy.#digests = this.#digests.slice();
+    copy.#recent = this.#recent.slice();
+    copy.#gaps = this.#gaps.copy();
+    copy.#intervals = this.#intervals;
+    copy.#count = this.#count;
+    copy.#declared = this.#declared;
+    copy.#gapCount = this.#gapCount;
+    return copy;
+  }
+
   addGap(range: Range): void {
     assertRange(range);
     const missing = this.#gaps.missing(range);
     if (missing.length === 0) return;
-    for (const fresh of missing) this.#gapCount += countOf(uncovered(this.#firsts, this.#lasts, fresh));
+    for (const fresh of missing) this.#gapCount += uncoveredCount(this.#firsts, this.#lasts, fresh);
     this.#declared += countOf(missing);
     for (const { first } of [range, ...this.#gaps.touching(range)]) this.#cuts.changed(first);
     this.#gaps.add(range);
@@ -214,6 +226,10 @@ class SegmentLedger implements Ledger {
     this.#recent = recent.map((at) => this.#firsts[at]!);
   }
 
+  get #columns(): SegmentColumns {
+    return { firsts: this.#firsts, lasts: this.#lasts, digests: this.#digests };
+  }
+
   #cutsAt(cuts: readonly number[]): Cuts {
     return createCuts(cuts, (first, end) => this.#firstsBetween(first, end));
   }
@@ -246,6 +262,19 @@ class SegmentLedger implements Ledger {
     this.#count += last - first + 1;
   }
 
+  /** Takes in segments that are not recent, while none is. */
+  #addSettled(segments: readonly Segment[]): void {
+    const { firsts, lasts, digests } = joinSegments(this.#columns, segments, (first) => this.#cuts.changed(first));
+    this.#intervals += firsts.length - this.#firsts.length;
+    this.#firsts = firsts;
+    this.#lasts = lasts;
+    this.#digests = digests;
+    for (const segment of segments) {
+      this.#count += lengthOf(segment);
+      if (this.#gaps.size > 0) this.#gapCount -= lengthOf(segment) - countOf(this.#gaps.missing(segment));
+    }
+  }
+
   /** A segment that is no longer recent becomes one with its settled neighbours. */
   #settle(first: number): void {
     const at = indexFrom(this.#lasts, first);
@@ -267,17 +296,4 @@ class SegmentLedger implements Ledger {
     this.#lasts.splice(at + 1, 1);
     this.#digests.splice(at + 1, 1);
   }
-}
-
-function countOf(ranges: readonly Range[]): number {
-  let count = 0;
-  for (const range of ranges) count += lengthOf(range);
-  return count;
-}
-
-/** Appends to an ascending list, making one of what touches. */
-function join(ranges: Range[], range: Range): void {
-  const previous = ranges.at(-1);
-  if (previous?.last === range.first - 1) ranges[ranges.length - 1] = { first: previous.first, last: range.last };
-  else ranges.push(range);
 }
