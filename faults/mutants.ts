@@ -50,7 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'believe memory after a write that failed',
     file: 'src/store/queue-disk.ts',
-    find: `this.#isTrusted = false;
+    find: `this.handle.doubt();
         await this.#ready(CALM_MAX_MS).catch((failure) => {
           this.#doubted ??= before.position;
           throw failure;

@@ -94,8 +94,6 @@ class Disk implements QueueDisk {
   #runs: RunLog | undefined;
   #generation = 0;
   #failuresSeen = 0;
-  /** False from a failed write on, until the database was opened again. */
-  #isTrusted = true;
   /** The position before a change of which nobody knows whether it came to disk; the next opening tells. */
   #doubted: Position | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -139,7 +137,7 @@ class Disk implements QueueDisk {
       } catch (error) {
         // Opening again writes, and so does closing.
         if (isFull(error)) await this.#reserve.spend();
-        this.#isTrusted = false;
+        this.handle.doubt();
         await this.#ready(CALM_MAX_MS).catch((failure) => {
           this.#doubted ??= before.position;
           throw failure;
@@ -199,12 +197,8 @@ class Disk implements QueueDisk {
 
   /** Opens the database again where it is not trusted; until that can be done, only reading goes on. */
   async #ready(withinMs = 0): Promise<void> {
-    if (!this.#isTrusted) {
-      const { path, files } = this.#options;
-      await this.handle.renew(withinMs, () => files.assertWritable(path));
-      this.#isTrusted = true;
-    }
-    await this.handle.use(async () => {});
+    const { path, files } = this.#options;
+    await this.handle.trusted(withinMs, () => files.assertWritable(path));
   }
 
   /** Deleted blocks keep their space until RocksDB rewrites the files that they are in, which it may never do. */

@@ -24,12 +24,14 @@ export interface RocksHandle {
   walk(bounds: KeySpan, jump?: (key: Buffer) => Buffer | undefined): AsyncGenerator<Entry, void, void>;
   /** Lets go of the database as soon as nobody uses it; the next use opens it again. */
   giveUp(): void;
+  /** A write has failed: nobody can say what it left on disk, so what is in memory is not to be believed any more. */
+  doubt(): void;
   /**
-   * Gives up a database that is not to be believed any more. Until RocksDB can close it, waited for so long if need be, and
-   * `assertWritable` resolves, it rejects and the database stays open for those who read; `disk-full` where RocksDB waits
-   * for space.
+   * Resolves once the database is open and to be believed; after a doubt, once it was opened again. Until RocksDB can close
+   * the old one, waited for so long if need be, and `assertWritable` resolves, it rejects and the database stays open for those
+   * who read; `disk-full` where RocksDB waits for space. Calls made meanwhile share one reopening.
    */
-  renew(withinMs: number, assertWritable: () => Promise<void>): Promise<void>;
+  trusted(withinMs: number, assertWritable: () => Promise<void>): Promise<void>;
   /** Waits for every use, then closes. Further uses are `closed`. */
   close(): Promise<void>;
 }
@@ -44,6 +46,8 @@ class ReopeningHandle implements RocksHandle {
   #session: Session | undefined;
   /** Settles when the session before has let go of the lock. */
   #released: Promise<void> = Promise.resolve();
+  #isDoubted = false;
+  #renewing: Promise<void> | undefined;
   #closed = false;
 
   constructor(open: () => Promise<Rocks>) {
@@ -78,7 +82,26 @@ class ReopeningHandle implements RocksHandle {
     this.#session = undefined;
   }
 
-  async renew(withinMs: number, assertWritable: () => Promise<void>): Promise<void> {
+  doubt(): void {
+    this.#isDoubted = true;
+  }
+
+  trusted(withinMs: number, assertWritable: () => Promise<void>): Promise<void> {
+    this.#renewing ??= this.#trusted(withinMs, assertWritable).finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #trusted(withinMs: number, assertWritable: () => Promise<void>): Promise<void> {
+    if (this.#isDoubted) {
+      await this.#renew(withinMs, assertWritable);
+      this.#isDoubted = false;
+    }
+    await this.use(async () => {});
+  }
+
+  async #renew(withinMs: number, assertWritable: () => Promise<void>): Promise<void> {
     const isCalm = await this.use((rocks) => rocks.calm(withinMs));
     if (!isCalm) throw new StoreError('disk-full', 'RocksDB waits for space');
     // What is closed now may not open again: not while the disk takes nothing.

@@ -35,8 +35,6 @@ export function createWriteGate(options: WriteGateOptions): WriteGate {
 
 class RenewingGate implements WriteGate {
   readonly #options: WriteGateOptions;
-  #isDoubted = false;
-  #renewing: Promise<void> | undefined;
 
   constructor(options: WriteGateOptions) {
     this.#options = options;
@@ -57,10 +55,8 @@ class RenewingGate implements WriteGate {
   }
 
   renewed(): Promise<void> {
-    this.#renewing ??= this.#renew().finally(() => {
-      this.#renewing = undefined;
-    });
-    return this.#renewing;
+    const { path, handle, files } = this.#options;
+    return handle.trusted(0, () => files.assertWritable(path));
   }
 
   async write(work: () => Promise<void>): Promise<void> {
@@ -68,17 +64,8 @@ class RenewingGate implements WriteGate {
     try {
       await work();
     } catch (error) {
-      this.#isDoubted = true;
+      this.#options.handle.doubt();
       throw error;
     }
-  }
-
-  async #renew(): Promise<void> {
-    const { path, handle, files } = this.#options;
-    if (this.#isDoubted) {
-      await handle.renew(0, () => files.assertWritable(path));
-      this.#isDoubted = false;
-    }
-    await handle.use(async () => {});
   }
 }
