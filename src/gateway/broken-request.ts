@@ -24,7 +24,8 @@ interface Talk {
   refusal: GatewayError | undefined;
 }
 
-export function createBrokenRequests(): BrokenRequests {
+/** @param onRefusal told of what broke by itself */
+export function createBrokenRequests(onRefusal: (refusal: GatewayError, socket: Socket) => void): BrokenRequests {
   const talks = new WeakMap<Socket, Talk>();
 
   function talkOf(socket: Socket): Talk {
@@ -60,6 +61,13 @@ export function createBrokenRequests(): BrokenRequests {
     settle(socket, talk);
   }
 
+  function refuse(error: Error, socket: Socket): void {
+    const before = talks.get(socket)?.refusal;
+    breakOff(error, socket);
+    const refusal = talks.get(socket)?.refusal;
+    if (refusal !== undefined && refusal !== before) onRefusal(refusal, socket);
+  }
+
   function settle(socket: Socket, { owed, last, refusal }: Talk): void {
     if (refusal === undefined || !socket.writable || isOwed(owed)) return;
     const [broken] = owed;
@@ -73,14 +81,14 @@ export function createBrokenRequests(): BrokenRequests {
     const talk = talks.get(socket);
     const isStalled = talk?.last?.complete === false && talk.owed.size > 0 && !isOwed(talk.owed);
     if (isStalled && talk.refusal === undefined)
-      breakOff(new GatewayError('request-timeout', 'the body did not come on'), socket);
+      refuse(new GatewayError('request-timeout', 'the body did not come on'), socket);
     else socket.destroy();
   }
 
   return {
     follow(server) {
       server.prependListener('request', note);
-      server.on('clientError', breakOff);
+      server.on('clientError', refuse);
       server.on('timeout', onTimeout);
     },
     breakOff,

@@ -33,7 +33,7 @@ import type { Page } from './pages.ts';
 import { addReadRoutes } from './read-routes.ts';
 import { startRetention } from './retention.ts';
 import { createSensors } from './sensors.ts';
-import { createVisitorLog } from './visitor-log.ts';
+import { createVisitorLog, type VisitorLog } from './visitor-log.ts';
 
 interface GatewaySettings {
   /**
@@ -82,25 +82,35 @@ export async function openGateway(options: GatewayOptions): Promise<OpenGateway>
   const limits = limitsFrom(options.limits);
   if (options.adminToken !== undefined) assertAdminToken(options.adminToken);
   const { tls } = options;
-  const servers = createHttpServers({ tls, connectionsMax: limits.connectionsMax });
+  const visitors = createVisitorLog({ logger: options.logger ?? SILENT });
+  const servers = createHttpServers({
+    tls,
+    connectionsMax: limits.connectionsMax,
+    onRefusal: (refusal, { remoteAddress: address }) => visitors.refused({ address }, refusal),
+  });
   const { showCertificate } = servers;
   if (options.data === undefined) {
-    return { app: assemble(options, limits, servers, options), showCertificate, reloadKeys: async () => {} };
+    return {
+      app: assemble(options, limits, { servers, visitors }, options),
+      showCertificate,
+      reloadKeys: async () => {},
+    };
   }
   const data = await openData(options.data, options.logger);
-  const app = assemble(options, limits, servers, data, data);
+  const app = assemble(options, limits, { servers, visitors }, data, data);
   return { app, showCertificate, reloadKeys: () => data.keys.reload() };
 }
+
+const SILENT = { info() {}, warn() {} };
 
 function assemble(
   { adminToken, tls, logger, clock = Date.now }: GatewaySettings,
   limits: GatewayLimits,
-  servers: HttpServers,
+  { servers, visitors }: { readonly servers: HttpServers; readonly visitors: VisitorLog },
   { store, keys }: { readonly store: GatewayStore<Page>; readonly keys: KeyRing },
   owned?: Pick<GatewayData, 'close'>,
 ): FastifyInstance {
   const app = createServer(servers, tls !== undefined, logger);
-  const visitors = createVisitorLog({ logger: logger ?? app.log });
   const flow = createFlow(flowOptions(limits));
   const metrics = createMetrics({ store, flow });
   const fleet = createFleet(store);

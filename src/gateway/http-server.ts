@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { FastifyServerFactory } from 'fastify';
 import { type BrokenRequests, createBrokenRequests } from './broken-request.ts';
+import type { GatewayError } from './errors.ts';
 import { HTTP } from './limits.ts';
 
 /** PEM texts. */
@@ -29,11 +30,13 @@ export interface HttpServers extends Pick<BrokenRequests, 'breakOff'> {
 export interface HttpServerOptions {
   readonly tls: TlsIdentity | undefined;
   readonly connectionsMax: number;
+  /** Told of connections that were ended because what came was no request, or did not come on. */
+  readonly onRefusal: (refusal: GatewayError, socket: Socket) => void;
 }
 
-export function createHttpServers({ tls, connectionsMax }: HttpServerOptions): HttpServers {
+export function createHttpServers({ tls, connectionsMax, onRefusal }: HttpServerOptions): HttpServers {
   const servers: (http.Server | https.Server)[] = [];
-  const brokenRequests = createBrokenRequests();
+  const brokenRequests = createBrokenRequests(onRefusal);
   let identity = tls;
   const settings = {
     headersTimeout: HTTP.headersTimeoutMs,

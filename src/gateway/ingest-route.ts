@@ -93,6 +93,8 @@ export function addIngestRoute(
       const seal = exchange.accepted?.seal() ?? sealOf(error);
       const refusal = sendProblem(request, reply, exchange.brokenOffFor ?? error, seal);
       metrics.answered(refusal.code, secondsOf(exchange));
+      // Who has gone was not refused; a bad link is no news.
+      if (request.raw.socket.destroyed && exchange.brokenOffFor === undefined) return;
       visitors.refused({ deviceId: exchange.accepted?.deviceId, address: request.raw.socket.remoteAddress }, refusal);
     },
   });

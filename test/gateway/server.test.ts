@@ -52,8 +52,9 @@ async function until(condition: () => Promise<boolean> | boolean, what: string):
   }
 }
 
-async function bytesInFlight(gateway: TestGateway): Promise<number> {
-  const text = (await say(`${gateway.url}/metrics`)).body.toString();
+async function bytesInFlight(gateway: TestGateway, token?: string): Promise<number> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const text = (await say(`${gateway.url}/metrics`, { headers })).body.toString();
   return Number(/bytes_in_flight (\d+)/.exec(text)![1]);
 }
 
@@ -269,6 +270,11 @@ test('who comes and who is turned away is logged, one line each, without a word 
     await post(gateway, { headers: { 'content-encoding': evil } });
     await say(`${gateway.url}/v1/totals`, { headers: { authorization: `Bearer ${evil}` } });
   }
+  const gone = talk(gateway, (await headOf(100)) + evil);
+  await until(async () => (await bytesInFlight(gateway, '0123456789abcdef')) > 0, 'the head is taken on');
+  gone.socket.destroy();
+  const garbage = talk(gateway, `${evil}\r\n\r\n`);
+  await once(garbage.socket, 'close');
   const said = lines.filter(({ address }) => address !== undefined);
   assert.deepEqual(
     said.map(({ code, device }) => [code, device]),
@@ -278,6 +284,7 @@ test('who comes and who is turned away is logged, one line each, without a word 
       ['clock-skew', DEVICE],
       ['signature-mismatch', DEVICE],
       ['token-invalid', undefined],
+      ['headers-invalid', undefined],
     ],
   );
   assert(said.every(({ address }) => address === '127.0.0.1'));
