@@ -12,7 +12,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { ownerPid } from '../store/index.ts';
 import type { Device } from './device.ts';
+import { DeviceError } from './errors.ts';
 
 /** What `sun_path` holds on the least generous system. */
 const SOCKET_PATH_MAX = 100;
@@ -71,10 +73,28 @@ function answerJson(answer: ServerResponse, value: unknown): void {
   answer.end(JSON.stringify(value));
 }
 
-/** Asks a running device; undefined where none is running. */
-export function askControl(data: string, method: 'GET' | 'POST', path: string): Promise<IncomingMessage | undefined> {
+/** A device says where it is within milliseconds; one that is this late hangs, or was stopped. */
+const SILENT_MS = 5_000;
+
+/**
+ * Asks a running device; undefined where none is running.
+ * @throws DeviceError `no-answer` where one runs and says nothing; the answer ends with it where it breaks off.
+ */
+export async function askControl(
+  data: string,
+  method: 'GET' | 'POST',
+  path: string,
+  silentMs = SILENT_MS,
+): Promise<IncomingMessage | undefined> {
+  const pid = await ownerPid(join(data, 'queue'));
+  const who = pid === undefined ? 'the device' : `the device (pid ${pid})`;
   return new Promise((answered, failed) => {
-    const asked = request({ socketPath: controlPath(data), method, path }, answered);
+    const asked = request({ socketPath: controlPath(data), method, path, timeout: silentMs }, answered);
+    asked.once('timeout', () => {
+      asked.destroy(
+        new DeviceError('no-answer', `${who} runs on ${data}, but has not answered for ${silentMs / 1e3} s`),
+      );
+    });
     asked.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') answered(undefined);
       else failed(error);

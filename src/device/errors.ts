@@ -10,8 +10,9 @@
  * - `overloaded`: more events wait for their commit than memory should hold; record more slowly or await `record()`.
  * - `queue-full`: the queue has reached `queueBytesMax` and may not drop events.
  * - `closed`: the device is closed.
+ * - `no-answer`: a device runs and does not answer a second command.
  */
-export type DeviceErrorCode = 'options-invalid' | 'overloaded' | 'queue-full' | 'closed';
+export type DeviceErrorCode = 'options-invalid' | 'overloaded' | 'queue-full' | 'closed' | 'no-answer';
 
 export class DeviceError extends Error {
   override readonly name = 'DeviceError';

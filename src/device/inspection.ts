@@ -1,27 +1,34 @@
 /**
  * Inspection: the commands `status` and `quarantine`.
  *
- * Owns how they reach a queue: through the running device where there is one, else by opening it. Promises that neither
- * disturbs a running device. Never sends events.
+ * Owns how they reach a queue: through the running device where there is one that answers, else on disk. Promises that they end,
+ * that neither disturbs a running device, and that looking changes nothing. Never sends events.
  */
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { printable, tableLines } from '../cli/index.ts';
+import { failureText, printable, tableLines } from '../cli/index.ts';
 import { HEADLINE } from '../codec/index.ts';
 import { askControl } from './control.ts';
 import type { DeviceStatus } from './device.ts';
+import { DeviceError } from './errors.ts';
 import { linkSentence } from './explanation.ts';
-import { type OfflineQueue, type OfflineStatus, openOffline } from './offline.ts';
+import { type OfflineStatus, offlineQuarantine, offlineStatus, retryOffline } from './offline.ts';
 import type { QuarantinedEvent } from './quarantine.ts';
 
 /** Columns of sums; all of them are in the JSON. */
 const MEASURES_SHOWN = 3;
 
 export async function printStatus({ data, json: asJson }: { data: string; json: boolean }): Promise<void> {
-  const answer = await askControl(data, 'GET', '/status');
-  const status = answer ? ((await json(answer)) as DeviceStatus) : await offline(data, (queue) => queue.status());
+  const status = await askOrLook(
+    data,
+    async () => {
+      const answer = await askControl(data, 'GET', '/status');
+      return answer && ((await json(answer)) as DeviceStatus);
+    },
+    (silent) => offlineStatus(data, silent),
+  );
   process.stdout.write(asJson ? `${JSON.stringify(status)}\n` : statusText(status));
 }
 
@@ -47,22 +54,36 @@ export async function exportQuarantine({ data, output }: { data: string; output?
 
 export async function retryQuarantine({ data }: { data: string }): Promise<void> {
   const answer = await askControl(data, 'POST', '/quarantine/retry');
-  const events = answer
-    ? ((await json(answer)) as { events: number }).events
-    : await offline(data, (queue) => queue.retryQuarantine());
+  const events = answer ? ((await json(answer)) as { events: number }).events : await retryOffline(data);
   process.stdout.write(`${events} events will be sent again\n`);
 }
 
 /** Gives the events as NDJSON lines. */
 async function eachQuarantined(data: string, use: (lines: AsyncIterable<string>) => Promise<void>): Promise<void> {
-  const answer = await askControl(data, 'GET', '/quarantine');
-  if (answer) return use(linesOf(answer));
-  await offline(data, async (queue) => {
-    const lines = async function* () {
-      for await (const event of queue.quarantine()) yield `${JSON.stringify(event)}\n`;
-    };
-    await use(lines());
-  });
+  const lines = async function* () {
+    for await (const event of offlineQuarantine(data)) yield `${JSON.stringify(event)}\n`;
+  };
+  const asked = async () => {
+    const answer = await askControl(data, 'GET', '/quarantine');
+    return answer && linesOf(answer);
+  };
+  await use(await askOrLook(data, asked, async () => lines()));
+}
+
+/** What the disk holds, where the device does not answer; that is said, and the exit status tells, too. */
+async function askOrLook<T, U>(
+  data: string,
+  ask: () => Promise<T | undefined>,
+  look: (silent: boolean) => Promise<U>,
+): Promise<T | U> {
+  try {
+    return (await ask()) ?? (await look(false));
+  } catch (error) {
+    if (!(error instanceof DeviceError && error.code === 'no-answer')) throw error;
+    process.stderr.write(`${printable(`${failureText(error, false)}; this is what its disk in ${data} holds`)}\n`);
+    process.exitCode = 1;
+    return await look(true);
+  }
 }
 
 async function* linesOf(stream: Readable): AsyncGenerator<string, void, void> {
@@ -71,15 +92,6 @@ async function* linesOf(stream: Readable): AsyncGenerator<string, void, void> {
     const lines = (rest + text).split('\n');
     rest = lines.pop()!;
     for (const line of lines) yield `${line}\n`;
-  }
-}
-
-async function offline<T>(data: string, use: (queue: OfflineQueue) => Promise<T>): Promise<T> {
-  const queue = await openOffline(data);
-  try {
-    return await use(queue);
-  } finally {
-    await queue.close();
   }
 }
 
@@ -103,7 +115,7 @@ function statusText(status: DeviceStatus | OfflineStatus): string {
 
 function stateOf(status: DeviceStatus | OfflineStatus): string {
   if (status.link !== null) return linkSentence(status, Date.now());
-  return `not running; ${status.queued.events.toLocaleString('en')} events safe on disk`;
+  return `${status.silent ? 'does not answer' : 'not running'}; ${status.queued.events.toLocaleString('en')} events safe on disk`;
 }
 
 function linesOfText(lines: readonly string[]): string {

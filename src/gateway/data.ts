@@ -8,7 +8,13 @@
 import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
-import { type GatewayStore, openRocksGatewayStore, type RotReport } from '../store/index.ts';
+import {
+  type GatewayStore,
+  type GatewayStoreView,
+  lookAtGatewayStore,
+  openRocksGatewayStore,
+  type RotReport,
+} from '../store/index.ts';
 import { KeyFileError } from './key-errors.ts';
 import { privateMode } from './key-file-disk.ts';
 import { type WatchedKeyRing, watchKeyFile } from './key-watch.ts';
@@ -27,6 +33,11 @@ export function keyFilePath(folder: string): string {
 /** The store alone. Rejects with a StoreError, `locked` where a gateway runs on it. */
 export function openStore(folder: string, onRot?: (report: RotReport) => void): Promise<GatewayStore<Page>> {
   return openRocksGatewayStore({ path: join(folder, 'store'), operator: pageOperator, ...(onRot && { onRot }) });
+}
+
+/** The store as it is on disk, beside a gateway or none. Changes nothing. Rejects with a StoreError, `not-found` where none is. */
+export function lookAtStore<T>(folder: string, look: (store: GatewayStoreView<Page>) => Promise<T>): Promise<T> {
+  return lookAtGatewayStore({ path: join(folder, 'store'), operator: pageOperator }, look);
 }
 
 /**

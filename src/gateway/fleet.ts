@@ -5,7 +5,7 @@
  * changed it. Promises that an answer holds everything that this gateway had acknowledged when it was asked. Never holds
  * anything per sensor, nor the event loop for long.
  */
-import { type GatewayStore, SHARED_TURNS, type Turns } from '../store/index.ts';
+import { type GatewayStoreView, SHARED_TURNS, type Turns } from '../store/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
 import { bucketsOf } from './bucket-page.ts';
 import { type DeviceAccount, deviceAccount } from './device-account.ts';
@@ -44,7 +44,7 @@ export interface Fleet {
 /** Measures of all devices that are held in memory: some 60 MB of them, and the summaries of 65,000 devices with three. */
 const HELD_MEASURES_MAX = 200_000;
 
-export function createFleet(store: GatewayStore<Page>, turns: Turns = SHARED_TURNS): Fleet {
+export function createFleet(store: GatewayStoreView<Page>, turns: Turns = SHARED_TURNS): Fleet {
   return new StoreFleet(store, turns);
 }
 
@@ -55,7 +55,7 @@ interface Held {
 }
 
 class StoreFleet implements Fleet {
-  readonly #store: GatewayStore<Page>;
+  readonly #store: GatewayStoreView<Page>;
   readonly #turns: Turns;
   /** Least recently asked for first. */
   readonly #held = new Map<string, Held>();
@@ -64,7 +64,7 @@ class StoreFleet implements Fleet {
   /** For whoever asks until the next change. */
   #totals: Promise<FleetTotals> | undefined;
 
-  constructor(store: GatewayStore<Page>, turns: Turns) {
+  constructor(store: GatewayStoreView<Page>, turns: Turns) {
     this.#store = store;
     this.#turns = turns;
   }

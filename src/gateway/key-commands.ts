@@ -5,11 +5,12 @@
  * gateway runs: one that does picks changes up.
  */
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { type SettingValues, writeSecretFile } from '../cli/index.ts';
 import { formatCredential } from '../codec/index.ts';
 import { makeDirectory } from '../store/index.ts';
 import { keyFilePath } from './data.ts';
+import { KeyFileError } from './key-errors.ts';
 import { createKeyFile, type DeliverKey, type KeyFile, type KeyRecord } from './key-file.ts';
 import type { addKeySettings, keySettings } from './settings.ts';
 import { isoTime } from './views.ts';
@@ -22,18 +23,21 @@ export async function addKey(values: AddValues, deviceId: string): Promise<void>
 }
 
 export async function rotateKey(values: AddValues, deviceId: string): Promise<void> {
+  await assertKeyFile(values.data);
   await handOver(values, deviceId, (file, deliver) => file.rotate(deviceId, deliver));
 }
 
 export async function revokeKeys(values: KeyValues, deviceId: string, keyId?: string): Promise<void> {
-  const file = await openKeyFile(values.data);
+  await assertKeyFile(values.data);
+  const file = keyFileIn(values.data);
   const revoked = await file.revoke(deviceId, keyId);
   if (values.json) print(JSON.stringify(revoked.map((key) => keyView(deviceId, key))));
   else for (const key of revoked) print(`revoked ${key.keyId} of ${deviceId}`);
 }
 
 export async function listKeys(values: KeyValues): Promise<void> {
-  const file = await openKeyFile(values.data);
+  await assertKeyFile(values.data);
+  const file = keyFileIn(values.data);
   const keys = [...(await file.list())].flatMap(([deviceId, records]) => records.map((key) => keyView(deviceId, key)));
   if (values.json) {
     print(JSON.stringify(keys));
@@ -66,9 +70,25 @@ async function handOver(
   else if (secretFile === undefined) print(formatCredential(key));
 }
 
+/** Only a first key makes a folder: anything else that is asked of a mistyped one is a mistake. */
 async function openKeyFile(folder: string): Promise<KeyFile> {
   await makeDirectory(folder);
+  return keyFileIn(folder);
+}
+
+function keyFileIn(folder: string): KeyFile {
   return createKeyFile({ path: keyFilePath(folder), clock: Date.now, randomBytes });
+}
+
+async function assertKeyFile(folder: string): Promise<void> {
+  const path = keyFilePath(folder);
+  await access(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT' && cause.code !== 'ENOTDIR') return;
+    throw new KeyFileError(
+      'keys-not-found',
+      `there is no ${path}: --data names the gateway's folder; keys add makes it`,
+    );
+  });
 }
 
 function keyView(device: string, { keyId, createdAt, revokedAt }: KeyRecord) {

@@ -1,6 +1,7 @@
 /** What can be wrong with the file of keys, or with what is to be changed in it. */
 
 /**
+ * - `keys-not-found`: there is no file, where a command is to read or change one.
  * - `keys-unreadable`: the file is there and does not hold keys.
  * - `keys-locked`: another process is changing the file, and does not come to an end.
  * - `keys-foreign`: the file is another user's, who could not read it after the change.
@@ -9,6 +10,7 @@
  * - `two-keys-live`: the device has as many as it may. `no-live-key`: there is nothing left to revoke.
  */
 export type KeyFileErrorCode =
+  | 'keys-not-found'
   | 'keys-unreadable'
   | 'keys-locked'
   | 'keys-foreign'

@@ -1,15 +1,13 @@
 /**
  * The command `tidegate-gateway totals`.
  *
- * Owns what it prints, and where from: the database itself, or the gateway that has it open. Promises the same totals
- * either way. Never changes anything.
+ * Owns what it prints, and where from: the database itself, or the gateway that runs on it. Promises the same totals either
+ * way. Never changes anything, nor makes a file or folder.
  */
-import { access } from 'node:fs/promises';
 import { Agent, request } from 'undici';
 import { CommandError, readCertificates, type SettingValues, tableLines } from '../cli/index.ts';
-import { StoreError } from '../store/index.ts';
 import { readAdminToken } from './admin-token.ts';
-import { openStore } from './data.ts';
+import { lookAtStore } from './data.ts';
 import { createFleet } from './fleet.ts';
 import type { totalsSettings } from './settings.ts';
 import { type TotalsView, totalsView } from './views.ts';
@@ -37,22 +35,12 @@ async function readTotals({ url, data, ca, adminTokenFile }: TotalsValues): Prom
     return askGateway(url, await readAdminToken(adminTokenFile), ca && (await readCertificates('--ca', ca)));
   }
   if (data !== undefined) return readStore(data);
-  throw new CommandError('missing-value', 'give --data of a gateway that is not running, or --url of one that is');
+  throw new CommandError('missing-value', 'give --data of a gateway on this machine, or --url of one that runs');
 }
 
-async function readStore(folder: string): Promise<TotalsView> {
-  await access(folder).catch((cause: unknown) => {
-    throw new CommandError('bad-value', `there is no gateway's data in ${folder}`, { cause });
-  });
-  const store = await openStore(folder).catch((cause: unknown) => {
-    if (!(cause instanceof StoreError && cause.code === 'locked')) throw cause;
-    throw new CommandError('bad-value', `a gateway is running on ${folder}: ask it with --url`);
-  });
-  try {
-    return totalsView(await createFleet(store).totals(), 0);
-  } finally {
-    await store.close();
-  }
+/** Beside a gateway that runs on it, too. Rejects with a StoreError, `not-found` where nothing of a gateway is there. */
+function readStore(folder: string): Promise<TotalsView> {
+  return lookAtStore(folder, async (store) => totalsView(await createFleet(store).totals(), 0));
 }
 
 async function askGateway(url: URL, token: string | undefined, ca: string | undefined): Promise<TotalsView> {

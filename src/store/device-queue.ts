@@ -174,7 +174,7 @@ export interface Queue {
   close(): Promise<void>;
 }
 
-/** A queue to look at. Its gaps also hold what turned out to be damaged so far. */
+/** A queue to look at. Its gaps also hold what turned out to be damaged so far; `setAside` makes one of them, and no more. */
 export type QueueView = Pick<
   Queue,
   | 'deviceId'
@@ -187,6 +187,7 @@ export type QueueView = Pick<
   | 'read'
   | 'blocks'
   | 'streamAt'
+  | 'setAside'
   | 'gaps'
   | 'quarantine'
   | 'damaged'

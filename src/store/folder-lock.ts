@@ -114,8 +114,23 @@ async function writeOwner(file: FileHandle): Promise<void> {
 }
 
 async function ownerOf(file: FileHandle): Promise<string> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(PID_BYTES_MAX), 0, PID_BYTES_MAX, 0);
-  const [, pid] = /^(\d+)\n/.exec(buffer.toString('latin1', 0, bytesRead)) ?? [];
+  const pid = await pidIn(file);
   // Who has just taken it has not written it down yet.
   return pid === undefined ? '' : ` (pid ${pid})`;
+}
+
+async function pidIn(file: FileHandle): Promise<number | undefined> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(PID_BYTES_MAX), 0, PID_BYTES_MAX, 0);
+  const [, pid] = /^(\d+)\n/.exec(buffer.toString('latin1', 0, bytesRead)) ?? [];
+  return pid === undefined ? undefined : Number(pid);
+}
+
+/** The process that owns a folder, for who knows that there is one; undefined where it is not written down. Changes nothing. */
+export async function ownerPid(folder: string): Promise<number | undefined> {
+  const file = await open(join(folder, LOCK_NAME), 'r').catch(() => undefined);
+  try {
+    return file && (await pidIn(file));
+  } finally {
+    await file?.close();
+  }
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventsOf, problemOf } from '../../src/codec/index.ts';
-import { openOffline } from '../../src/device/offline.ts';
+import { offlineQuarantine, offlineStatus, retryOffline } from '../../src/device/offline.ts';
 import { quarantinedEvents, quarantineEntry, tableOf } from '../../src/device/quarantine.ts';
 import { collect } from '../store/queue-fixture.ts';
 import { blockOf, garbage, tableOf as packed } from './blocks.ts';
@@ -110,7 +112,9 @@ test('with nothing else to send, the gateway is told what became of the events t
 
 test('offline: the same figures and the same quarantine, from the disk', async (t) => {
   const data = await temporaryDirectory(t);
-  await assert.rejects(openOffline(data), { code: 'not-found' });
+  for (const look of [offlineStatus, retryOffline]) await assert.rejects(look(data), { code: 'not-found' });
+  await assert.rejects(collect(offlineQuarantine(data)), { code: 'not-found' });
+  assert.deepEqual(await readdir(data), [], 'nothing is made');
   const gateway = createModelGateway();
   gateway.judge = refusing(({ sensor }) => sensor === 's1');
   const device = await testDevice(t, gateway, { data });
@@ -119,26 +123,29 @@ test('offline: the same figures and the same quarantine, from the disk', async (
   gateway.before = () => new Error('ECONNRESET');
   await device.recordAll(readings(12, 31));
   const { id, queueBytes, recorded, delivered, queued, quarantined, gaps } = device.status();
-  await assert.rejects(openOffline(data), { code: 'locked' });
-  await device.close();
-  const offline = await openOffline(data);
-  assert.deepEqual(await offline.status(), {
+  await assert.rejects(retryOffline(data), { code: 'locked' });
+  const expected = {
     id,
     link: null,
+    silent: false,
     queueBytes,
     recorded,
     delivered,
     queued,
     quarantined,
     gaps,
-  });
-  assert.equal((await collect(offline.quarantine())).length, 10);
-  assert.equal(await offline.retryQuarantine(), 10);
-  const after = await offline.status();
+  };
+  assert.deepEqual(await offlineStatus(data), expected, 'beside the device');
+  await device.close();
+  const before = await filesOf(data);
+  assert.deepEqual(await offlineStatus(data), expected);
+  assert.equal((await collect(offlineQuarantine(data))).length, 10);
+  assert.deepEqual(await filesOf(data), before, 'looking changes no file');
+  assert.equal(await retryOffline(data), 10);
+  const after = await offlineStatus(data);
   assert.deepEqual([after.queued.events, after.quarantined.events], [12, 10]);
-  assert((await collect(offline.quarantine())).every(({ retry }) => retry));
-  assert.equal(await offline.retryQuarantine(), 0, 'asked for already');
-  await offline.close();
+  assert((await collect(offlineQuarantine(data))).every(({ retry }) => retry));
+  assert.equal(await retryOffline(data), 0, 'asked for already');
   gateway.before = () => undefined;
   gateway.judge = () => undefined;
   const again = await testDevice(t, gateway, { data });
@@ -151,11 +158,20 @@ test('offline: gaps count, and a block that does not decode becomes one', async 
   const queue = await queueOf(t, data);
   await queue.append([blockOf(readings(5)), garbage(4), blockOf(readings(5, 6))]);
   await queue.close();
-  const offline = await openOffline(data);
-  const { recorded, queued, gaps } = await offline.status();
+  const { recorded, queued, gaps } = await offlineStatus(data);
   assert.deepEqual([recorded.events, queued.events, gaps.events], [14, 10, 4]);
-  await offline.close();
   const device = await testDevice(t, DEAD, { data });
   await until(() => !device.status().counting);
   assert.equal(device.status().recorded.events, 14);
 });
+
+/** Each file's bytes, and when it was changed. */
+async function filesOf(folder: string): Promise<unknown[]> {
+  const files: unknown[] = [];
+  for (const name of (await readdir(folder, { recursive: true })).sort()) {
+    const path = join(folder, name);
+    const { mtimeMs, ino, size } = await stat(path);
+    files.push([name, mtimeMs, ino, size, await readFile(path, 'latin1').catch(() => '')]);
+  }
+  return files;
+}

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DEVICE_ID, temporaryDirectory, testDevice } from './device-fixture.ts';
+import { DEVICE_ID, temporaryDirectory, testDevice, until } from './device-fixture.ts';
 import { serveModel } from './gateway-server.ts';
 import { createModelGateway, refusing } from './model-gateway.ts';
-import { csvRows, fileOf, runFlags, runToEnd, summaryOf } from './program.ts';
+import { csvRows, fileOf, runFlags, runToEnd, start, summaryOf } from './program.ts';
 
 test('--no-drain ends once everything is recorded, and status shows it', async (t) => {
   const data = await temporaryDirectory(t);
@@ -68,4 +69,28 @@ test('quarantine list, export and retry, on a queue that nobody runs', async (t)
   await device.close();
   const empty = await runToEnd(t, ['quarantine', 'list', '--data', data]);
   assert.equal(empty.stdout, 'nothing is in quarantine\n');
+});
+
+test('a device that was stopped is said not to answer, and what its disk holds is shown', async (t) => {
+  const data = await temporaryDirectory(t);
+  const program = start(t, runFlags(data, 'http://127.0.0.1:9', '--input', 'simulate', '--rate', '100'));
+  await until(() => existsSync(join(data, 'control.sock')));
+  const before = JSON.parse((await runToEnd(t, ['status', '--data', data, '--json'])).stdout);
+  assert.notEqual(before.link, null);
+  program.process.kill('SIGSTOP');
+  const status = await runToEnd(t, ['status', '--data', data, '--json']);
+  const list = await runToEnd(t, ['quarantine', 'list', '--data', data]);
+  const retry = await runToEnd(t, ['quarantine', 'retry', '--data', data]);
+  program.process.kill('SIGCONT');
+  for (const { status: exit, stderr } of [status, list, retry]) {
+    assert.equal(exit, 1);
+    assert.match(stderr, new RegExp(`pid ${program.process.pid}\\).*\\(no-answer\\)`));
+  }
+  const shown = JSON.parse(status.stdout);
+  assert.deepEqual([shown.id, shown.link, shown.silent], [DEVICE_ID, null, true]);
+  assert(shown.recorded.events >= before.recorded.events);
+  assert.equal(list.stdout, 'nothing is in quarantine\n');
+  assert.equal(retry.stdout, '');
+  program.process.kill('SIGTERM');
+  await program.ended;
 });
