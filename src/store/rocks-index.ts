@@ -4,6 +4,7 @@
  * Owns their bytes: entries of keys and values, numbers as varints, places of other blocks. Promises to read what was found
  * to be whole before; of anything else it makes nonsense. Never reads a file.
  */
+import { RocksReader } from './rocks-bytes.ts';
 
 /** Where a block is, without what comes behind it. */
 export interface BlockPlace {
@@ -27,10 +28,10 @@ export class TableIndex {
   }
 
   at(index: number): BlockPlace & { readonly key: Buffer } {
-    const reader = new Reader(this.#block, this.#block.readUInt32LE(this.#restarts + 4 * index));
+    const reader = new RocksReader(this.#block, this.#block.readUInt32LE(this.#restarts + 4 * index));
     reader.varint();
     const key = reader.take(reader.varint());
-    return { key: key.subarray(0, key.length - this.#versionBytes), ...reader.place() };
+    return { key: key.subarray(0, key.length - this.#versionBytes), ...placeAt(reader) };
   }
 
   /** The first block that may have a key from `key` on; the first of all where that is undefined. */
@@ -56,7 +57,7 @@ export function entriesOf(block: Buffer | undefined): BlockEntry[] {
   const entries: BlockEntry[] = [];
   if (block === undefined) return entries;
   const end = block.length - 4 - 4 * block.readUInt32LE(block.length - 4);
-  const reader = new Reader(block, 0);
+  const reader = new RocksReader(block);
   let key: Buffer = Buffer.alloc(0);
   while (reader.position < end) {
     const [common, others, length] = [reader.varint(), reader.varint(), reader.varint()];
@@ -67,32 +68,9 @@ export function entriesOf(block: Buffer | undefined): BlockEntry[] {
 }
 
 export function placed({ key, value }: BlockEntry): [string, BlockPlace] {
-  return [`${key}`, new Reader(value, 0).place()];
+  return [`${key}`, placeAt(new RocksReader(value))];
 }
 
-export class Reader {
-  readonly #bytes: Buffer;
-  position: number;
-
-  constructor(bytes: Buffer, position: number) {
-    this.#bytes = bytes;
-    this.position = position;
-  }
-
-  varint(): number {
-    for (let value = 0, scale = 1; ; scale *= 0x80) {
-      const byte = this.#bytes[this.position++] ?? 0;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  }
-
-  take(length: number): Buffer {
-    this.position += length;
-    return this.#bytes.subarray(this.position - length, this.position);
-  }
-
-  place(): BlockPlace {
-    return { offset: this.varint(), size: this.varint() };
-  }
+export function placeAt(reader: RocksReader): BlockPlace {
+  return { offset: reader.varint(), size: reader.varint() };
 }

@@ -7,6 +7,7 @@
  *
  * A record is a list of fields: tag (varint), and what that tag has, each number a varint, each text behind its length.
  */
+import { RocksReader } from './rocks-bytes.ts';
 
 /** What follows a tag, field by field: a number `n`, a text `t`; `NEW_FILE_4` has a list of tagged texts behind that. */
 const FORMS: ReadonlyMap<number, string> = new Map([
@@ -48,51 +49,21 @@ export function liveTables(records: readonly Buffer[]): ReadonlySet<number> | un
 }
 
 function applyRecord(record: Buffer, live: Set<number>): void {
-  const fields = new FieldReader(record);
+  const fields = new RocksReader(record);
   while (!fields.isAtEnd) {
-    const tag = fields.number();
+    const tag = fields.varint();
     const form = FORMS.get(tag) ?? ((tag & IGNORABLE) !== 0 ? 't' : undefined);
     if (form === undefined) throw new RangeError(`tag ${tag}`);
     // Of files: level, then number.
     const numbers: number[] = [];
     for (const kind of form) {
-      if (kind === 'n') numbers.push(fields.number());
-      else fields.skipText();
+      if (kind === 'n') numbers.push(fields.varint());
+      else fields.take(fields.varint());
     }
-    if (tag === NEW_FILE_4) while (fields.number() !== CUSTOM_END) fields.skipText();
+    if (tag === NEW_FILE_4) while (fields.varint() !== CUSTOM_END) fields.take(fields.varint());
     const file = numbers[1];
     if (file === undefined) continue;
     if (NEW_FILES.has(tag)) live.add(file);
     else if (tag === DELETED_FILE) live.delete(file);
-  }
-}
-
-/** Throws a RangeError past the end. */
-class FieldReader {
-  readonly #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  get isAtEnd(): boolean {
-    return this.#at >= this.#bytes.length;
-  }
-
-  /** Beyond 2^53 it is not exact, which no file's number is. */
-  number(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.#bytes.readUInt8(this.#at++);
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  }
-
-  skipText(): void {
-    const length = this.number();
-    this.#at += length;
-    if (this.#at > this.#bytes.length) throw new RangeError('a text is cut short');
   }
 }

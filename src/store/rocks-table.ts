@@ -13,7 +13,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Condition, mend } from './crc32c.ts';
 import { StoreError } from './errors.ts';
-import { type BlockPlace, entriesOf, placed, Reader, TableIndex } from './rocks-index.ts';
+import { RocksReader } from './rocks-bytes.ts';
+import { type BlockPlace, entriesOf, placeAt, placed, TableIndex } from './rocks-index.ts';
 
 /** Keys from `gte` to below `lt`; undefined where there is no such end. */
 export interface TableRange {
@@ -203,8 +204,8 @@ function footerPlaces(footer: Buffer, start: number): { index: BlockPlace; metai
     footer.readUInt32LE(FOOTER_BYTES - 12) === FORMAT_VERSION &&
     footer[0] === CHECKSUM_CRC32C;
   if (!isOurs) return undefined;
-  const reader = new Reader(footer, 1);
-  const [metaindex, index] = [reader.place(), reader.place()];
+  const reader = new RocksReader(footer, 1);
+  const [metaindex, index] = [placeAt(reader), placeAt(reader)];
   // Nothing comes between them and the footer.
   const isPlaced =
     metaindex.offset + metaindex.size + TRAILER_BYTES === start &&
