@@ -19,6 +19,7 @@ export { printable, printableJson, widthOf } from './printable.ts';
 export { readSecret, type SecretSources, writeSecretFile } from './secrets.ts';
 export { addSettings, readSettings, type Setting, type Settings, type SettingValues, settings } from './settings.ts';
 export { onShutdown, type Shutdown, type ShutdownSignal } from './shutdown.ts';
+export { createStatusLine, type StatusLine } from './status-line.ts';
 export { type Alignment, tableLines } from './table.ts';
 export {
   type Bounds,

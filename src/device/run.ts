@@ -6,10 +6,10 @@
  */
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SingleBar } from 'cli-progress';
 import {
   CommandError,
   createLogger,
+  createStatusLine,
   type Logger,
   onShutdown,
   type ProgramValues,
@@ -17,6 +17,7 @@ import {
   readSecret,
   type SettingValues,
   type ShutdownSignal,
+  type StatusLine,
 } from '../cli/index.ts';
 import { openDevice } from './assembly.ts';
 import { serveControl } from './control.ts';
@@ -30,12 +31,15 @@ import type { runSettings } from './settings.ts';
 import { createSimulation } from './simulation.ts';
 
 const COUNTED_POLL_MS = 10;
+const PROGRESS_EVERY_MS = 100;
+const BAR_CHARS = 40;
 
 export type RunValues = SettingValues<typeof runSettings>;
 
 export async function run(values: RunValues, program: ProgramValues): Promise<void> {
   keepHeapSmall();
-  const log = createLogger('tidegate-device', program);
+  const statusLine = createStatusLine();
+  const log = createLogger('tidegate-device', program, statusLine.log);
   const device = await openDevice({
     gateway: values.gateway,
     id: values.id,
@@ -73,7 +77,7 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
       log.warn({ reason: error.message }, 'no control socket: status and quarantine work once this run has ended');
       return closeControl;
     });
-    const input = await feed(device, values, stop.signal, log, runLog);
+    const input = await feed(device, values, stop.signal, log, runLog, statusLine);
     const isEnded = !stop.signal.aborted;
     if (values.drain) await device.drain({ signal: stop.signal }).catch(unlessAborted(stop.signal));
     // A script must not take what a signal cut short for done; what has no end of its own is done when it is told to.
@@ -106,6 +110,7 @@ async function feed(
   signal: AbortSignal,
   log: Logger,
   runLog: RunLog,
+  statusLine: StatusLine,
 ): Promise<InputReport> {
   const onWait = runLog.waiting;
   if (values.input === 'none') return { recorded: 0, refused: 0, skipped: 0 };
@@ -147,7 +152,7 @@ async function feed(
     stored: (name) => device.mark(name),
   });
   if (file.skipRows > 0) log.info({ rows: file.skipRows }, 'recorded by an earlier run; going on behind them');
-  const bar = progressBar(file);
+  const bar = progressBar(file, statusLine);
   try {
     const recorded = await feedRows(file.read(rows), { ...options, file, onChunk: bar.update });
     return { recorded, refused, skipped: file.skipRows };
@@ -157,17 +162,20 @@ async function feed(
 }
 
 /** On a terminal, and only for files: what a pipe will bring is not known. */
-function progressBar(file: InputFile): { update: (chunk: Chunk) => void; stop: () => void } {
-  if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
-  const bar = new SingleBar({
-    format: 'recorded {bar} {percentage} % | {rows} rows | {duration_formatted}',
-    stream: process.stderr,
-    barCompleteChar: '━',
-    barIncompleteChar: '─',
-    hideCursor: true,
-  });
-  bar.start(file.bytes, 0, { rows: 0 });
-  return { update: ({ bytes, rows }) => bar.update(bytes, { rows }), stop: () => bar.stop() };
+function progressBar(file: InputFile, statusLine: StatusLine): { update: (chunk: Chunk) => void; stop: () => void } {
+  let shownAt = Number.NEGATIVE_INFINITY;
+  return {
+    update({ bytes, rows }) {
+      const now = performance.now();
+      if (now - shownAt < PROGRESS_EVERY_MS) return;
+      shownAt = now;
+      const share = file.bytes === 0 ? 1 : Math.min(1, bytes / file.bytes);
+      const full = Math.round(share * BAR_CHARS);
+      const bar = '━'.repeat(full) + '─'.repeat(BAR_CHARS - full);
+      statusLine.show(`recorded ${bar} ${Math.floor(share * 100)} %, ${rows.toLocaleString('en-US')} rows`);
+    },
+    stop: () => statusLine.clear(),
+  };
 }
 
 /** Until the report can be complete: what an earlier run has left may still be being counted. */

@@ -84,7 +84,7 @@ test('on a terminal a file has a progress bar, and the end is said for a person'
   const ended = await runOnTerminal(t, flags);
   if (!ended) return t.skip('there is no python3 to make a terminal with');
   assert.equal(ended.status, 0, ended.stdout);
-  assert.match(ended.stdout, /recorded .*100 % \| 50 rows/);
+  assert.match(ended.stdout, /recorded ━+ 100 %, 50 rows/);
   assert.match(ended.stdout, /INFO.*done: everything recorded is acknowledged/);
   assert.equal(gateway.events.size, 50);
 });
