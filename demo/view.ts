@@ -54,13 +54,13 @@ function liveView(stdout: NodeJS.WriteStream): View {
   stdout.on('resize', onResize);
   return {
     show(scene) {
-      draw = () => put(liveText(scene, paint, stdout.columns, stdout.rows));
+      draw = () => put(liveText(scene, paint, stdout.columns || TEXT_COLUMNS, stdout.rows || undefined));
       draw();
     },
     end(scene) {
       stdout.off('resize', onResize);
       update.clear();
-      stdout.write(`${reconciliationText(scene, paint, stdout.columns)}\n`);
+      stdout.write(`${reconciliationText(scene, paint, stdout.columns || TEXT_COLUMNS)}\n`);
     },
     close() {
       stdout.off('resize', onResize);

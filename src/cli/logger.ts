@@ -40,11 +40,14 @@ function forMachine(target: LogTarget): DestinationStream {
   return { write: (line) => void target.write(`${printableJson(line.trimEnd())}\n`) };
 }
 
+/** What a person has in the words of the line already. */
+const IGNORED = 'pid,hostname,name,link,gateway,queuedEvents,waitMs';
+
 /** Formats in this thread and at once: a worker or a pipe would lose the last lines of a process that ends. */
 function forPerson(target: LogTarget): DestinationStream {
   // Loaded only for a terminal, since it adds to every start.
   const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
-  const pretty = prettyFactory({ colorize: true, ignore: 'pid,hostname,name', translateTime: 'SYS:HH:MM:ss' });
+  const pretty = prettyFactory({ colorize: true, ignore: IGNORED, translateTime: 'SYS:HH:MM:ss' });
   return { write: (line) => void target.write(pretty(printableValues(JSON.parse(line)) as Record<string, unknown>)) };
 }
 

@@ -22,7 +22,7 @@ const COLUMNS_DEFAULT = 80;
 export function createStatusLine(stream: StatusStream = process.stderr): StatusLine {
   if (!stream.isTTY) return { log: stream, show() {}, clear() {} };
   let text = '';
-  const drawn = (): string => cutTo(text, (stream.columns ?? COLUMNS_DEFAULT) - 1);
+  const drawn = (): string => cutTo(text, (stream.columns || COLUMNS_DEFAULT) - 1);
   const log = Object.create(stream, {
     write: {
       value: (line: string | Uint8Array) =>

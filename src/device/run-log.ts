@@ -59,13 +59,13 @@ function watchLink(device: Device, log: Logger, repeats: Repeats, now: () => num
   let timer: NodeJS.Timeout | undefined;
   const tell = (): void => {
     const status = device.status();
-    const { state, code, reason, nextAttemptAt } = status.link;
+    const { state, code, nextAttemptAt } = status.link;
     told = kindOf(device);
     const waitMs = nextAttemptAt === null ? undefined : Math.max(0, nextAttemptAt - now());
     const level = state === 'paused' ? 'error' : code === null ? 'info' : 'warn';
     const { gateway, queued } = status;
     log[level](
-      { link: state, code: code ?? undefined, reason: reason ?? undefined, gateway, queued: queued.events, waitMs },
+      { link: state, code: code ?? undefined, gateway, queuedEvents: queued.events, waitMs },
       linkSentence(status, now()),
     );
   };
