@@ -125,6 +125,25 @@ test('the codec has no clock, no chance and no I/O', () => {
   holds({ 'src/codec/a.ts': `import { gzip } from 'node:zlib';\nconst x = new Date(5);` });
 });
 
+test('secrets are compared in constant time', () => {
+  for (const line of [
+    'if (signature === other) x();',
+    'return due === expected;',
+    'const ok = expected.equals(offered);',
+    'const ok = Buffer.compare(secret, other) === 0;',
+    'if (adminToken !== given) x();',
+    'const mac = createHmac("sha256", key).digest();',
+  ]) {
+    fails({ 'src/gateway/a.ts': `/** a */\n${line}` }, 'secret');
+  }
+  for (const line of [
+    'if (signature === undefined || secret.length === expected.length) x();',
+    'const mac = createHmac("sha256", key).digest();\nreturn timingSafeEqual(mac, other);',
+  ]) {
+    holds({ 'src/gateway/a.ts': `/** a */\n${line}` });
+  }
+});
+
 test('nothing is named after nothing', () => {
   for (const path of ['src/codec/utils.ts', 'src/codec/shared/a.ts', 'test/helpers.ts', 'bench/common/a.ts']) {
     fails({ [path]: '' }, 'says nothing');
@@ -163,6 +182,7 @@ function violations(tree: Tree): string[] {
         ...shapeViolations(path, source),
         ...importViolations(tree, path),
         ...purityViolations(path, source),
+        ...secrecyViolations(source),
       ];
       return found.map((message) => `${path}: ${message}`);
     });
@@ -208,6 +228,26 @@ function purityViolations(path: string, source: string): string[] {
   return [
     ...(IMPURE_CALLS.test(code) ? ['knows a clock or chance'] : []),
     ...(specifiersIn(code).some((specifier) => IMPURE_MODULES.test(specifier)) ? ['does I/O'] : []),
+  ];
+}
+
+const SECRET_NAMES = '(?:expected|offered|mac|\\w*[sS]ignature|\\w*[sS]ecret|\\w*[tT]oken)';
+const HASTY_COMPARISONS = new RegExp(
+  [
+    `\\b${SECRET_NAMES} [!=]== (?!undefined|null|['"])`,
+    `[!=]== ${SECRET_NAMES}\\b(?!\\.)`,
+    `\\b${SECRET_NAMES}\\.(?:equals|compare|localeCompare)\\(`,
+    `\\bcompare\\(${SECRET_NAMES}\\b`,
+  ].join('|'),
+);
+
+/** What is secret, or a signature, is compared in the same time wherever it differs. */
+function secrecyViolations(source: string): string[] {
+  const code = withoutComments(source);
+  const makes = code.includes('createHmac(') || /\bfunction \w*(?:verify|createAdminGate)\w*\(/.test(code);
+  return [
+    ...(HASTY_COMPARISONS.test(code) ? ['compares a secret by a way that tells how much of it is right'] : []),
+    ...(makes && !code.includes('timingSafeEqual(') ? ['checks a secret without timingSafeEqual'] : []),
   ];
 }
 

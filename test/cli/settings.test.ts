@@ -98,6 +98,12 @@ test('the environment can name the config file', async (t) => {
   assert.equal((await read(t, { environment: { TIDEGATE_CONFIG: path } })).id, 'from the file');
 });
 
+test('the flag names the config file before the environment does', async (t) => {
+  const environment = { TIDEGATE_CONFIG: await configFile(t, '{"id":"of the environment"}') };
+  const flags = ['--config', await configFile(t, '{"id":"of the flag"}')];
+  assert.equal((await read(t, { flags, environment })).id, 'of the flag');
+});
+
 test('a value that is needed says all the ways to give it', async (t) => {
   await assert.rejects(read(t, {}), {
     code: 'missing-value',

@@ -43,6 +43,13 @@ test('small blocks are joined up to the most events', async (t) => {
   assert.equal(reportOf(cuts[1]!.tally).sums['volume'], volumeOf(49, 50));
 });
 
+test('a batch may have exactly the most events', async (t) => {
+  const queue = await queueOf(t, await temporaryDirectory(t));
+  for (const block of blocksOf(...Array(11).fill(10))) await queue.append([block]);
+  assert.deepEqual(spans(await allCuts(queue, { batchEventsMax: 50 })), ['1-50 of 5', '51-100 of 5', '101-110 of 1']);
+  assert.deepEqual(spans(await allCuts(queue, { batchEventsMax: 49 })), ['1-40 of 4', '41-80 of 4', '81-110 of 3']);
+});
+
 test('up to as many as are worth it, however large a batch may be; a block of more goes alone', async (t) => {
   const queue = await queueOf(t, await temporaryDirectory(t));
   await queue.append(blocksOf(2_000, 2_000, 500, 4_096, 5_000, 10));

@@ -95,6 +95,33 @@ test('a gateway that never answers costs the timeout, and no more', async (t) =>
   await assert.rejects(slow.post({ headers: {}, body: Buffer.from('x'), signal: never }), { code: 'ETIMEDOUT' });
 });
 
+test('no timer is left of a request that was answered, that failed, or that was given up', async (t) => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const requestTimeoutMs = 20_000;
+  const transport = await testTransport(
+    t,
+    ({ headers }, answer) => {
+      if (headers['x-do'] === 'fail') answer.destroy();
+      if (headers['x-do'] === 'answer') answer.end();
+    },
+    { requestTimeoutMs },
+  );
+  const posted = (what: string, signal = never) =>
+    transport.post({ headers: { 'x-do': what }, body: Buffer.from('x'), signal });
+  await posted('answer');
+  // What the pool itself needs is there by now.
+  const before = timers();
+  for (let i = 0; i < 20; i++) {
+    await posted('answer');
+    await assert.rejects(posted('fail'));
+    const stop = new AbortController();
+    const given = posted('nothing', stop.signal);
+    stop.abort(new Error('closed'));
+    await assert.rejects(given);
+  }
+  assert(timers() <= before + 6, `${timers()} timers, ${before} before`);
+});
+
 test('a signal ends the request with its reason, also one that has aborted before', async (t) => {
   const transport = await testTransport(t, () => {});
   const stop = new AbortController();
@@ -154,12 +181,12 @@ test('a device keeps its connections, and gets through a gateway that comes and 
   assert(served.connections <= 1 + lost, `${served.connections} connections for ${gateway.requests.length} requests`);
 });
 
-test('a gateway that is not there is offline with the reason', async (t) => {
+test('a gateway that is not there is offline with its code', async (t) => {
   const device = await testDevice(t, undefined, { gateway: 'http://127.0.0.1:9' });
   const offline = new Promise((resolve) => device.on('link', resolve));
   await device.recordAll(readings(1));
-  const { state, reason } = (await offline) as { state: string; reason: string };
-  assert.deepEqual([state, reason], ['offline', 'ECONNREFUSED']);
+  const { state, code } = (await offline) as { state: string; code: string };
+  assert.deepEqual([state, code], ['offline', 'ECONNREFUSED']);
 });
 
 test('HTTPS: the certificates that were given are trusted, and no others', async (t) => {

@@ -1,9 +1,10 @@
 /** The key file and the ring that follows it. */
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { chownSync, renameSync, writeFileSync } from 'node:fs';
+import { EventEmitter, once } from 'node:events';
+import fs, { chownSync, renameSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +14,7 @@ import { createKeyFile, type KeyFile, openData, type WatchedKeyRing, watchKeyFil
 import { lockFile } from '../../src/store/index.ts';
 import { changed, seedOf } from '../codec/property.ts';
 import { powerDisk } from '../faults/power-disk.ts';
+import { until } from '../until.ts';
 import { temporaryFolder } from './gateway-fixture.ts';
 
 const NOW = Date.UTC(2024, 0, 1);
@@ -33,15 +35,20 @@ async function follow(t: TestContext, path: string, pollMs: number) {
   return { ring, lines };
 }
 
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 3_000;
-  while (!condition()) {
-    assert(Date.now() < end, what);
-    await delay(5);
-  }
-}
-
 const isLive = (ring: WatchedKeyRing, keyId: string) => ring.lookup('d', keyId)?.revoked === false;
+
+test('where the file system tells of nothing, a change is found by looking', async (t) => {
+  const { path, file } = await keyFile(t);
+  await file.add('d');
+  // As on a network share: it is watched, and nothing is said.
+  t.mock.method(fs, 'watch', () => Object.assign(new EventEmitter(), { close: () => {} }));
+  syncBuiltinESMExports();
+  const { ring } = await follow(t, path, 5);
+  t.mock.restoreAll();
+  syncBuiltinESMExports();
+  await file.revoke('d', 'k1');
+  await until(() => ring.lookup('d', 'k1')?.revoked === true, 'it is looked at');
+});
 
 test('a device gets a key, a second one, and loses the first', async (t) => {
   const { path, file } = await keyFile(t);

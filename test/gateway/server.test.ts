@@ -14,6 +14,7 @@ import { createGateway, createKeyFile, type Page } from '../../src/gateway/index
 import { BYTES_IN_FLIGHT_MIN, HTTP, limitsFrom } from '../../src/gateway/limits.ts';
 import { startRetention } from '../../src/gateway/retention.ts';
 import { type GatewayStore, StoreError } from '../../src/store/index.ts';
+import { until } from '../until.ts';
 import {
   DEVICE,
   KEY_ID,
@@ -42,14 +43,6 @@ function talk(gateway: TestGateway, text: string): { socket: Socket; heard: () =
   socket.on('error', () => {});
   socket.write(text);
   return { socket, heard: () => said };
-}
-
-async function until(condition: () => Promise<boolean> | boolean, what: string): Promise<void> {
-  const end = Date.now() + 5_000;
-  while (!(await condition())) {
-    assert(Date.now() < end, what);
-    await delay(5);
-  }
 }
 
 async function bytesInFlight(gateway: TestGateway, token?: string): Promise<number> {
