@@ -13,9 +13,10 @@ import {
   encodeColumns,
   type TelemetryEvent,
 } from '../../src/codec/index.ts';
-import { eventOfJson, eventOfRecord, type RowOptions } from '../../src/device/row.ts';
+import type { RowOptions } from '../../src/device/inputs/row-reader.ts';
 import { telemetry } from '../telemetry.ts';
 import { createDice, type Dice } from './dice.ts';
+import { eventOf } from './one-row.ts';
 
 export interface Vector {
   readonly name: string;
@@ -62,9 +63,9 @@ export function readCorpus(): Corpus {
     csv,
     batches: [
       ...VALID_BATCHES.map(({ hex }) => Buffer.from(hex, 'hex')).filter(({ length }) => length < 4_096),
-      ...excerptsOf(json, (line) => eventOfJson(line, ROWS)),
+      ...excerptsOf(json, (line) => eventOf('ndjson', line, ROWS)),
       ...csv.flatMap(([heading = '', ...lines]) =>
-        excerptsOf(lines, (line) => eventOfRecord(heading.split(','), line.split(','), ROWS)),
+        excerptsOf(lines, (line) => eventOf('csv', `${heading}\n${line}\n`, ROWS)),
       ),
       ...Array.from({ length: TABLES }, () => batchOf(randomEvents(dice))),
     ],

@@ -6,13 +6,15 @@
  */
 import { Readable } from 'node:stream';
 import { CodecError, createTableBuilder, type TelemetryEvent } from '../../src/codec/index.ts';
-import { type InputFormat, readRows } from '../../src/device/input.ts';
-import { eventOfJson, eventOfRecord, type RowOptions } from '../../src/device/row.ts';
+import { InputError, RowError } from '../../src/device/inputs/refusal.ts';
+import type { InputFormat, RowOptions } from '../../src/device/inputs/row-reader.ts';
+import { StreamInput } from '../../src/device/inputs/stream-input.ts';
 import type { Corpus } from './corpus.ts';
 import type { Dice } from './dice.ts';
 import { type Gauge, threadMs } from './gauge.ts';
 import { Breach, describe, type Kind, REFUSED, type Struck, TAKEN } from './kind.ts';
 import { mutated } from './mutation.ts';
+import { eventOf } from './one-row.ts';
 
 export const ROWS = 'rows of NDJSON and CSV';
 export const LONG_ROWS = 'very long rows of NDJSON and CSV';
@@ -27,6 +29,8 @@ const MAPPED: RowOptions = {
   timeUnit: 'ns',
   sensor: '',
 };
+
+const NEVER = new AbortController().signal;
 
 const VALUES = [
   ...['1', '-0', '1e400', '-1e-400', '0.1e1', '12345678901234567890', '0.30000000000000004', '1.', '"1"', '""'],
@@ -82,12 +86,13 @@ function oneRow(corpus: Corpus, dice: Dice, gauge: Gauge): Struck {
   const options = dice.chance(0.5) ? PLAIN : MAPPED;
   if (dice.chance(0.3)) {
     const [heading = '', ...lines] = dice.pick(corpus.csv);
-    const cells = changed(dice.pick(lines), dice).split(',');
-    const columns = (dice.chance(0.3) ? changed(heading, dice) : heading).split(',');
-    return judge(gauge, [columns, cells], () => eventOfRecord(columns, cells, options));
+    const row = changed(dice.pick(lines), dice);
+    const text = `${dice.chance(0.3) ? changed(heading, dice) : heading}\n${row}\n`;
+    // The corpus names its columns as they are.
+    return judge(gauge, text, () => eventOf('csv', text, PLAIN));
   }
   const line = dice.chance(0.5) ? changed(dice.pick(corpus.json), dice) : madeUp(dice);
-  return judge(gauge, line, () => eventOfJson(line, options));
+  return judge(gauge, line, () => eventOf('ndjson', line, options));
 }
 
 function judge(gauge: Gauge, shown: unknown, read: () => TelemetryEvent): Struck {
@@ -102,6 +107,7 @@ function judge(gauge: Gauge, shown: unknown, read: () => TelemetryEvent): Struck
 }
 
 function isOfEvent(error: unknown): boolean {
+  if (error instanceof RowError || error instanceof InputError) return true;
   return error instanceof CodecError && error.code.startsWith('event-');
 }
 
@@ -136,7 +142,8 @@ async function longRows(dice: Dice, gauge: Gauge): Promise<Struck> {
   let struck = REFUSED;
   try {
     const stream = Readable.from([Buffer.from(`${text}\n{"ts":2,"volume":2}\n`)], { objectMode: false });
-    for await (const { events } of readRows(stream, format, PLAIN)) if (events.length > 0) struck = TAKEN;
+    const input = new StreamInput(stream, { ...PLAIN, format, encoding: undefined, lastLine: true });
+    for await (const { events } of input.chunks(NEVER)) if (events.length > 0) struck = TAKEN;
   } catch (error) {
     if (!isOfEvent(error))
       throw new Breach(`${describe(error)}; ${format} of ${JSON.stringify(pattern)} and ${text.length} characters`);

@@ -119,7 +119,7 @@ export class DeviceMachine {
     const facts = lines.map((line) => this.#options.attempt(line));
     if (together) {
       const rows = lines.map((line) => ({ ts: line.ts, sensor: line.sensor, fields: fieldsOf(line) }));
-      this.#await(facts, device.recordAll(rows, { name: 'input', value: Buffer.from(String(lines.at(-1)!.serial)) }));
+      this.#await(facts, device.recordAll(rows, [{ name: 'input', value: Buffer.from(String(lines.at(-1)!.serial)) }]));
       return;
     }
     lines.forEach((line, i) => {

@@ -1,8 +1,8 @@
 /**
  * The frame of a program: its help, its version, its one line of failure and its exit status.
  *
- * Owns how a command begins and ends. Promises status 0 for success, 2 for a call that must be changed, 1 for every
- * other failure, and 141 without a word when the reader of its output has gone. Never knows what a command does.
+ * Owns how a command begins and ends. Promises status 0 for success, 2 for a call that must be changed (or the
+ * `exitStatus` that an error has), 1 for every other failure, and 141 without a word when the reader of its output has gone. Never knows what a command does.
  */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
@@ -94,7 +94,8 @@ function familyOf(command: Command): Command[] {
 
 function exitStatusOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  return error instanceof CommandError ? 2 : 1;
+  if (error instanceof CommandError) return 2;
+  return error instanceof Error && 'exitStatus' in error && typeof error.exitStatus === 'number' ? error.exitStatus : 1;
 }
 
 /** The parser has printed help or the version. */

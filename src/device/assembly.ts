@@ -174,13 +174,12 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     });
   }
 
-  recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt> {
-    return this.#recorder.recordAll(events, mark);
+  recordAll(events: readonly TelemetryEvent[], marks?: readonly Mark[]): Promise<Receipt> {
+    return this.#recorder.recordAll(events, marks);
   }
 
-  mark(name: string): Promise<Uint8Array | undefined> {
-    return this.#queue.mark(name);
-  }
+  readonly note = (marks: readonly Mark[]): Promise<void> => this.#queue.note(marks);
+  readonly mark = (name: string): Promise<Uint8Array | undefined> => this.#queue.mark(name);
 
   status(): DeviceStatus {
     return {

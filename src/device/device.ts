@@ -51,8 +51,10 @@ export interface Device extends EventEmitter<DeviceEvents> {
   readonly id: string;
   /** Resolves once the event is fsynced. Rejects with CodecError, DeviceError or StoreError where it is not stored. */
   record(fields: Fields, options?: RecordOptions): Promise<Receipt>;
-  /** All of them in one commit, or none; with a mark, stored in that commit too. Resolves with the first's receipt. */
-  recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt>;
+  /** All of them in one commit, or none; with marks, stored in that commit too. Resolves with the first's receipt. */
+  recordAll(events: readonly TelemetryEvent[], marks?: readonly Mark[]): Promise<Receipt>;
+  /** Stores marks without events, once everything recorded before is on disk. */
+  note(marks: readonly Mark[]): Promise<void>;
   /** The mark of that name as stored last. */
   mark(name: string): Promise<Uint8Array | undefined>;
   status(): DeviceStatus;

@@ -48,7 +48,7 @@ export interface Recorder {
   /** Resolves once the event is fsynced; rejects where it is not and never will be. */
   record(event: TelemetryEvent): Promise<Receipt>;
   /** The same for several events in one commit: all of them or none. Resolves with the first one's receipt. */
-  recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt>;
+  recordAll(events: readonly TelemetryEvent[], marks?: readonly Mark[]): Promise<Receipt>;
   /** Resolves once everything recorded before is on disk or was refused. */
   flush(): Promise<void>;
   /** Commits what is pending; further events are refused. */
@@ -129,7 +129,7 @@ class GroupRecorder implements Recorder {
     }
   }
 
-  recordAll(events: readonly TelemetryEvent[], mark?: Mark): Promise<Receipt> {
+  recordAll(events: readonly TelemetryEvent[], marks: readonly Mark[] = []): Promise<Receipt> {
     try {
       if (!Array.isArray(events) || events.length === 0) {
         throw new CodecError('event-field', 'recordAll wants a list of events, at least one');
@@ -144,7 +144,7 @@ class GroupRecorder implements Recorder {
       const group = this.#open(events.length);
       const place = group.count;
       for (const event of events) group.add(event);
-      if (mark) group.marks.push(mark);
+      group.marks.push(...marks);
       this.#take(group, events.length);
       return group.receiptAt(place);
     } catch (error) {

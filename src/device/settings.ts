@@ -3,27 +3,14 @@
  *
  * Owns their names, bounds and defaults; each can also come from the environment or the config file. Never reads secrets.
  */
-import { z } from 'zod';
 import { choice, duration, httpUrl, integer, settings, size, text, toggle } from '../cli/index.ts';
-import { INPUT_FORMATS } from './input.ts';
-import { TIME_UNITS } from './row.ts';
+import { INPUT_FORMATS, TIME_UNITS } from './inputs/index.ts';
+import { character, encoding, mapping, names, timeFormat, timeZone } from './row-settings.ts';
 import { PROFILES } from './simulation.ts';
 
 export const dataSettings = settings({
   data: ['--data <dir>', 'directory of the queue', text()],
 });
-
-/** `--map volume=flow_m3,ts=time`: our name, then the name in the file. */
-const mapping = z.string().transform((value, context) => {
-  const pairs = value.split(',').map((pair) => pair.split('=').map((part) => part.trim()));
-  if (pairs.every((pair): pair is [string, string] => pair.length === 2 && pair.every((part) => part !== ''))) {
-    return Object.fromEntries(pairs) as Record<string, string>;
-  }
-  context.addIssue('expected pairs such as volume=flow_m3,ts=time');
-  return z.NEVER;
-});
-
-const names = z.string().transform((value) => value.split(',').map((name) => name.trim()));
 
 export const runSettings = settings({
   ...dataSettings,
@@ -37,7 +24,7 @@ export const runSettings = settings({
   ca: ['--ca <file>', 'PEM certificates to trust instead of the system’s', text().optional()],
   input: [
     '--input <source>',
-    'simulate, - for NDJSON on standard input, none, or an NDJSON, CSV or TSV file',
+    'simulate, none, - for standard input, or a file, a named pipe, a device',
     text().prefault('-'),
   ],
   drain: ['--no-drain', 'end once everything is recorded, without waiting for the gateway', toggle().prefault(true)],
@@ -45,14 +32,45 @@ export const runSettings = settings({
 
   format: [
     '--format <format>',
-    'ndjson, csv or tsv; default by the name of the file',
+    'ndjson, csv, tsv or toa5; default by the name of the file',
     choice(...INPUT_FORMATS).optional(),
   ],
-  map: ['--map <pairs>', 'names in the input: ts=time,sensor=meter,volume=flow_m3', mapping.optional()],
-  skip: ['--skip <names>', 'names in the input to leave out', names.optional()],
+  map: ['--map <pairs>', 'names in the input: ts=time,sensor=meter,volume="flow, m3"', mapping().optional()],
+  skip: ['--skip <names>', 'names in the input to leave out', names().optional()],
+  text: ['--text <names>', 'names whose values are texts, whatever they look like: 007 stays 007', names().optional()],
+  number: ['--number <names>', 'names whose values are numbers, in quotes, too', names().optional()],
+  mixed: ['--mixed <names>', 'names whose values are numbers or texts', names().optional()],
+  missing: ['--missing <texts>', 'values that mean there is none: NAN,n/a,-7999', names().optional()],
+  decimal: ['--decimal <mark>', 'in numbers: . or ,', choice('.', ',').prefault('.')],
+  delimiter: ['--delimiter <character>', 'between cells of CSV: , ; | or tab', character().optional()],
+  encoding: [
+    '--encoding <name>',
+    'utf-8, utf-16le, windows-1252 …; default UTF-8, or by a byte order mark',
+    encoding().optional(),
+  ],
+  headingLine: [
+    '--heading-line <number>',
+    'line of the names of columns; default 1',
+    integer({ min: 1, max: 1_000 }).optional(),
+  ],
+  rowsLine: [
+    '--rows-line <number>',
+    'line of the first row; default behind the heading',
+    integer({ min: 2, max: 1_000 }).optional(),
+  ],
+  shortRows: ['--short-rows', 'take CSV rows with fewer cells than columns', toggle().prefault(false)],
   sensor: ['--sensor <name>', 'sensor of rows that name none', text().prefault('default')],
   timeUnit: ['--time-unit <unit>', 'of times that are numbers: s, ms, us or ns', choice(...TIME_UNITS).prefault('ms')],
+  timeZone: [
+    '--time-zone <zone>',
+    'of times that name none: Europe/Berlin, -07:00; default UTC',
+    timeZone().optional(),
+  ],
+  timeFormat: ['--time-format <pattern>', 'of times that are not ISO 8601: dd.MM.yyyy HH:mm', timeFormat().optional()],
+  lastLine: ['--last-line', 'the last line is whole, although it has no line end', toggle().prefault(false)],
   fromStart: ['--from-start', 'record a file again that was recorded before', toggle().prefault(false)],
+  continue: ['--continue', 'go on behind rows that were recorded from another file', toggle().prefault(false)],
+  rejects: ['--rejects <file>', 'append refused rows as they are, to be put right and recorded', text().optional()],
   strict: ['--strict', 'end with an error at the first row that is refused', toggle().prefault(false)],
 
   rate: [

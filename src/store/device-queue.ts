@@ -132,7 +132,10 @@ export interface Queue {
    */
   append(blocks: readonly NewBlock[], extras?: AppendExtras): Promise<Appended>;
 
-  /** The value of a mark, as last appended; undefined where there is none, or where the disk has lost it. */
+  /** Stores marks without events, in one commit. */
+  note(marks: readonly Mark[]): Promise<void>;
+
+  /** The value of a mark, as last stored; undefined where there is none, or where the disk has lost it. */
   mark(name: string): Promise<Uint8Array | undefined>;
 
   /** Blocks from `from` on, ascending: at least one where there is any. `from` is `head`, or follows a block. */

@@ -5,7 +5,7 @@
  * on purpose, or in a gap. Never does I/O.
  */
 import assert from 'node:assert';
-import type { AppendExtras, Drop, NewBlock } from './device-queue.ts';
+import type { AppendExtras, Drop, Mark, NewBlock } from './device-queue.ts';
 import { createIntervals, type Range } from './intervals.ts';
 import { QUEUE } from './keys.ts';
 import { type Block, blockPut } from './queue-blocks.ts';
@@ -49,6 +49,11 @@ export function appended(
     },
     operations: [...puts, ...marks.map(({ name, value }) => putSealed(markKey(name), value))],
   };
+}
+
+/** Marks, and nothing else. */
+export function noted(state: QueueState, marks: readonly Mark[]): Change {
+  return { state, operations: marks.map(({ name, value }) => putSealed(markKey(name), value)) };
 }
 
 /** A change after which blocks are no longer queued, and `unsent` where it is given is the mark of what may have been sent. */

@@ -12,6 +12,7 @@ import type {
   BlockName,
   Damaged,
   Drop,
+  Mark,
   NewBlock,
   Queue,
   QueueOptions,
@@ -30,7 +31,7 @@ import {
   type ReadLimit,
   readBlocks,
 } from './queue-blocks.ts';
-import { appended, dropped, moved, without } from './queue-changes.ts';
+import { appended, dropped, moved, noted, without } from './queue-changes.ts';
 import { openQueueDisk, type QueueDisk } from './queue-disk.ts';
 import { queueFiles } from './queue-files.ts';
 import { queuedCount } from './queue-position.ts';
@@ -120,10 +121,8 @@ export class RocksQueue implements Queue {
   }
 
   append(blocks: readonly NewBlock[], extras: AppendExtras = {}): Promise<Appended> {
-    assert(blocks.length > 0, 'there is something to append');
-    for (const { count } of blocks) {
-      assert(Number.isInteger(count) && count >= 1 && count <= BLOCK_EVENTS_MAX, 'a block holds some events');
-    }
+    const isBlock = ({ count }: NewBlock) => Number.isInteger(count) && count >= 1 && count <= BLOCK_EVENTS_MAX;
+    assert(blocks.length > 0 && blocks.every(isBlock), 'there are blocks to append, which hold some events');
     return this.#disk.exclusive(async () => {
       await this.#disk.renewIfFailing(() => this.#walk(this.head, (at) => this.#mend(at)));
       await this.#disk.assertRoom(blocks.reduce((sum, { bytes }) => sum + bytes.length, 0));
@@ -132,6 +131,14 @@ export class RocksQueue implements Queue {
       await this.#disk.commit((state) => appended(state, blocks, extras, this.#freshStream), false);
       // failpoint: append-committed
       return { first, last: this.next - 1, stream: this.streamAt(first).stream };
+    });
+  }
+
+  note(marks: readonly Mark[]): Promise<void> {
+    return this.#disk.exclusive(async () => {
+      await this.#disk.renewIfFailing(() => this.#walk(this.head, (at) => this.#mend(at)));
+      await this.#disk.assertRoom(0);
+      await this.#disk.commit((state) => noted(state, marks), false);
     });
   }
 

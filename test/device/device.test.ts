@@ -108,11 +108,13 @@ test('a mark is stored with the events beside it, and outlives the device', asyn
   const data = await temporaryDirectory(t);
   const device = await testDevice(t, DEAD, { data });
   assert.equal(await device.mark('input'), undefined);
-  await device.recordAll(readings(2), { name: 'input', value: Buffer.from('2') });
+  await device.recordAll(readings(2), [{ name: 'input', value: Buffer.from('2') }]);
   assert.equal(String(await device.mark('input')), '2');
+  await device.note([{ name: 'input', value: Buffer.from('3') }]);
+  assert.equal(device.status().recorded.events, 2);
   await device.close();
   const again = await testDevice(t, DEAD, { data });
-  assert.equal(String(await again.mark('input')), '2');
+  assert.equal(String(await again.mark('input')), '3', 'without events, too');
 });
 
 test('what is refused for its options or its queue opens nothing', async (t) => {

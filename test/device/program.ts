@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { DeviceStatus } from '../../src/device/index.ts';
+import type { InputReport } from '../../src/device/run-input.ts';
 import { cleanUp, DEVICE_ID, temporaryDirectory } from './device-fixture.ts';
 import { CREDENTIAL } from './model-gateway.ts';
 
@@ -27,7 +28,7 @@ export interface Program {
 
 /** What `run --json` ends with. */
 export interface Summary extends DeviceStatus {
-  readonly input: { readonly recorded: number; readonly refused: number; readonly skipped: number };
+  readonly input: InputReport;
 }
 
 export function start(t: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {

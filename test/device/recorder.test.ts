@@ -141,8 +141,8 @@ test('recordAll: all of them or none, with the mark in the same commit', async (
   const events = readings(5_000);
   const single = recorder.record(events[0]!);
   const mark = { name: 'input', value: Buffer.from('5000') };
-  await assert.rejects(recorder.recordAll([...events.slice(0, 4_500), REFUSED], mark), { code: 'event-number' });
-  const { sequence } = await recorder.recordAll(events, mark);
+  await assert.rejects(recorder.recordAll([...events.slice(0, 4_500), REFUSED], [mark]), { code: 'event-number' });
+  const { sequence } = await recorder.recordAll(events, [mark]);
   assert.equal((await single).sequence, 1);
   assert.equal(sequence, 2);
   assert.equal(commits.length, 1);

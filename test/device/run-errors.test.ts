@@ -25,12 +25,26 @@ test('a call that must be changed ends with status 2 and one line that says how'
     failure(t, runFlags(data, NOWHERE, '--flood')),
     failure(t, runFlags(data, NOWHERE, '--map', 'volume')),
     failure(t, runFlags(data, 'ftp://x')),
+    failure(t, runFlags(await temporaryDirectory(t), NOWHERE, '--input', await fileOf(t, 'a.csv', 'time,flow\n1,2\n'))),
+    failure(
+      t,
+      runFlags(
+        await temporaryDirectory(t),
+        NOWHERE,
+        '--input',
+        await fileOf(t, 'b.csv', 'ts,flow\n1,2\n'),
+        '--map',
+        'volume=flw',
+      ),
+    ),
   ]);
   assert.deepEqual(found, [
     { status: 2, code: 'secret-exposed' },
     { status: 2, code: 'usage' },
     { status: 2, code: 'bad-value' },
     { status: 2, code: 'bad-value' },
+    { status: 2, code: 'input-heading' },
+    { status: 2, code: 'input-columns' },
   ]);
 });
 

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { DEVICE_ID, temporaryDirectory } from './device-fixture.ts';
 import { serveModel } from './gateway-server.ts';
 import { createModelGateway } from './model-gateway.ts';
 import { csvRows, fileOf, runFlags, runOnTerminal, runToEnd, summaryOf } from './program.ts';
+
+const WHOLE = { recorded: 0, refused: 0, skipped: 0, refusals: {}, waitingBytes: 0, lostBytes: 0, dropped: 0 };
 
 test('run --input FILE: status 0 once all of it is counted, to the last digit; a second run adds nothing', async (t) => {
   const gateway = createModelGateway();
@@ -16,13 +20,14 @@ test('run --input FILE: status 0 once all of it is counted, to the last digit; a
   assert.equal(gateway.events.size, 9_000);
   assert.equal(gateway.volume(), volume);
   const { input, id, recorded, delivered, queued } = summaryOf(ended);
-  assert.deepEqual(input, { recorded: 9_000, refused: 0, skipped: 0 });
+  assert.deepEqual(input, { ...WHOLE, recorded: 9_000 });
   assert.deepEqual([id, recorded.events, delivered.events, queued.events], [DEVICE_ID, 9_000, 9_000, 0]);
   assert.equal(BigInt(Math.round(Number(delivered.sums['volume']) * 1e6)), volume);
   assert.equal(ended.stdout.split('\n').length, 2, 'one line');
   const again = await runToEnd(t, runFlags(data, url, '--input', file));
   assert.equal(again.status, 0);
-  assert.deepEqual(summaryOf(again).input, { recorded: 0, refused: 0, skipped: 9_000 });
+  assert.deepEqual(summaryOf(again).input, { ...WHOLE, skipped: 9_000 });
+  assert.match(again.stderr, /recorded by an earlier run; --from-start/);
   assert.equal(gateway.events.size, 9_000);
 });
 
@@ -38,7 +43,7 @@ test('run --input -: rows from a pipe, mapped; refused ones are reported with th
   ];
   const flags = ['--map', 'ts=time, sensor=meter,volume=flow', '--skip', 'noise', '--time-unit', 's', '--sensor', 'x'];
   const ended = await runToEnd(t, runFlags(data, url, '--input', '-', ...flags), lines.join('\n'));
-  assert.equal(ended.status, 0, ended.stderr);
+  assert.equal(ended.status, 3, ended.stderr);
   assert.deepEqual(
     [...gateway.events.values()].map((event) => JSON.parse(event)),
     [
@@ -46,18 +51,48 @@ test('run --input -: rows from a pipe, mapped; refused ones are reported with th
       { ts: 1_700_000_000_000, sensor: 'x', fields: { volume: 2.25 } },
     ],
   );
-  assert.deepEqual(summaryOf(ended).input, { recorded: 2, refused: 2, skipped: 0 });
-  const refused = ended.stderr
-    .split('\n')
-    .filter((line) => line.includes('"rows refused"'))
-    .map((line) => JSON.parse(line));
+  const { recorded, refused, refusals } = summaryOf(ended).input;
+  assert.deepEqual([recorded, refused], [2, 2]);
   assert.deepEqual(
-    refused.map(({ rows, line, code }) => [rows, line, code]),
+    Object.entries(refusals).map(([code, { rows, lines }]) => [code, rows, lines]),
     [
-      [1, 2, 'event-field'],
-      [1, 4, 'event-number'],
+      ['row-malformed', 1, [2]],
+      ['event-number', 1, [4]],
     ],
   );
+});
+
+test('refused rows: status 3, a file to put them right in, and each row counted once', async (t) => {
+  const gateway = createModelGateway();
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const file = await fileOf(t, 'rows.csv', 'ts,volume\n1,1\n2,ERR\n3,3\nx,4\n5,5\n');
+  const rejects = join(data, 'rejects.csv');
+  const ended = await runToEnd(t, runFlags(data, url, '--input', file, '--rejects', rejects));
+  assert.equal(ended.status, 3, ended.stderr);
+  assert.equal(await readFile(rejects, 'utf8'), 'ts,volume\n2,ERR\nx,4\n');
+  await writeFile(rejects, 'ts,volume\n2,2\n4,4\n');
+  assert.equal((await runToEnd(t, runFlags(data, url, '--input', rejects))).status, 0);
+  const again = await runToEnd(t, runFlags(data, url, '--input', file, '--rejects', rejects));
+  assert.equal(again.status, 0, again.stderr);
+  assert.equal(gateway.events.size, 5);
+  assert.equal(gateway.volume(), 15_000_000n);
+});
+
+test('what is behind the last line end: status 4, recorded once it is whole or a flag says so', async (t) => {
+  const gateway = createModelGateway();
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const file = await fileOf(t, 'rows.csv', 'ts,volume\n1,1\n2,12');
+  const flags = runFlags(data, url, '--input', file);
+  const ended = await runToEnd(t, flags);
+  assert.equal(ended.status, 4, ended.stderr);
+  assert.deepEqual(summaryOf(ended).input, { ...WHOLE, recorded: 1, waitingBytes: 4 });
+  await appendFile(file, '.75\n3,3');
+  assert.equal((await runToEnd(t, [...flags, '--last-line'])).status, 0);
+  assert.equal(gateway.volume(), 16_750_000n);
+  assert.equal((await runToEnd(t, flags)).status, 0);
+  assert.equal(gateway.events.size, 3);
 });
 
 test('run --input simulate: ends after its events; the same seed, the same volumes', async (t) => {
@@ -69,7 +104,7 @@ test('run --input simulate: ends after its events; the same seed, the same volum
       const ended = await runToEnd(t, runFlags(await temporaryDirectory(t), url, ...flags));
       assert.equal(ended.status, 0, ended.stderr);
       assert.equal(gateway.events.size, 700);
-      assert.deepEqual(summaryOf(ended).input, { recorded: 700, refused: 0, skipped: 0 });
+      assert.deepEqual(summaryOf(ended).input, { ...WHOLE, recorded: 700 });
       return gateway.volume();
     }),
   );

@@ -1,0 +1,210 @@
+/**
+ * Columns: what each name in an input stands for.
+ *
+ * Owns `--map`, `--skip`, `--text`, `--number`, `--mixed` and `--missing`, and what is learnt on the way: a column that has held
+ * numbers holds numbers. Promises that nothing is learnt from a row that is refused.
+ */
+import { type FieldValue, HEADLINE } from '../../codec/index.ts';
+import { RowError, shown } from './refusal.ts';
+import { type DecimalMark, exactNumber, isNearlyNumber, numberText } from './row-numbers.ts';
+
+export interface ColumnOptions {
+  /** Name in the input → our name. `ts` and `sensor` are among ours. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Names in the input to leave out. */
+  readonly skip: ReadonlySet<string>;
+  /** Columns whose values are texts, whatever they look like. */
+  readonly texts?: ReadonlySet<string> | undefined;
+  /** Columns whose values are numbers, also within quotes. */
+  readonly numbers?: ReadonlySet<string> | undefined;
+  /** Columns that hold both. */
+  readonly mixed?: ReadonlySet<string> | undefined;
+  /** Texts that stand for no value. */
+  readonly missing?: ReadonlySet<string> | undefined;
+  /** @default '.' */
+  readonly decimal?: DecimalMark | undefined;
+}
+
+export type Kind = 'number' | 'text' | 'flag';
+
+/** By our name. */
+export type LearntKinds = Readonly<Record<string, Kind>>;
+
+export interface Column {
+  /** In the input. */
+  readonly column: string;
+  /** Ours. */
+  readonly name: string;
+  readonly role: 'skip' | 'ts' | 'sensor' | 'field';
+  /** What a flag says of it. */
+  readonly declared: 'number' | 'text' | 'mixed' | undefined;
+  /** What it has held. */
+  kind: Kind | undefined;
+}
+
+/** An input with more names than this is judged row by row: what is kept beside it stays small. */
+const LEARNT_MAX = 1_024;
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+export class Columns {
+  readonly options: ColumnOptions;
+  readonly decimal: DecimalMark;
+  readonly #missing: ReadonlySet<string>;
+  readonly #byColumn = new Map<string, Column>();
+  readonly #learnt: Map<string, Kind>;
+  /** To learn once the row is taken. */
+  #news: [Column, Kind][] = [];
+
+  constructor(options: ColumnOptions, learnt: LearntKinds = {}) {
+    this.options = options;
+    this.decimal = options.decimal ?? '.';
+    this.#missing = options.missing ?? NOTHING;
+    this.#learnt = new Map(Object.entries(learnt));
+  }
+
+  get learnt(): LearntKinds {
+    return Object.fromEntries(this.#learnt);
+  }
+
+  /** Names that flags mention, those to be left out apart. */
+  get mentioned(): string[] {
+    const { names, texts = NOTHING, numbers = NOTHING, mixed = NOTHING } = this.options;
+    return [...new Set([...names.keys(), ...texts, ...numbers, ...mixed])];
+  }
+
+  /** Every name that a flag mentions and that is not among these. */
+  unknown(columns: readonly string[]): string[] {
+    const known = new Set(columns.flatMap((column) => [column, this.nameOf(column)]));
+    return [...new Set([...this.mentioned, ...this.options.skip])].filter((name) => !known.has(name));
+  }
+
+  nameOf(column: string): string {
+    return this.options.names.get(column) ?? column;
+  }
+
+  of(column: string): Column {
+    const known = this.#byColumn.get(column);
+    if (known) return known;
+    const found = this.#describe(column);
+    if (this.#byColumn.size < LEARNT_MAX) this.#byColumn.set(column, found);
+    return found;
+  }
+
+  #describe(column: string): Column {
+    const { skip, texts = NOTHING, numbers = NOTHING, mixed = NOTHING } = this.options;
+    const name = this.nameOf(column);
+    const isIn = (set: ReadonlySet<string>): boolean => set.has(column) || set.has(name);
+    const role = skip.has(column) ? 'skip' : name === 'ts' || name === 'sensor' ? name : 'field';
+    const declared = isIn(texts) ? 'text' : isIn(mixed) ? 'mixed' : isIn(numbers) ? 'number' : undefined;
+    // The measure that totals are quoted in is a number from its first row on.
+    const kind =
+      declared === 'number' || (name === HEADLINE && declared === undefined) ? 'number' : this.#learnt.get(name);
+    return { column, name, role, declared, kind };
+  }
+
+  /** Forgets what the row before would have taught. */
+  begin(): void {
+    if (this.#news.length > 0) this.#news = [];
+  }
+
+  /** The row that was read last is taken. */
+  learn(): void {
+    for (const [column, kind] of this.#news) {
+      column.kind = kind;
+      if (this.#learnt.has(column.name) || this.#learnt.size < LEARNT_MAX) this.#learnt.set(column.name, kind);
+    }
+    this.#news = [];
+  }
+
+  isMissing(text: string): boolean {
+    return this.#missing.size > 0 && this.#missing.has(text);
+  }
+
+  /**
+   * A cell as a value; undefined where it stands for none.
+   * @param isQuoted asked only where it matters, about the cell at this place; undefined where the row has no quotes
+   * @throws RowError `row-kind`, CodecError `event-number`
+   */
+  valueOfCell(
+    column: Column,
+    cell: string,
+    isQuoted: ((at: number) => boolean) | undefined,
+    at: number,
+  ): FieldValue | undefined {
+    const text = cell.trim();
+    if (text === '' || this.isMissing(text)) return undefined;
+    if (column.declared === 'text') return cell;
+    const number = numberText(text, this.decimal);
+    if (column.declared === 'mixed') return number === undefined || isQuoted?.(at) ? cell : exactNumber(number);
+    if (column.kind === 'number') {
+      if (number !== undefined) return exactNumber(number);
+      throw noNumber(column, text);
+    }
+    if (number === undefined) {
+      if (column.kind === undefined) {
+        if (isNearlyNumber(text)) throw nearlyNumber(column, text);
+        this.#news.push([column, 'text']);
+      }
+      return cell;
+    }
+    if (isQuoted?.(at)) {
+      if (column.kind === undefined) this.#news.push([column, 'text']);
+      return cell;
+    }
+    if (column.kind !== undefined) {
+      throw new RowError(
+        'row-kind',
+        `${shown(column.column)} has held texts and holds ${shown(text)} here: --text, --number or --mixed says what it is`,
+      );
+    }
+    this.#news.push([column, 'number']);
+    return exactNumber(number);
+  }
+
+  /** A JSON value, which says itself what it is. What no field can hold is refused where the event is checked. */
+  valueOfJson(column: Column, value: unknown, line: string): FieldValue | undefined {
+    const { declared, kind } = column;
+    if (typeof value === 'string') {
+      if (this.isMissing(value)) return undefined;
+      if (declared === 'text' || declared === 'mixed') return value;
+      if (kind === 'number') {
+        const number = declared === 'number' ? numberText(value.trim(), this.decimal) : undefined;
+        if (number !== undefined) return exactNumber(number);
+        throw noNumber(column, value);
+      }
+      if (kind === undefined) this.#news.push([column, 'text']);
+    } else if (typeof value === 'number') {
+      if (this.isMissing(String(value))) return undefined;
+      if (declared === 'text') return textInJson(column, value, line);
+      if (declared === undefined && kind !== 'number') this.#news.push([column, 'number']);
+    } else if (typeof value === 'boolean' && declared !== 'mixed') {
+      if (declared === 'text') return String(value);
+      if (kind === 'number') throw noNumber(column, String(value));
+      if (kind === undefined) this.#news.push([column, 'flag']);
+    }
+    return value as FieldValue;
+  }
+}
+
+function noNumber({ column }: Column, text: string): RowError {
+  return new RowError(
+    'row-kind',
+    `${shown(text, 40)} where ${shown(column)} holds numbers: --missing if it stands for no value, --text if the column holds texts`,
+  );
+}
+
+function nearlyNumber({ column }: Column, text: string): RowError {
+  return new RowError(
+    'row-kind',
+    `${shown(text, 40)} in ${shown(column)} may be a number or none: --text, --number, --decimal or --missing says what it is`,
+  );
+}
+
+/** With the digits that stand in the line: `1.10` is not `1.1`. */
+function textInJson({ column }: Column, value: number, line: string): string {
+  const text = String(value);
+  const token = new RegExp(`[:\\s]${text.replace(/[.+]/g, '\\$&')}[,}\\s]`);
+  if (token.test(line)) return text;
+  throw new RowError('row-kind', `${shown(column)} is to be a text, and is a number of another notation than ${text}`);
+}

@@ -1,0 +1,247 @@
+/**
+ * CsvRows: rows of cells under a heading.
+ *
+ * Owns headings, cells and quotes. Promises that each cell is read under the name that stood above it: a heading that comes again
+ * is no row, and one that comes again in another order changes the columns.
+ */
+import type { TelemetryEvent } from '../../codec/index.ts';
+import type { Column, Columns } from './columns.ts';
+import { type CellRow, type CsvCells, createCsvCells, QUOTE } from './csv-cells.ts';
+import { EventDraft } from './event-draft.ts';
+import { InputError, RowError, shown } from './refusal.ts';
+import { NUMBER_PATTERN } from './row-numbers.ts';
+import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
+import { createTimeReader, type TimeReader } from './row-times.ts';
+
+const TOA5_HEADING = /^"?TOA5"?,/;
+const SHOWN_COLUMNS = 40;
+
+/** A row with more cells than this is no heading. */
+const HEADING_CELLS_MAX = 4_096;
+
+export interface CsvOptions extends RowOptions {
+  readonly format: Exclude<InputFormat, 'ndjson'>;
+}
+
+export function delimiterOf({ format, delimiter }: CsvOptions): string {
+  return delimiter ?? (format === 'tsv' ? '\t' : ',');
+}
+
+export class CsvRows implements RowReader {
+  readonly isWholeByItself = false;
+  readonly #options: CsvOptions;
+  readonly #columns: Columns;
+  readonly #readTime: TimeReader;
+  readonly #delimiter: string;
+  readonly #cells: CsvCells;
+  readonly #headingLine: number;
+  readonly #rowsLine: number;
+  #heading: readonly Column[] | undefined;
+  #headingCells: readonly string[] = [];
+  /** Why no row below the heading that came last can be read. */
+  #unusable: string | undefined;
+  /** The text of the heading that holds now. */
+  headingText: string | undefined;
+
+  constructor(options: CsvOptions, columns: Columns) {
+    const { format, headingLine = format === 'toa5' ? 2 : 1 } = options;
+    this.#options = options;
+    this.#columns = columns;
+    this.#readTime = createTimeReader(options);
+    this.#delimiter = delimiterOf(options);
+    this.#cells = createCsvCells(this.#delimiter, format !== 'tsv');
+    this.#headingLine = headingLine;
+    this.#rowsLine = options.rowsLine ?? (format === 'toa5' ? Math.max(5, headingLine + 1) : headingLine + 1);
+  }
+
+  open(texts: readonly string[]): (at: number, line: number) => TelemetryEvent | undefined {
+    const rows = this.#cells.rowsOf(texts);
+    return (at, line) => {
+      const row = rows[at]!;
+      if (this.#heading === undefined || line < this.#rowsLine) {
+        this.#readHeading(row, line, texts[at]!);
+        return undefined;
+      }
+      if (row instanceof RowError) throw row;
+      return this.#eventOf(row, this.#heading);
+    };
+  }
+
+  unknown(): { readonly names: readonly string[]; readonly known: readonly string[] } {
+    return { names: [], known: this.#headingCells };
+  }
+
+  /** Only where it has a time of its own: a line of text with as many commas is none. */
+  isRow(text: string): boolean {
+    if (this.#heading === undefined) return false;
+    const cells = text.split(this.#delimiter);
+    if (cells.length !== this.#heading.length) return false;
+    const at = this.#heading.findIndex(({ role }) => role === 'ts');
+    return at >= 0 && this.#isTime(unquoted(cells[at]!));
+  }
+
+  /** Takes up the heading of an earlier run. */
+  resume(text: string): void {
+    const [row] = this.#cells.rowsOf([text]);
+    if (row === undefined || row instanceof RowError)
+      throw new InputError('input-heading', 'the heading is not what it was');
+    this.#use(row.cells, text);
+  }
+
+  /** @throws InputError `input-heading` where this line is to be the heading */
+  refuseHeading(line: number, { message }: Error): void {
+    if (line >= this.#headingLine) throw this.#headingError(line, { message });
+  }
+
+  #headingError(line: number, { message }: Pick<Error, 'message'>): InputError {
+    return new InputError(
+      'input-heading',
+      `line ${line} cannot be the heading: ${message}; --heading-line says where it is`,
+    );
+  }
+
+  #readHeading(row: CellRow | RowError, line: number, text: string): void {
+    if (line === 1 && this.#options.format === 'csv' && this.#headingLine === 1 && TOA5_HEADING.test(text)) {
+      throw new InputError('input-heading', 'this is a TOA5 file, with four lines of heading: give --format toa5');
+    }
+    if (line < this.#headingLine || this.#heading !== undefined) return;
+    if (row instanceof RowError) throw this.#headingError(line, row);
+    this.#use(row.cells, text);
+    const missing = this.#columns.unknown(this.#headingCells);
+    if (missing.length > 0) {
+      const names = missing.map((name) => shown(name)).join(', ');
+      throw new InputError('input-columns', `no column is called ${names}; ${this.#listed()}`);
+    }
+    if (!this.#heading!.some(({ role }) => role === 'ts')) {
+      throw new InputError('input-heading', `no column is the time: --map ts=NAME says which; ${this.#listed()}`);
+    }
+  }
+
+  #use(cells: readonly string[], text: string): void {
+    let { length } = cells;
+    // What has no name and stands last is a delimiter too many.
+    while (length > 1 && cells[length - 1]!.trim() === '') length--;
+    const names = cells.slice(0, length).map((cell, i) => cell.trim() || `column ${i + 1}`);
+    const heading = names.map((name) => this.#columns.of(name));
+    const taken = heading.filter(({ role }) => role !== 'skip').map(({ name }) => name);
+    const twice =
+      taken.find((name, i) => taken.indexOf(name) !== i) ?? names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) {
+      throw new InputError(
+        'input-heading',
+        `two columns are called ${shown(twice)}: rename one in the heading, or leave it out with --skip; the columns are ${names.map((name) => shown(name)).join(', ')}`,
+      );
+    }
+    this.#heading = heading;
+    this.#headingCells = names;
+    this.headingText = text;
+  }
+
+  #listed(): string {
+    const names = this.#headingCells;
+    const more = names.length > SHOWN_COLUMNS ? ` and ${names.length - SHOWN_COLUMNS} more` : '';
+    const list = names.slice(0, SHOWN_COLUMNS).map((name) => shown(name));
+    const other = [';', '\t', '|', ','].find(
+      (sign) => sign !== this.#delimiter && names.length === 1 && names[0]!.includes(sign),
+    );
+    const hint = other === undefined ? '' : ` (cells may be parted by ${shown(other)}: --delimiter)`;
+    const line = names.length === 1 && other === undefined ? ' (--heading-line says where the heading is)' : '';
+    return `the columns are ${list.join(', ')}${more}${hint}${line}`;
+  }
+
+  #eventOf(row: CellRow, heading: readonly Column[]): TelemetryEvent | undefined {
+    const { cells, text } = row;
+    if (cells.every((cell) => cell.trim() === '')) return undefined;
+    const draft = new EventDraft();
+    try {
+      // First, since it tells rows from headings.
+      this.#setTime(draft, cells, heading);
+    } catch (error) {
+      if (this.#isHeading(cells, text)) return undefined;
+      throw error;
+    }
+    if (this.#unusable !== undefined) throw new RowError('row-cells', this.#unusable);
+    this.#checkLength(cells, heading.length);
+    const isQuoted = text.includes(QUOTE) ? (at: number) => this.#cells.isQuoted(row, at) : undefined;
+    for (let at = 0; at < heading.length; at++) {
+      const column = heading[at]!;
+      const cell = cells[at];
+      if (cell === undefined) break;
+      if (column.role === 'field') {
+        const value = this.#columns.valueOfCell(column, cell, isQuoted, at);
+        if (value !== undefined) draft.setField(column, value);
+      } else if (column.role === 'sensor' && cell.trim() !== '') draft.setSensor(cell);
+    }
+    return draft.event(this.#options.sensor);
+  }
+
+  #setTime(draft: EventDraft, cells: readonly string[], heading: readonly Column[]): void {
+    for (let at = 0; at < heading.length; at++) {
+      if (heading[at]!.role !== 'ts') continue;
+      const cell = cells[at];
+      if (cell !== undefined && cell.trim() !== '') draft.setTime(cell, this.#readTime);
+    }
+  }
+
+  #checkLength(cells: readonly string[], columns: number): void {
+    if (cells.length === columns) return;
+    if (cells.length < columns) {
+      if (this.#options.shortRows) return;
+      throw new RowError(
+        'row-cells',
+        `${cells.length} cells for ${columns} columns: the row may be torn; --short-rows if it is whole`,
+      );
+    }
+    for (let at = columns; at < cells.length; at++) {
+      if (cells[at]!.trim() === '') continue;
+      throw new RowError(
+        'row-cells',
+        `${cells.length} cells for ${columns} columns: one may hold ${shown(this.#delimiter)} without quotes`,
+      );
+    }
+  }
+
+  /**
+   * Files that were joined bring their headings along. In another order, or with other names beside the known ones, it holds
+   * from here on.
+   */
+  #isHeading(cells: readonly string[], text: string): boolean {
+    if (cells.length > HEADING_CELLS_MAX) return false;
+    const names = cells.map((cell) => cell.trim());
+    const known = this.#headingCells;
+    const isSame =
+      known.length <= names.length && names.every((name, i) => (known[i] ?? '') === (name || `column ${i + 1}`));
+    if (isSame && this.#unusable === undefined) return true;
+    const shared = names.filter((name) => known.includes(name)).length;
+    const time = this.#heading?.find(({ role }) => role === 'ts')?.column;
+    if (shared === 0 || !((time !== undefined && names.includes(time)) || 2 * shared >= names.length)) return false;
+    const isList = new Set(names).size === names.length && names.every((name) => this.#isName(name));
+    if (!isList) return false;
+    this.#unusable = undefined;
+    try {
+      this.#use(cells, text);
+      return true;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#unusable = `under another heading that cannot be used: ${error.message}`;
+      throw new RowError('row-cells', error.message);
+    }
+  }
+
+  #isName(text: string): boolean {
+    return text !== '' && !NUMBER_PATTERN.test(text) && !this.#isTime(text);
+  }
+
+  #isTime(text: string): boolean {
+    try {
+      this.#readTime(text);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function unquoted(cell: string): string {
+  return cell.startsWith(QUOTE) && cell.endsWith(QUOTE) ? cell.slice(1, -1) : cell;
+}

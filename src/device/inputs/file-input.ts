@@ -1,0 +1,277 @@
+/**
+ * FileInput: a file on disk, which may grow, be renamed or be cut short at any time.
+ *
+ * Owns reading it. Promises that a row is recorded once: the marks go with the events, and each read looks whether what was read
+ * before is still there. Never holds more than one read and one row.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Mark } from '../recorder.ts';
+import type { FedRows, KeptRow } from './fed-rows.ts';
+import { FileDigest, readExactly } from './file-digest.ts';
+import {
+  assertOther,
+  FileNames,
+  type Found,
+  newId,
+  type Progress,
+  progressMark,
+  type Stored,
+} from './file-progress.ts';
+import type { Chunk, Input, Rest } from './input.ts';
+import { InputError, shown } from './refusal.ts';
+import { RowFeed } from './row-feed.ts';
+import type { InputFormat, RowOptions } from './row-reader.ts';
+import { type Encoding, encodingAt } from './source-text.ts';
+
+export interface FileOptions extends RowOptions {
+  readonly path: string;
+  readonly format: InputFormat;
+  readonly encoding: Encoding | undefined;
+  readonly lastLine: boolean;
+  /** Marks as they were stored. */
+  readonly stored: Stored;
+  readonly fromStart: boolean;
+  readonly goOn: boolean;
+  /** Refused rows go to a file of their own. */
+  readonly hasRejects: boolean;
+  /** The length of that file, once everything that was given to it is on disk. */
+  readonly rejectsBytes: () => number;
+  /** The file was cut short, or replaced in place, while it was being read. */
+  readonly onRewritten: (lostBytes: number) => void;
+}
+
+/** Read from a file at a time: a few thousand rows, which take a few milliseconds to record. */
+const READ_BYTES = 256 * 1024;
+
+/** Read again each time: by them a file is known that was cut short and filled anew. */
+const BEHIND_BYTES = 4 * 1024;
+
+/** Refused rows that are remembered, to be tried again. */
+const REFUSED_MAX = 10_000;
+
+/** @throws InputError; any error of the file system, such as ENOENT */
+export async function openFileInput(options: FileOptions): Promise<FileInput> {
+  const file = await open(options.path);
+  try {
+    const headLines =
+      options.format === 'ndjson'
+        ? 1
+        : (options.rowsLine ?? (options.format === 'toa5' ? 5 : (options.headingLine ?? 1) + 1));
+    const names = await FileNames.open({ ...options, file, headLines });
+    const found = options.fromStart ? undefined : await names.find();
+    const oldRows = options.fromStart || found ? 0 : await names.oldRows();
+    const { size } = await file.stat();
+    const input = new FileInput(options, file, names, size, oldRows, found?.progress.rejectsBytes ?? 0);
+    await input.begin(found);
+    return input;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+export class FileInput implements Input {
+  readonly bytes: number;
+  readonly isEndless = false;
+  readonly isKept = true;
+  /** The length of the file of rejects when the earlier run stored its last mark. */
+  readonly rejectsBytesBefore: number;
+  readonly #options: FileOptions;
+  readonly #file: FileHandle;
+  readonly #names: FileNames;
+  readonly #run = newId();
+  #id = newId();
+  #feed!: RowFeed;
+  #digest = new FileDigest();
+  /** Read, and not yet in the digest. */
+  #undigested: Buffer[] = [];
+  #position = 0;
+  #behind: Buffer = Buffer.alloc(0);
+  #refused: KeptRow[] = [];
+  #recorded = 0;
+  #rows = 0;
+  /** Rows to pass over that a version before this one has recorded. */
+  #oldRows: number;
+  #isNamed = false;
+  #lostBytes = 0;
+  #size: number;
+  skipped = 0;
+
+  constructor(
+    options: FileOptions,
+    file: FileHandle,
+    names: FileNames,
+    size: number,
+    oldRows: number,
+    rejectsBytes: number,
+  ) {
+    this.#options = options;
+    this.#file = file;
+    this.#names = names;
+    this.bytes = size;
+    this.#size = size;
+    this.#oldRows = oldRows;
+    this.rejectsBytesBefore = rejectsBytes;
+  }
+
+  /** What stands before the first row, as in the file. */
+  get preamble(): Buffer {
+    return this.#preamble ?? this.#feed.preamble;
+  }
+  #preamble: Buffer | undefined;
+
+  async begin(found: Found | undefined): Promise<void> {
+    const head = (await readExactly(this.#file, 0, Math.min(4, this.#size))) ?? Buffer.alloc(0);
+    const { encoding, markBytes } = encodingAt(head, this.#options.encoding);
+    if (found === undefined) {
+      this.#feed = new RowFeed({ ...this.#options, encoding, offset: markBytes, skipRows: this.#oldRows });
+      this.#position = markBytes;
+      if (markBytes > 0) this.#undigested = [head.subarray(0, markBytes)];
+      this.#behind = head.subarray(0, markBytes);
+      return;
+    }
+    const { progress, digest } = found;
+    const { offset } = progress.digest;
+    const { heading, preamble } = progress.feed;
+    const headingBytes = heading && (await readExactly(this.#file, ...heading));
+    const text = headingBytes && new TextDecoder(encoding).decode(headingBytes);
+    this.#feed = new RowFeed({ ...this.#options, encoding, offset, state: progress.feed, heading: text });
+    this.#preamble = (await readExactly(this.#file, 0, preamble)) ?? Buffer.alloc(0);
+    this.#id = progress.id;
+    this.#digest = digest;
+    this.#refused = [...progress.refused];
+    this.#recorded = progress.recorded;
+    this.skipped = progress.recorded;
+    this.#position = offset;
+    const from = Math.max(0, offset - BEHIND_BYTES);
+    this.#behind = (await readExactly(this.#file, from, offset - from)) ?? Buffer.alloc(0);
+  }
+
+  async *chunks(signal: AbortSignal): AsyncGenerator<Chunk, void, void> {
+    try {
+      if (this.#refused.length > 0) yield await this.#chunk(await this.#retried());
+      while (!signal.aborted) {
+        const bytes = await this.#read();
+        if (bytes === undefined) continue;
+        this.#undigested.push(bytes);
+        const fed = bytes.length === 0 ? this.#feed.end(false) : this.#feed.push(bytes);
+        this.skipped += fed.passed;
+        if (this.#rows === 0 && this.skipped === 0 && fed.rows > 0 && this.#position >= this.#size) this.#assertNames();
+        if (fed.rows > 0) yield await this.#chunk(fed);
+        if (bytes.length === 0) return;
+      }
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  rest(): Rest {
+    const { names: unknownNames, known: knownNames } = this.#feed.unknown();
+    const isRead = this.#rows > 0;
+    return {
+      waitingBytes: this.#feed.waiting,
+      lostBytes: this.#lostBytes,
+      unknownNames: isRead ? unknownNames : [],
+      knownNames,
+    };
+  }
+
+  /** A file that has been read as a whole before anything of it is recorded: names that no row has are mistakes. */
+  #assertNames(): void {
+    const { names, known } = this.#feed.unknown();
+    if (names.length === 0) return;
+    const list = (some: readonly string[]): string => some.map((name) => shown(name)).join(', ');
+    throw new InputError('input-columns', `no row has a field called ${list(names)}; there are ${list(known)}`);
+  }
+
+  /** The next bytes, none at the end; undefined where the file has begun anew. */
+  async #read(): Promise<Buffer | undefined> {
+    const { size } = await this.#file.stat();
+    const from = this.#position - this.#behind.length;
+    const { bytesRead, buffer } = await this.#file.read(
+      Buffer.allocUnsafe(this.#behind.length + READ_BYTES),
+      0,
+      this.#behind.length + READ_BYTES,
+      from,
+    );
+    const isSame = bytesRead >= this.#behind.length && this.#behind.equals(buffer.subarray(0, this.#behind.length));
+    if (!isSame) {
+      await this.#beginAnew();
+      return undefined;
+    }
+    this.#size = size;
+    const bytes = buffer.subarray(this.#behind.length, bytesRead);
+    this.#position += bytes.length;
+    this.#behind = Buffer.from(buffer.subarray(Math.max(0, bytesRead - BEHIND_BYTES), bytesRead));
+    return bytes;
+  }
+
+  /** What was read is not there any more: the file was cut short, as logrotate's copytruncate does. */
+  async #beginAnew(): Promise<void> {
+    await assertOther(this.#options.path, this.#file, { digest: this.#digest.state, recorded: this.#recorded });
+    const lostBytes = Math.max(0, this.#size - this.#position) + this.#feed.waiting;
+    this.#lostBytes += lostBytes;
+    this.#options.onRewritten(lostBytes);
+    this.#id = newId();
+    this.#digest = new FileDigest();
+    this.#undigested = [];
+    this.#refused = [];
+    this.#recorded = 0;
+    this.#oldRows = 0;
+    this.#isNamed = false;
+    this.#preamble = undefined;
+    this.#behind = Buffer.alloc(0);
+    this.#size = (await this.#file.stat()).size;
+    await this.begin(undefined);
+  }
+
+  /** Rows that an earlier run has refused: flags may have been put right since. */
+  async #retried(): Promise<FedRows> {
+    const rows = this.#refused;
+    this.#refused = [];
+    const read = await Promise.all(
+      rows.map(async (row) => [row, (await readExactly(this.#file, row.at, row.bytes)) ?? Buffer.alloc(0)] as const),
+    );
+    return this.#feed.retry(read);
+  }
+
+  async #chunk({ events, refused, rejected, rows }: FedRows): Promise<Chunk> {
+    this.#digestUpTo(this.#feed.offset);
+    this.#recorded += events.length;
+    this.#rows += rows;
+    if (!this.#options.hasRejects) {
+      const some = refused.filter(({ code }) => code !== 'row-hole' && code !== 'row-too-long');
+      for (const { line, at, bytes } of some)
+        if (this.#refused.length < REFUSED_MAX) this.#refused.push({ line, at, bytes });
+    }
+    const isOpen = this.#feed.isInHole && events.length === 0;
+    const names = isOpen || this.#isNamed ? [] : await this.#names.marks(this.#id);
+    if (!isOpen) this.#isNamed = true;
+    const marks = (): Mark[] => (isOpen ? [] : [progressMark(this.#progress()), ...names]);
+    return { events, refused, rejected, rows: this.#rows, bytes: this.#feed.offset, marks };
+  }
+
+  #progress(): Progress {
+    const { path, rejectsBytes } = this.#options;
+    return {
+      version: 2,
+      id: this.#id,
+      run: `${this.#run}-${this.#rows}`,
+      path,
+      digest: this.#digest.state,
+      feed: this.#feed.state,
+      recorded: this.#recorded,
+      refused: this.#refused,
+      rejectsBytes: rejectsBytes(),
+    };
+  }
+
+  #digestUpTo(offset: number): void {
+    const all = Buffer.concat(this.#undigested);
+    const done = offset - this.#digest.offset;
+    const headed = Math.min(done, Math.max(0, this.#feed.state.preamble - this.#digest.offset));
+    this.#digest.add(all.subarray(0, headed), false);
+    this.#digest.add(all.subarray(headed, done), true);
+    this.#undigested = done < all.length ? [all.subarray(done)] : [];
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * inputs: what `tidegate-device run` can read, each kind a file behind one `Input`.
+ *
+ * Read in this order: input → file-input → file-progress → row-feed → row-splitter → csv-rows, ndjson-rows → columns.
+ */
+import { stat } from 'node:fs/promises';
+import { type FileOptions, openFileInput } from './file-input.ts';
+import type { Input } from './input.ts';
+import { InputError } from './refusal.ts';
+import { openRejects, type Rejects } from './rejects.ts';
+import { INPUT_FORMATS, type InputFormat } from './row-reader.ts';
+import { openStream, StreamInput } from './stream-input.ts';
+
+export { type Chunk, type Input, NOTHING_LEFT, type Rest } from './input.ts';
+export { type TimeZone, timeZoneOf } from './local-times.ts';
+export { InputError, type InputErrorCode, type RefusalCode, type RefusedRow, RowError } from './refusal.ts';
+export type { Rejects } from './rejects.ts';
+export type { DecimalMark } from './row-numbers.ts';
+export { INPUT_FORMATS, type InputFormat, type RowOptions } from './row-reader.ts';
+export { TIME_UNITS, type TimeUnit } from './row-times.ts';
+export { SimulatedInput } from './simulated-input.ts';
+export { encodingOf } from './source-text.ts';
+export { compileTimeFormat } from './time-format.ts';
+
+export type ReadOptions = Omit<FileOptions, 'format' | 'hasRejects' | 'rejectsBytes'> & {
+  /** By the name of the file unless it is given. */
+  readonly format: InputFormat | undefined;
+  /** File for refused rows. */
+  readonly rejects: string | undefined;
+};
+
+export interface OpenInput {
+  readonly input: Input;
+  readonly rejects: Rejects | undefined;
+}
+
+const STANDARD_INPUT = /^(-|\/dev\/stdin|\/dev\/fd\/0|\/proc\/self\/fd\/0)$/;
+
+/**
+ * Opens what a path names: a file, a named pipe, a device; `-` is standard input.
+ * @throws InputError; any error of the file system, such as ENOENT
+ */
+export async function openInput(options: ReadOptions): Promise<OpenInput> {
+  const { path, rejects: rejectsPath } = options;
+  const format = options.format ?? formatOf(path);
+  const kind = path === '-' ? undefined : await stat(path);
+  if (kind?.isDirectory()) throw new InputError('input-kind', `${path} is a directory: name a file in it`);
+  if (kind?.isSocket() && !STANDARD_INPUT.test(path)) {
+    throw new InputError('input-kind', `${path} is a socket: have a program read it, and pipe its output to --input -`);
+  }
+  if (kind?.isFile()) {
+    let rejects: Rejects | undefined;
+    const hasRejects = rejectsPath !== undefined;
+    const file = await openFileInput({ ...options, format, hasRejects, rejectsBytes: () => rejects?.bytes ?? 0 });
+    if (hasRejects) rejects = await openRejects(rejectsPath, path, file.rejectsBytesBefore);
+    return { input: file, rejects };
+  }
+  const rejects = rejectsPath === undefined ? undefined : await openRejects(rejectsPath, undefined, undefined);
+  const stream = STANDARD_INPUT.test(path) ? process.stdin : await openStream(path, kind!.isFIFO());
+  return { input: new StreamInput(stream, { ...options, format }), rejects };
+}
+
+/** By its name; NDJSON unless that says something else. */
+export function formatOf(path: string): InputFormat {
+  const ending = path.split('.').at(-1)!.toLowerCase();
+  return INPUT_FORMATS.find((format) => format === ending) ?? 'ndjson';
+}

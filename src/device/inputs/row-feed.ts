@@ -1,0 +1,300 @@
+/**
+ * RowFeed: from bytes to events and refused rows.
+ *
+ * Owns the way of a row: split, decoded, read, and checked as `record()` would, so that one bad row does not refuse a whole chunk.
+ * Promises that every byte is in a row, in what waits for its line end, or in neither because it is blank or a heading; and the same
+ * result however the bytes are cut, and wherever an earlier run has ended.
+ */
+import { CodecError, createTableBuilder, type TableBuilder, type TelemetryEvent } from '../../codec/index.ts';
+import { Columns, type LearntKinds } from './columns.ts';
+import { CsvRows, delimiterOf } from './csv-rows.ts';
+import { checkFault, type FedRows, joinRows, type KeptRow, type LocatedRow } from './fed-rows.ts';
+import { NdjsonRows } from './ndjson-rows.ts';
+import { RowError } from './refusal.ts';
+import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
+import { type Cut, type RawRow, ROW_BYTES_MAX, RowSplitter, type SplitterState } from './row-splitter.ts';
+import { createSourceText, type Encoding, type SourceText } from './source-text.ts';
+
+/** What must be known to go on in the middle of an input. */
+export interface FeedState {
+  readonly splitter: SplitterState;
+  readonly kinds: LearntKinds;
+  /** Where in the source the heading is that holds now: offset and length. */
+  readonly heading?: readonly [at: number, bytes: number] | undefined;
+  /** Bytes before the first row. */
+  readonly preamble: number;
+  /** Names that flags mention and rows of NDJSON had. */
+  readonly seen?: readonly string[] | undefined;
+}
+
+export interface FeedOptions extends RowOptions {
+  readonly format: InputFormat;
+  readonly encoding: Encoding;
+  /** Bytes of the source before the first one that is pushed. */
+  readonly offset: number;
+  readonly state?: FeedState | undefined;
+  /** Text of the heading that `state` names. */
+  readonly heading?: string | undefined;
+  /** A last row without a line end is whole. */
+  readonly lastLine: boolean;
+  /** So many rows are passed over: they were recorded before. @default 0 */
+  readonly skipRows?: number;
+}
+
+const LINE_END = Buffer.from('\n');
+
+export class RowFeed {
+  readonly #source: SourceText;
+  readonly #splitter: RowSplitter;
+  readonly #columns: Columns;
+  readonly #reader: RowReader;
+  readonly #csv: CsvRows | undefined;
+  readonly #lastLine: boolean;
+  #check: TableBuilder = createTableBuilder();
+  #offset: number;
+  #heading: readonly [number, number] | undefined;
+  /** As in the source; undefined once it is complete and somebody has taken it. */
+  #preamble: Buffer[] | undefined = [];
+  #preambleBytes = 0;
+  #hasRows = false;
+  #skipRows: number;
+  /** The row that was rejected last goes on. */
+  #isLineOpen = false;
+
+  constructor(options: FeedOptions) {
+    const { format, state } = options;
+    this.#offset = options.offset;
+    this.#lastLine = options.lastLine;
+    this.#skipRows = options.skipRows ?? 0;
+    this.#source = createSourceText(options.encoding);
+    this.#columns = new Columns(options, state?.kinds);
+    this.#csv = format === 'ndjson' ? undefined : new CsvRows({ ...options, format }, this.#columns);
+    this.#reader = this.#csv ?? new NdjsonRows(options, this.#columns, state?.seen);
+    const splitterOptions = {
+      quotedBy: format === 'ndjson' || format === 'tsv' ? undefined : delimiterOf({ ...options, format }).charCodeAt(0),
+      isRow: (line: Buffer) => {
+        const text = this.#source.texts(line)(0, line.length);
+        return text !== undefined && this.#reader.isRow(text.trim());
+      },
+    };
+    this.#splitter = new RowSplitter(splitterOptions, state?.splitter);
+    if (state === undefined) return;
+    this.#heading = state.heading;
+    this.#preambleBytes = state.preamble;
+    this.#preamble = undefined;
+    this.#hasRows = state.preamble > 0;
+    if (options.heading !== undefined) this.#csv?.resume(options.heading);
+  }
+
+  /** In the source, behind the last row that is done with. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Bytes of the source that wait for their line end. */
+  get waiting(): number {
+    const { rest } = this.#splitter;
+    return this.#source.sourceBytes(rest, 0, rest.length) + this.#source.kept;
+  }
+
+  /** Nothing but a hole has come since the last row: it may be room that is still to be filled. */
+  get isInHole(): boolean {
+    return this.#splitter.state.within === 'hole' && this.#splitter.rest.length === 0;
+  }
+
+  get state(): FeedState {
+    const { state: splitter } = this.#splitter;
+    const unseen = this.unknown().names;
+    const seen = this.#csv ? undefined : this.#columns.mentioned.filter((name) => !unseen.includes(name));
+    return { splitter, kinds: this.#columns.learnt, heading: this.#heading, preamble: this.#preambleBytes, seen };
+  }
+
+  /** What stands before the first row, as in the source. */
+  get preamble(): Buffer {
+    return Buffer.concat(this.#preamble ?? []);
+  }
+
+  unknown(): { readonly names: readonly string[]; readonly known: readonly string[] } {
+    return this.#reader.unknown();
+  }
+
+  /** @throws InputError where nothing can be made of the input */
+  push(bytes: Buffer): FedRows {
+    let text = this.#source.bytes(bytes);
+    const fed: FedRows[] = [];
+    // The heading tells rows from what stands between quotes, so it comes first by itself.
+    while (this.#csv !== undefined && this.#csv.headingText === undefined && text.length > 0) {
+      const end = lineEndIn(text);
+      fed.push(this.#feed(this.#splitter.cut(text.subarray(0, end))));
+      text = text.subarray(end);
+    }
+    if (text.length > 0) fed.push(this.#feed(this.#splitter.cut(text)));
+    return fed.length === 1 ? fed[0]! : joinRows(fed);
+  }
+
+  /**
+   * The input has ended. Takes the last row where it is known to be whole.
+   * @param isGone what is left cannot be read again: a row that may be torn is refused, and else it waits
+   */
+  end(isGone: boolean): FedRows {
+    const { rest } = this.#splitter;
+    const isWhole = this.#lastLine || (this.#reader.isWholeByItself && rest.at(-1) !== 0 && this.#isRow(rest));
+    if (rest.length === 0 || !(isWhole || isGone)) return { events: [], refused: [], rejected: [], rows: 0, passed: 0 };
+    return this.#feed(this.#splitter.cut(Buffer.alloc(0), true));
+  }
+
+  /** Reads rows again that were refused; `at` and `bytes` of those that still are, are those that were given. */
+  retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[]): FedRows {
+    const source = rows.map(([, bytes]) => this.#source.bytes(bytes));
+    let start = 0;
+    const raw = rows.map(([{ line }], i): RawRow => {
+      const bytes = source[i]!;
+      let end = bytes.length;
+      while (end > 0 && (bytes[end - 1] === 0x0a || bytes[end - 1] === 0x0d)) end--;
+      const row = { line, start, end: start + end, next: start + bytes.length };
+      start += bytes.length;
+      return row;
+    });
+    const kept = new Map(rows.map(([row]) => [row.line, row]));
+    const fed = this.#read({ bytes: Buffer.concat(source), rows: raw, taken: 0 });
+    return { ...fed, refused: fed.refused.map((row) => ({ ...row, ...kept.get(row.line)! })) };
+  }
+
+  #isRow(bytes: Buffer): boolean {
+    const text = this.#source.texts(bytes)(0, bytes.length);
+    if (text === undefined) return false;
+    try {
+      const row: unknown = JSON.parse(text);
+      return typeof row === 'object' && row !== null;
+    } catch {
+      return text.trim() === '';
+    }
+  }
+
+  #feed(cut: Cut): FedRows {
+    const fed = this.#read(cut);
+    this.#notePreamble(cut);
+    this.#offset += this.#source.sourceBytes(cut.bytes, 0, cut.taken);
+    return fed;
+  }
+
+  #read(cut: Cut): FedRows {
+    const { bytes, rows } = cut;
+    const textOf = this.#source.texts(bytes);
+    const texts = rows.map(({ fault, start, end }) =>
+      fault === undefined || fault === 'unfinished' ? withoutMark(textOf(start, end)) : undefined,
+    );
+    const read = this.#reader.open(texts.map((text) => text ?? ''));
+    const events: TelemetryEvent[] = [];
+    const refused: LocatedRow[] = [];
+    const rejected: Buffer[] = [];
+    this.#check = createTableBuilder();
+    let count = 0;
+    let passed = 0;
+    for (let at = 0; at < rows.length; at++) {
+      const row = rows[at]!;
+      const text = texts[at];
+      if (text !== undefined && text.trim() === '') continue;
+      const headingBefore = this.#csv?.headingText;
+      const outcome = this.#outcome(row, text, () => read(at, row.line));
+      if (outcome === undefined) {
+        if (this.#csv?.headingText !== headingBefore) this.#noteHeading(cut, row, rejected);
+        continue;
+      }
+      this.#noteFirstRow(cut, row);
+      if (this.#skipRows > 0) {
+        this.#skipRows--;
+        passed++;
+        continue;
+      }
+      count++;
+      if (!(outcome instanceof Error)) events.push(outcome);
+      else {
+        this.#reject(cut, row, rejected);
+        // A row that is too long is counted once.
+        if (row.fault !== 'more') refused.push(this.#located(cut, row, outcome));
+      }
+    }
+    return { events, refused, rejected, rows: count, passed };
+  }
+
+  /** An event that can be recorded, why it cannot, or undefined for what is no row. */
+  #outcome(
+    row: RawRow,
+    text: string | undefined,
+    read: () => TelemetryEvent | undefined,
+  ): TelemetryEvent | RowError | CodecError | undefined {
+    try {
+      checkFault(row, text, this.#reader.isWholeByItself, this.#lastLine);
+      this.#columns.begin();
+      const event = read();
+      if (event === undefined) return undefined;
+      this.#add(event);
+      this.#columns.learn();
+      return event;
+    } catch (error) {
+      if (!(error instanceof RowError || error instanceof CodecError)) throw error;
+      if (this.#csv === undefined || this.#csv.headingText !== undefined || row.fault === 'hole') return error;
+      // No row can be read without its heading; what stands above it may be anything.
+      this.#csv.refuseHeading(row.line, error);
+      return undefined;
+    }
+  }
+
+  #add(event: TelemetryEvent): void {
+    if (this.#check.add(event)) return;
+    this.#check = createTableBuilder();
+    this.#check.add(event);
+  }
+
+  #located({ bytes }: Cut, { line, start, next }: RawRow, { code, message }: RowError | CodecError): LocatedRow {
+    const at = this.#offset + this.#source.sourceBytes(bytes, 0, start);
+    return { line, code, message, at, bytes: this.#source.sourceBytes(bytes, start, next) };
+  }
+
+  /** Keeps the row as it was, with a line end where a hole or the end of the input has taken it. */
+  #reject({ bytes }: Cut, { fault, start, next }: RawRow, rejected: Buffer[]): void {
+    // There is nothing in a hole.
+    if (fault === 'hole') return;
+    if (this.#isLineOpen && fault !== 'more') rejected.push(this.#source.original(LINE_END));
+    rejected.push(this.#source.original(bytes.subarray(start, next)));
+    const last = bytes[next - 1];
+    this.#isLineOpen = last !== 0x0a && last !== 0x0d;
+    if (!this.#isLineOpen || fault === 'too-long' || fault === 'more') return;
+    rejected.push(this.#source.original(LINE_END));
+    this.#isLineOpen = false;
+  }
+
+  #noteHeading({ bytes }: Cut, { start, end, next }: RawRow, rejected: Buffer[]): void {
+    const before = this.#source.sourceBytes(bytes, 0, start);
+    this.#heading = [this.#offset + before, this.#source.sourceBytes(bytes, start, end)];
+    if (this.#hasRows) rejected.push(this.#source.original(bytes.subarray(start, next)));
+  }
+
+  #noteFirstRow({ bytes }: Cut, { start }: RawRow): void {
+    if (this.#hasRows) return;
+    this.#hasRows = true;
+    this.#keepPreamble(bytes.subarray(0, start));
+    this.#preambleBytes = this.#offset + this.#source.sourceBytes(bytes, 0, start);
+  }
+
+  #notePreamble({ bytes, taken }: Cut): void {
+    if (this.#hasRows) return;
+    this.#keepPreamble(bytes.subarray(0, taken));
+  }
+
+  #keepPreamble(bytes: Buffer): void {
+    if (bytes.length > ROW_BYTES_MAX || this.#csv === undefined) return;
+    this.#preamble?.push(this.#source.original(Buffer.from(bytes)));
+  }
+}
+
+/** Behind the first line end; all of it where there is none. */
+function lineEndIn(bytes: Buffer): number {
+  const ends = [bytes.indexOf(0x0a), bytes.indexOf(0x0d)].filter((at) => at >= 0);
+  return ends.length === 0 ? bytes.length : Math.min(...ends) + 1;
+}
+
+function withoutMark(text: string | undefined): string | undefined {
+  return text?.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}

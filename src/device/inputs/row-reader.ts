@@ -1,0 +1,38 @@
+/**
+ * RowReader: from the text of a row to an event.
+ *
+ * Owns the contract of the formats, each of which is a file, and what can be said about rows on the command line.
+ */
+import type { TelemetryEvent } from '../../codec/index.ts';
+import type { ColumnOptions } from './columns.ts';
+import type { TimeOptions } from './row-times.ts';
+
+export const INPUT_FORMATS = ['ndjson', 'csv', 'tsv', 'toa5'] as const;
+export type InputFormat = (typeof INPUT_FORMATS)[number];
+
+export interface RowOptions extends ColumnOptions, TimeOptions {
+  /** Where the row names none. */
+  readonly sensor: string;
+  /** One ASCII character between cells. @default `,`, or a tab for `tsv` */
+  readonly delimiter?: string | undefined;
+  /** Line of the names of columns, 1-based. @default 1, or 2 for `toa5` */
+  readonly headingLine?: number | undefined;
+  /** Line of the first row. @default the one behind the heading, or 5 for `toa5` */
+  readonly rowsLine?: number | undefined;
+  /** A row may have fewer cells than there are columns. @default false */
+  readonly shortRows?: boolean | undefined;
+}
+
+export interface RowReader {
+  /** Tells whether a row can be known to be whole without its line end. */
+  readonly isWholeByItself: boolean;
+  /**
+   * Prepares these rows; the function that it gives reads each, in their order. It gives undefined for what is no row: headings.
+   * @throws (the function) RowError, CodecError for the row; InputError for all of the input
+   */
+  open(texts: readonly string[]): (at: number, line: number) => TelemetryEvent | undefined;
+  /** Tells whether this line by itself is a row of the format. */
+  isRow(text: string): boolean;
+  /** Names that flags mention and no row had so far, and names that there are. */
+  unknown(): { readonly names: readonly string[]; readonly known: readonly string[] };
+}

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { OPTIONS, readRows, timesOf } from './rows.ts';
+
+const set = (...names: string[]) => new Set(names);
+const map = (pairs: Record<string, string>) => new Map(Object.entries(pairs));
+const fieldsOf = (text: string, options = {}) => readRows('csv', text, options).events.map(({ fields }) => fields);
+const refusedOf = (text: string, options = {}) => readRows('csv', text, options).refused;
+
+test('cells are numbers or texts, empty ones are absent', () => {
+  assert.deepEqual(fieldsOf('ts,a,b,c,d,e\n1, -0.5 ,+1.5e3,.5,, x \n2,5.,0,-0,true,\n'), [
+    { a: -0.5, b: 1_500, c: 0.5, e: ' x ' },
+    { a: 5, b: 0, c: -0, d: 'true' },
+  ]);
+  assert.deepEqual(refusedOf('ts,a\n1,9007199254740993\n'), [[2, 'event-number']]);
+});
+
+test('a column that has held numbers holds numbers', () => {
+  for (const bad of ['ERR', 'n/a', 'NaN', '"1,250.5"', '"12,5"', '-', '#VALUE!', 'true', '1 250', '0x10', '1_000']) {
+    const text = `ts,a\n1,1\n2,${bad}\n3,3\n`;
+    assert.deepEqual(refusedOf(text), [[3, 'row-kind']], bad);
+    assert.deepEqual(timesOf(readRows('csv', text)), [1, 3]);
+    assert.equal(fieldsOf(text, { texts: set('a') })[1]!['a'], bad.replaceAll('"', ''));
+    assert.deepEqual(
+      refusedOf(text, { missing: set(bad.replaceAll('"', '')) }),
+      [[3, 'event-field']],
+      'nothing is left',
+    );
+  }
+  assert.deepEqual(refusedOf('ts,a\n1,x\n2,2\n'), [[3, 'row-kind']], 'nor does a column of texts hold numbers');
+  assert.deepEqual(fieldsOf('ts,a\n1,x\n2,2\n', { mixed: set('a') }), [{ a: 'x' }, { a: 2 }]);
+});
+
+test('a first cell that may be a number or none is not guessed', () => {
+  for (const bad of ['ERR', 'n/a', '"1,5"', '"1,250.5"', '1.250,5', "1'250", '---']) {
+    const text = `ts;a\n1;${bad}\n2;2\n`;
+    assert.deepEqual(refusedOf(text, { delimiter: ';' }), [[2, 'row-kind']], bad);
+  }
+  assert.deepEqual(refusedOf('ts,volume\n1,high\n2,2\n'), [[2, 'row-kind']], 'volume is a measure by its name');
+  assert.deepEqual(fieldsOf('ts,ip,v\n1,192.168.0.1,1.2.3\n'), [{ ip: '192.168.0.1', v: '1.2.3' }]);
+});
+
+test('nothing is learnt from a row that is refused', () => {
+  assert.deepEqual(refusedOf('ts,a,b\n1,5,9007199254740993\n2,x,1\n'), [[2, 'event-number']]);
+});
+
+test('a number in quotes is a text, unless its column holds numbers', () => {
+  assert.deepEqual(fieldsOf('ts,version,serial,volume\n1,"1.10","007","5"\n2,"1.10","007",6\n'), [
+    { version: '1.10', serial: '007', volume: 5 },
+    { version: '1.10', serial: '007', volume: 6 },
+  ]);
+  assert.deepEqual(fieldsOf('ts,a,b\n1,"1.10",1.10\n'), [{ a: '1.10', b: 1.1 }], 'the same digits, once in quotes');
+  assert.deepEqual(fieldsOf('ts,a\n1,"7"\n', { numbers: set('a') }), [{ a: 7 }]);
+  assert.deepEqual(fieldsOf('ts,a\n1,007\n2,1.10\n', { texts: set('a') }), [{ a: '007' }, { a: '1.10' }]);
+});
+
+test('a decimal comma and a semicolon', () => {
+  const text = 'Zeit;Sensor;Volumen\r\n01.03.2026 00:00:00;inlet;1,5\r\n01.03.2026 00:01:00;inlet;-2,25\r\n';
+  const names = map({ Zeit: 'ts', Sensor: 'sensor', Volumen: 'volume' });
+  const options = { names, delimiter: ';', decimal: ',' as const, timeFormat: 'dd.MM.yyyy HH:mm:ss' };
+  const { events, refused } = readRows('csv', text, options);
+  assert.deepEqual(refused, []);
+  assert.deepEqual(events[1], { ts: Date.UTC(2026, 2, 1, 0, 1), sensor: 'inlet', fields: { volume: -2.25 } });
+  assert.deepEqual(refusedOf('ts;a\n1;1,5\n2;1.5\n3;1.250,5\n', { delimiter: ';', decimal: ',' }), [
+    [3, 'row-kind'],
+    [4, 'row-kind'],
+  ]);
+  assert.deepEqual(fieldsOf('ts,a\n1,"1,5"\n', { decimal: ',', numbers: set('a') }), [{ a: 1.5 }]);
+});
+
+test('names with commas, a title above the heading, a byte order mark', () => {
+  const text =
+    '\ufeff"Plot Title: Weir, north"\r\n"#","Date Time, GMT-07:00","Temp, °C (LGR S/N: 1)"\r\n1,"2026-03-01 00:00:00",21.5\r\n';
+  const names = map({ 'Date Time, GMT-07:00': 'ts', 'Temp, °C (LGR S/N: 1)': 'temperature' });
+  const { events } = readRows('csv', text, { names, skip: set('#'), headingLine: 2 });
+  assert.deepEqual(events, [{ ts: Date.UTC(2026, 2, 1), sensor: 'default', fields: { temperature: 21.5 } }]);
+});
+
+const TOA5 = `"TOA5","S7","CR1000","1","Std.32","CPU:p","1","Hourly"
+"TIMESTAMP","RECORD","AirTemp_C"
+"TS","RN","Deg C"
+"","","Avg"
+"2026-03-01 00:00:00",1,4.25
+"2026-03-01 01:00:00",2,"NAN"
+"2026-03-01 02:00:00",3,4.5
+`;
+
+test('TOA5: four lines of heading', () => {
+  const names = map({ TIMESTAMP: 'ts' });
+  const { events, refused, rejected } = readRows('toa5', TOA5, { names });
+  assert.deepEqual(
+    events.map(({ fields }) => fields['AirTemp_C']),
+    [4.25, 4.5],
+  );
+  assert.deepEqual(refused, [[6, 'row-kind']]);
+  assert.deepEqual(rejected.split('\n').slice(0, 5), [
+    ...TOA5.split('\n').slice(0, 4),
+    '"2026-03-01 01:00:00",2,"NAN"',
+  ]);
+  assert.equal(readRows('toa5', TOA5, { names, missing: set('NAN') }).events.length, 3);
+  assert.throws(() => readRows('csv', TOA5, { names }), { code: 'input-heading', message: /--format toa5/ });
+});
+
+test('a heading that cannot be used is said before any row is read', () => {
+  for (const [text, code] of [
+    ['time,flow\n1,2\n', 'input-heading'],
+    ['ts,a,a\n1,2,3\n', 'input-heading'],
+    ['ts,flow,volume\n1,2,3\n', 'input-heading'],
+    ['Zeit;flow\n1;2\n', 'input-columns'],
+    ['"ts,flow\n1,2\n3,"4\n', 'input-heading'],
+  ] as const) {
+    assert.throws(() => readRows('csv', text, { names: map({ flow: 'volume' }), lastLine: true }), { code }, text);
+  }
+  assert.throws(() => readRows('csv', 'ts,b\n1,2\n', { texts: set('a') }), {
+    code: 'input-columns',
+    message: /"ts", "b"/,
+  });
+  assert.throws(() => readRows('csv', 'ts;b\n1;2\n'), { code: 'input-heading', message: /--delimiter/ });
+});
+
+test('a heading that comes again is no row; in another order it changes the columns', () => {
+  const text = 'ts,a,b\n1,1,2\nts,a,b\n2,3,4\n\ufeffb,ts,a\n6,3,5\n';
+  const { events, refused } = readRows('csv', text);
+  assert.deepEqual(refused, []);
+  assert.deepEqual(
+    events.map(({ ts, fields }) => [ts, fields['a'], fields['b']]),
+    [
+      [1, 1, 2],
+      [2, 3, 4],
+      [3, 5, 6],
+    ],
+  );
+  const more = readRows('csv', 'ts,a\n1,1\nts,c,a\n2,9,8\n3,x,7\n');
+  assert.deepEqual(
+    more.events.map(({ fields }) => fields),
+    [{ a: 1 }, { c: 9, a: 8 }],
+    'new columns',
+  );
+  assert.equal(more.rejected, 'ts,a\nts,c,a\n3,x,7\n', 'refused rows stand under their own heading');
+  const twice = readRows('csv', 'ts,a\n1,1\nts,a,a\n2,9,8\nts,a\n3,3\n');
+  assert.deepEqual(timesOf(twice), [1, 3]);
+  assert.deepEqual(
+    twice.refused.map(([line]) => line),
+    [3, 4],
+    'rows under a heading that cannot be used',
+  );
+});
+
+test('a row with other than the columns’ number of cells may be torn', () => {
+  assert.deepEqual(refusedOf('ts,a,b\n1,2\n2,3,4,5\n3,4,5,\n4,5,6, ,\n'), [
+    [2, 'row-cells'],
+    [3, 'row-cells'],
+  ]);
+  assert.deepEqual(fieldsOf('ts,a,b\n1,2\n', { shortRows: true }), [{ a: 2 }]);
+  assert.deepEqual(
+    fieldsOf('ts,a,\n1,2\n2,3,\n,,\n'),
+    [{ a: 2 }, { a: 3 }],
+    'what has no name and no cells is no column',
+  );
+  assert.deepEqual(fieldsOf(',ts,a\n7,1,2\n'), [{ 'column 1': 7, a: 2 }]);
+  assert.deepEqual(fieldsOf(',ts,a\n7,1,2\n', { skip: set('column 1') }), [{ a: 2 }]);
+});
+
+test('TSV: quotes mean nothing, commas neither', () => {
+  const { events } = readRows('tsv', 'ts\tvolume\tnote\n1\t2\t12" main, "x"\n');
+  assert.deepEqual(events, [{ ts: 1, sensor: 'default', fields: { volume: 2, note: '12" main, "x"' } }]);
+});
+
+test('bytes that are no text refuse their row, and a named encoding reads them', () => {
+  const latin = Buffer.from('ts,sensor,volume\n1,Kühler,10\n2,Kohler,5\n3,Köhler,200\n', 'latin1');
+  const read = readRows('csv', latin);
+  assert.deepEqual(read.refused, [
+    [2, 'row-encoding'],
+    [4, 'row-encoding'],
+  ]);
+  assert.deepEqual(timesOf(read), [2]);
+  const named = readRows('csv', latin, { encoding: 'windows-1252' });
+  assert.deepEqual(
+    named.events.map(({ sensor }) => sensor),
+    ['Kühler', 'Kohler', 'Köhler'],
+  );
+});
+
+test('UTF-16: characters and rows in pieces, half a pair refuses its row', () => {
+  const text = 'ts,note\r\n1,"ä€😀"\r\n2,b\ud800\r\n3,c\r\n';
+  for (const [encoding, bytes] of [
+    ['utf-16le', Buffer.from(text, 'utf16le')],
+    ['utf-16be', Buffer.from(text, 'utf16le').swap16()],
+  ] as const) {
+    for (const pieceBytes of [1, 2, 3, 7, 1_000]) {
+      const { events, refused, waiting } = readRows('csv', bytes, { encoding, pieceBytes });
+      assert.deepEqual(
+        events.map(({ fields }) => fields['note']),
+        ['ä€😀', 'c'],
+        `${encoding} ${pieceBytes}`,
+      );
+      assert.deepEqual([refused, waiting], [[[3, 'row-encoding']], 0]);
+    }
+  }
+});
+
+test('a sensor is a name, also where it looks like a number', () => {
+  const { events } = readRows('csv', 'ts,sensor,volume\n1, 0012 ,1\n2,1e5,1\n3,,1\n');
+  assert.deepEqual(
+    events.map(({ sensor }) => sensor),
+    ['0012', '1e5', OPTIONS.sensor],
+  );
+});

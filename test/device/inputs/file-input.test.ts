@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict';
+import { appendFile, copyFile, open as openFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type FileOptions, openFileInput } from '../../../src/device/inputs/file-input.ts';
+import type { Chunk } from '../../../src/device/inputs/index.ts';
+import { formatOf } from '../../../src/device/inputs/index.ts';
+import { createRandom, seedOf } from '../../codec/property.ts';
+import { temporaryDirectory } from '../device-fixture.ts';
+import { OPTIONS } from './rows.ts';
+
+const NEVER = new AbortController().signal;
+const ROWS = 'ts,volume\n1,1\n2,2\n3,3\n4,4\n';
+
+/** A folder of files, and the marks that a device would keep. */
+async function folder(t: TestContext, text = ROWS, name = 'rows.csv') {
+  const directory = await temporaryDirectory(t);
+  const at = (file: string) => join(directory, file);
+  const path = at(name);
+  await writeFile(path, text);
+  const marks = new Map<string, Uint8Array>();
+  const lost: number[] = [];
+  const open = (options: Partial<FileOptions> = {}) =>
+    openFileInput({
+      ...OPTIONS,
+      path,
+      format: formatOf(options.path ?? path),
+      encoding: undefined,
+      lastLine: false,
+      stored: async (mark) => marks.get(mark),
+      fromStart: false,
+      goOn: false,
+      hasRejects: false,
+      rejectsBytes: () => 0,
+      onRewritten: (bytes) => lost.push(bytes),
+      ...options,
+    });
+  const keep = (chunk: Chunk): void => {
+    for (const { name: mark, value } of chunk.marks()) marks.set(mark, value);
+  };
+  /** Records all of it, and gives the times of its rows. */
+  const record = async (options: Partial<FileOptions> = {}) => {
+    const input = await open(options);
+    const times: number[] = [];
+    for await (const chunk of input.chunks(NEVER)) {
+      times.push(...chunk.events.map(({ ts }) => ts));
+      keep(chunk);
+    }
+    return times;
+  };
+  return { directory, at, path, marks, open, record, keep, lost };
+}
+
+test('a file that has grown goes on behind its last row, under whatever path it is named', async (t) => {
+  const { at, path, open, record } = await folder(t);
+  assert.deepEqual(await record(), [1, 2, 3, 4]);
+  assert.deepEqual(await record(), []);
+  assert.equal((await open()).skipped, 4);
+  await appendFile(path, '5,5\n6,12');
+  assert.deepEqual(await record(), [5]);
+  await symlink(path, at('link.csv'));
+  await appendFile(path, '.75\n');
+  assert.deepEqual(await record({ path: at('link.csv') }), [6]);
+  assert.deepEqual(await record({ fromStart: true }), [1, 2, 3, 4, 5, 6]);
+});
+
+test('an interrupted file goes on where its last mark is, whatever it was reading', async (t) => {
+  const seed = seedOf(t);
+  const random = createRandom(seed);
+  const rows = Array.from({ length: 30_000 }, (_, i) => `${i},${i},"n ${i % 7}"${i % 97 === 5 ? ',torn' : ''}`);
+  const text = `ts,volume,note\n${rows.join('\n')}\n`;
+  const { open, keep } = await folder(t, text);
+  const times: number[] = [];
+  const lines = new Set<number>();
+  for (let runs = 0; runs < 50; runs++) {
+    const input = await open();
+    let isEnded = true;
+    for await (const chunk of input.chunks(NEVER)) {
+      if (random() < 0.4) {
+        isEnded = false;
+        break;
+      }
+      times.push(...chunk.events.map(({ ts }) => ts));
+      for (const { line } of chunk.refused) lines.add(line);
+      keep(chunk);
+    }
+    if (isEnded) break;
+  }
+  const [good, bad] = [
+    rows.flatMap((row, i) => (row.endsWith('torn') ? [] : [i])),
+    rows.flatMap((row, i) => (row.endsWith('torn') ? [i + 2] : [])),
+  ];
+  assert.deepEqual(times, good, `seed ${seed}`);
+  assert.deepEqual(
+    [...lines].sort((a, b) => a - b),
+    bad,
+  );
+});
+
+test('what was learnt of columns, and a heading that has changed, hold for the next run', async (t) => {
+  const { path, open, record, keep } = await folder(t, 'ts,a,b\n1,1,x\nb,a,ts\ny,2,2\n');
+  assert.deepEqual(await record(), [1, 2]);
+  await appendFile(path, 'z,3,3\nz,ERR,4\n');
+  const chunks: Chunk[] = [];
+  for await (const chunk of (await open()).chunks(NEVER)) {
+    chunks.push(chunk);
+    keep(chunk);
+  }
+  assert.deepEqual(chunks[0]!.events, [{ ts: 3, sensor: 'default', fields: { a: 3, b: 'z' } }]);
+  assert.deepEqual(
+    chunks[0]!.refused.map(({ line, code }) => [line, code]),
+    [[6, 'row-kind']],
+  );
+});
+
+test('a file that was renamed goes on, and a new one of its name begins anew', async (t) => {
+  const { at, path, record } = await folder(t);
+  await record();
+  await appendFile(path, '5,5\n');
+  await rename(path, at('rows.csv.1'));
+  await writeFile(path, 'ts,volume\n6,6\n7,7\n');
+  assert.deepEqual(await record({ path: at('rows.csv.1'), format: 'csv' }), [5]);
+  assert.deepEqual(await record(), [6, 7]);
+  assert.deepEqual(await record({ path: at('rows.csv.1'), format: 'csv' }), []);
+});
+
+test('another file of the same name, with the same heading of many KiB, is another file', async (t) => {
+  const heading = `ts,${Array.from({ length: 100 }, (_, i) => `a name that is very long indeed, column ${i}`.replace(',', '')).join(',')}`;
+  const day = (from: number, rows: number) =>
+    `${heading}\n${Array.from({ length: rows }, (_, i) => `${from + i}${',1'.repeat(100)}\n`).join('')}`;
+  const { path, record } = await folder(t, day(10, 5));
+  assert.equal((await record()).length, 5);
+  await rm(path);
+  await writeFile(path, day(20, 6));
+  assert.deepEqual(await record(), [20, 21, 22, 23, 24, 25]);
+  await writeFile(path, day(30, 9));
+  assert.equal((await record()).length, 9, 'written anew in its place');
+});
+
+test('a file that still holds recorded rows, but not as it did, is refused', async (t) => {
+  const { path, record, at } = await folder(t);
+  await record();
+  for (const text of [
+    ROWS.replace('1,1', '1,7'),
+    ROWS.slice(0, 14),
+    'ts,volume\n3,3\n4,4\n5,5\n',
+    `${ROWS.slice(0, -4)}9,9\n`,
+  ]) {
+    await writeFile(path, text);
+    await assert.rejects(record(), { code: 'input-changed', message: /--from-start/ }, text);
+    // As sed -i and editors do.
+    await writeFile(at('new'), text);
+    await rename(at('new'), path);
+    await assert.rejects(record(), { code: 'input-changed' }, text);
+  }
+  assert.deepEqual(await record({ fromStart: true }), [1, 2, 3, 9]);
+});
+
+test('a copy of what was recorded is refused, until a flag decides', async (t) => {
+  const { path, record, at } = await folder(t);
+  await record();
+  await appendFile(path, '5,5\n');
+  await copyFile(path, at('copy.csv'));
+  const copy = { path: at('copy.csv') };
+  await assert.rejects(record(copy), { code: 'input-copy', message: /--continue.*--from-start/ });
+  assert.deepEqual(await record({ ...copy, goOn: true }), [5]);
+  assert.deepEqual(await record({ ...copy, fromStart: true }), [1, 2, 3, 4, 5]);
+  await writeFile(at('other.csv'), ROWS);
+  assert.deepEqual(
+    await record({ path: at('other.csv'), sensor: 'another' }),
+    [1, 2, 3, 4],
+    'of another sensor it is no copy',
+  );
+});
+
+test('copytruncate: the new rows are recorded once, and so is the rest of the copy', async (t) => {
+  const { path, record, at, lost } = await folder(t);
+  await record();
+  await appendFile(path, '5,5\n');
+  await copyFile(path, at('rows.csv.1'));
+  await truncate(path);
+  assert.deepEqual(await record(), []);
+  await appendFile(path, 'ts,volume\n6,6\n');
+  assert.deepEqual(await record(), [6]);
+  await assert.rejects(record({ path: at('rows.csv.1'), format: 'csv' }), { code: 'input-copy' });
+  assert.deepEqual(await record({ path: at('rows.csv.1'), format: 'csv', goOn: true }), [5]);
+  assert.deepEqual(lost, []);
+});
+
+test('a file that is cut short and filled anew while it is read loses no new row and makes none up', async (t) => {
+  const row = (ts: number): string => `${JSON.stringify({ ts, volume: 1, note: 'x'.repeat(80) })}\n`;
+  const many = (from: number, count: number) => Array.from({ length: count }, (_, i) => row(from + i)).join('');
+  for (const count of [100, 9_000]) {
+    const { path, open, keep, record, lost } = await folder(t, many(1_000, 9_000), 'rows.ndjson');
+    const times: number[] = [];
+    for await (const chunk of (await open()).chunks(NEVER)) {
+      times.push(...chunk.events.map(({ ts }) => ts));
+      keep(chunk);
+      if (lost.length > 0 || times.length > 4_000) continue;
+      await truncate(path);
+      await appendFile(path, many(50_000, count));
+    }
+    assert.equal(lost.length, 1);
+    assert(lost[0]! > 0);
+    assert.deepEqual(
+      times.filter((ts) => ts >= 50_000),
+      Array.from({ length: count }, (_, i) => 50_000 + i),
+    );
+    assert.equal(new Set(times).size, times.length);
+    assert.deepEqual(await record(), []);
+  }
+});
+
+test('rows that were refused are tried again, and recorded once they can be', async (t) => {
+  const text = Array.from({ length: 100 }, (_, i) => JSON.stringify({ [i % 2 ? 'ts' : 'time']: i, volume: i })).join(
+    '\n',
+  );
+  const { path, open, record } = await folder(t, `${text}\n`, 'rows.ndjson');
+  const odd = Array.from({ length: 50 }, (_, i) => 2 * i + 1);
+  assert.deepEqual(await record(), odd);
+  assert.deepEqual(await record(), [], 'they are refused again');
+  await appendFile(path, '{"ts":1000,"volume":1}\n');
+  const names = new Map([['time', 'ts']]);
+  assert.deepEqual(await record({ names }), [...odd.map((ts) => ts - 1), 1_000]);
+  assert.equal((await open({ names })).skipped, 101);
+  assert.deepEqual(await record({ names }), []);
+});
+
+test('refused rows that are kept elsewhere are not tried again', async (t) => {
+  const { record } = await folder(t, 'ts,volume\n1,1\n2,x\n');
+  assert.deepEqual(await record({ hasRejects: true }), [1]);
+  assert.deepEqual(await record({ missing: new Set(['x']), shortRows: true }), []);
+});
+
+test('a mark of the form that was stored before is understood', async (t) => {
+  const { path, marks, record } = await folder(t);
+  const headDigest = (await import('node:crypto')).createHash('sha256').update(ROWS).digest('hex');
+  const value = Buffer.from(JSON.stringify({ rows: 3, headBytes: ROWS.length, headDigest }));
+  marks.set(`input ${path}`, value);
+  await appendFile(path, '5,5\n');
+  assert.deepEqual(await record(), [4, 5]);
+  assert.deepEqual(await record(), []);
+});
+
+test('no two runs store the same mark', async (t) => {
+  const { open, marks } = await folder(t);
+  const values = async () => {
+    for await (const chunk of (await open({ fromStart: true })).chunks(NEVER)) return String(chunk.marks()[0]!.value);
+    return '';
+  };
+  assert.notEqual(await values(), await values());
+  assert.equal(marks.size, 0);
+});
+
+test('by a byte order mark the encoding is known; one that is not as named is refused', async (t) => {
+  const { path, record } = await folder(t, '');
+  await writeFile(path, Buffer.from(`\ufeff${ROWS.replaceAll('\n', '\r\n')}`, 'utf16le'));
+  assert.deepEqual(await record(), [1, 2, 3, 4]);
+  await appendFile(path, Buffer.from('5,5\r\n6,', 'utf16le'));
+  assert.deepEqual(await record(), [5]);
+  await appendFile(path, Buffer.from('6\r\n', 'utf16le'));
+  assert.deepEqual(await record(), [6]);
+  await assert.rejects(record({ fromStart: true, encoding: 'utf-8' }), { code: 'input-encoding' });
+  await writeFile(path, Buffer.from(ROWS, 'utf16le'));
+  await assert.rejects(record({ fromStart: true }), { code: 'input-encoding', message: /utf-16le/ });
+  assert.deepEqual(await record({ fromStart: true, encoding: 'utf-16le' }), [1, 2, 3, 4]);
+});
+
+test('a small file that has none of the names that flags mention is refused', async (t) => {
+  const { record } = await folder(t, '{"ts":1,"flow":1}\n', 'rows.ndjson');
+  await assert.rejects(record({ names: new Map([['flw', 'volume']]) }), {
+    code: 'input-columns',
+    message: /flw.*flow/,
+  });
+});
+
+test('room that a logger has set aside is read once it is filled', async (t) => {
+  const { path, record } = await folder(t, '{"ts":1,"volume":1}\n', 'rows.ndjson');
+  const file = await openFile(path, 'r+');
+  t.after(() => file.close());
+  for (const bytes of [8_192, 6 << 20]) {
+    await file.truncate(bytes);
+    await record();
+  }
+  await file.write('{"ts":2,"volume":1}\n', 20);
+  assert.deepEqual(await record(), [2]);
+});
+
+test('a missing file is the file system’s error', async (t) => {
+  const { at, open } = await folder(t);
+  await assert.rejects(open({ path: at('nothing') }), { code: 'ENOENT' });
+});
+
+test('real telemetry is read without a refusal', async (t) => {
+  for (const name of ['heat-meter.csv', 'road-sensors.csv', 'machine-temperature.ndjson']) {
+    const { open } = await folder(t);
+    const input = await open({ path: fileURLToPath(new URL(`../../data/${name}`, import.meta.url)), lastLine: true });
+    let events = 0;
+    for await (const chunk of input.chunks(NEVER)) {
+      events += chunk.events.length;
+      assert.deepEqual(chunk.refused, [], name);
+    }
+    assert.equal(events, 300, name);
+  }
+});

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ROW_BYTES_MAX } from '../../../src/device/inputs/row-splitter.ts';
+import { seedOf } from '../../codec/property.ts';
+import { readRows, timesOf } from './rows.ts';
+
+const MIB = 1 << 20;
+const row = (ts: number): string => `{"ts":${ts},"volume":${ts}}\n`;
+
+test('a line above the limit costs that line, in pieces of any length', () => {
+  const text = `${row(1)}{"ts":2,"text":"${'x'.repeat(5 * MIB)}"}\n${row(3)}${row(4)}`;
+  for (const pieceBytes of [64 * 1024, MIB, 16 * MIB]) {
+    const read = readRows('ndjson', text, { pieceBytes });
+    assert.deepEqual(timesOf(read), [1, 3, 4], `${pieceBytes}`);
+    assert.equal(read.rejected.length, text.split('\n')[1]!.length + 1, 'kept as it was');
+  }
+  assert.deepEqual(readRows('ndjson', text, { pieceBytes: MIB }).refused, [[2, 'row-too-long']]);
+  const csv = `ts,volume\n1,1\n2,${'9'.repeat(5 * MIB)}\n3,3\n`;
+  assert.deepEqual(timesOf(readRows('csv', csv, { pieceBytes: MIB })), [1, 3]);
+});
+
+test('a long line takes no more memory than the limit, and no time with its square', () => {
+  const before = process.cpuUsage();
+  const quoted = `ts,volume\n1,2\n${'"",'.repeat(80_000)}\n3,4\n`;
+  assert.deepEqual(timesOf(readRows('csv', quoted)), [1, 3]);
+  const open = `ts,volume\n1,2\n5,"${'a,""'.repeat(200_000)}\n3,4\n`;
+  assert.deepEqual(timesOf(readRows('csv', open, { pieceBytes: 4_096 })), [1, 3]);
+  const { user } = process.cpuUsage(before);
+  assert(user < 10_000_000, `${user / 1_000} ms`);
+});
+
+test('a hole of NULs costs what may be torn by it', () => {
+  for (const nuls of [1, 4_096, ROW_BYTES_MAX + MIB]) {
+    const hole = '\0'.repeat(nuls);
+    const json = readRows('ndjson', `${row(1)}${hole}${row(2)}{"ts":3,"vol${hole}${row(4)}${row(5)}`, {
+      pieceBytes: MIB,
+    });
+    // An object that is whole cannot be a part of another.
+    assert.deepEqual(timesOf(json), [1, 2, 4, 5], `${nuls}`);
+    assert.deepEqual(json.refused, [
+      [2, 'row-hole'],
+      [3, 'row-malformed'],
+      [3, 'row-hole'],
+    ]);
+    const csv = readRows('csv', `ts,volume\n1,1\n${hole}5,2\n3,3\n`, { pieceBytes: MIB });
+    assert.deepEqual(timesOf(csv), [1, 3], 'the first digits of 5 may be missing');
+    assert.deepEqual(csv.refused, [
+      [3, 'row-hole'],
+      [3, 'row-hole'],
+    ]);
+    assert.equal(csv.rejected, 'ts,volume\n5,2\n');
+  }
+});
+
+test('NULs at the end of a file are room that may still be filled', () => {
+  const read = readRows('ndjson', `${row(1)}${'\0'.repeat(100)}`, { isFile: true });
+  assert.deepEqual([timesOf(read), read.refused, read.waiting], [[1], [], 100]);
+});
+
+test('a stray quote costs its row', () => {
+  const rows = Array.from({ length: 200 }, (_, i) => `${i + 10},${i},ok`);
+  const good = [1, ...rows.map((_, i) => i + 10)];
+  const file = (bad: string, more: readonly string[] = rows) => `ts,volume,note\n1,1,ok\n${bad}\n${more.join('\n')}\n`;
+  for (const bad of ['2,2,12" main', '2,2,"never closed', '2,2,"x"y', '2,2,"', '2,2,a"b"c', '"2,2,ok', '2,"2,ok']) {
+    for (const pieceBytes of [3, 100, MIB]) {
+      const read = readRows('csv', file(bad), { pieceBytes });
+      assert.deepEqual(timesOf(read), good, `${bad} in pieces of ${pieceBytes}`);
+      assert.deepEqual(read.refused, [[3, 'row-malformed']], bad);
+      assert.equal(read.rejected, `ts,volume,note\n${bad}\n`);
+    }
+  }
+  // Another stray quote would close it, and what lies between would be one text.
+  const two = readRows('csv', file('2,2,"open', [...rows.slice(0, 50), '3,3,12"', ...rows.slice(50)]));
+  assert.deepEqual(timesOf(two), good);
+  assert.deepEqual(two.refused, [
+    [3, 'row-malformed'],
+    [54, 'row-malformed'],
+  ]);
+});
+
+test('a quoted cell may hold line ends, quotes and delimiters', () => {
+  for (const end of ['\n', '\r\n']) {
+    const text = `ts,note,volume${end}1,"a${end}b, ""c""${end}",5${end}2,x,6${end}`;
+    for (const pieceBytes of [1, 2, 5, MIB]) {
+      const { events, refused } = readRows('csv', text, { pieceBytes });
+      assert.deepEqual(refused, []);
+      assert.deepEqual(events[0]!.fields, { note: `a${end}b, "c"${end}`, volume: 5 });
+      assert.equal(events[1]!.ts, 2);
+    }
+  }
+});
+
+test('line ends: LF, CRLF and CR, and a CR within a row of LF', () => {
+  for (const end of ['\n', '\r\n', '\r']) {
+    for (const pieceBytes of [1, 3, MIB]) {
+      const csv = readRows('csv', `ts,volume${end}1,2${end}${end}3,4${end}`, { pieceBytes });
+      assert.deepEqual([timesOf(csv), csv.refused, csv.waiting], [[1, 3], [], 0], JSON.stringify(end));
+      const json = readRows('ndjson', row(1).replace('\n', end) + row(2).replace('\n', end), { pieceBytes });
+      assert.deepEqual([timesOf(json), json.refused], [[1, 2], []]);
+    }
+  }
+  const { events } = readRows('csv', 'ts,note\n1,a\rb\n2,c\r\r\n');
+  assert.deepEqual(
+    events.map(({ fields }) => fields['note']),
+    ['a\rb', 'c'],
+  );
+});
+
+test('what is behind the last line end is no row yet', () => {
+  const csv = 'ts,volume\n1,1\n2,12';
+  const waiting = readRows('csv', csv, { isFile: true });
+  assert.deepEqual([timesOf(waiting), waiting.refused, waiting.waiting], [[1], [], 4]);
+  assert.deepEqual(timesOf(readRows('csv', csv, { isFile: true, lastLine: true })), [1, 2]);
+  // What a pipe has given cannot be read again.
+  const gone = readRows('csv', csv);
+  assert.deepEqual([timesOf(gone), gone.refused, gone.rejected], [[1], [[3, 'row-unfinished']], 'ts,volume\n2,12\n']);
+  assert.deepEqual(timesOf(readRows('csv', csv, { lastLine: true })), [1, 2]);
+  const whole = readRows('ndjson', row(1) + row(2).trim(), { isFile: true });
+  assert.deepEqual([timesOf(whole), whole.waiting], [[1, 2], 0], 'braces say that an object is whole');
+  const half = readRows('ndjson', `${row(1)}{"ts":2,"volume":1`, { isFile: true });
+  assert.deepEqual([timesOf(half), half.waiting], [[1], 18]);
+  const open = readRows('csv', 'ts,note\n1,"a\nb', { isFile: true });
+  assert.deepEqual([open.events, open.waiting], [[], 6]);
+});
+
+test('text of any kind, in pieces of any length, is what it is in one piece', (t) => {
+  const anyText = fc.array(
+    fc.constantFrom(
+      'ts',
+      'a',
+      ',',
+      '"',
+      '""',
+      '\n',
+      '\r\n',
+      '\r',
+      '\0',
+      '1',
+      '0.5',
+      'x',
+      ' ',
+      '\t',
+      'é',
+      '2024-01-01',
+      '\n7,8\n',
+    ),
+    { maxLength: 40 },
+  );
+  const property = fc.property(
+    anyText,
+    fc.constantFrom<'csv' | 'tsv' | 'ndjson'>('csv', 'tsv', 'ndjson'),
+    fc.integer({ min: 1, max: 9 }),
+    fc.boolean(),
+    (parts, format, pieceBytes, isFile) => {
+      const text = `${format === 'tsv' ? 'ts\ta' : 'ts,a'}\n1,2\n${parts.join('')}`;
+      assert.deepEqual(readRows(format, text, { pieceBytes, isFile }), readRows(format, text, { isFile }));
+    },
+  );
+  fc.assert(property, { seed: seedOf(t), numRuns: 2_000 });
+});

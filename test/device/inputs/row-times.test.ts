@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { timeZoneOf } from '../../../src/device/inputs/local-times.ts';
+import { createTimeReader, type TimeOptions, type TimeUnit } from '../../../src/device/inputs/row-times.ts';
+import { compileTimeFormat } from '../../../src/device/inputs/time-format.ts';
+
+const time = (value: unknown, options: Partial<TimeOptions> = {}) =>
+  createTimeReader({ timeUnit: 'ms', ...options })(value);
+const iso = (value: unknown, options?: Partial<TimeOptions>) => new Date(time(value, options)).toISOString();
+const refuses = (value: unknown, options?: Partial<TimeOptions>) =>
+  assert.throws(
+    () => time(value, options),
+    { code: 'event-time' },
+    typeof value === 'string' ? value.slice(0, 60) : typeof value,
+  );
+
+test('numbers, in the unit that was named', () => {
+  const at = 1_700_000_000_123;
+  for (const [timeUnit, text, ts] of [
+    ['s', '1700000000', 1_700_000_000_000],
+    ['s', '1700000000.123', at],
+    ['s', '-1.5', -1_500],
+    ['ms', '1700000000123', at],
+    ['us', '1700000000123456', at],
+    ['ns', '1700000000123456789', at],
+  ] satisfies [TimeUnit, string, number][]) {
+    assert.equal(time(text, { timeUnit }), ts, text);
+    assert.equal(time(Number(text), { timeUnit }), ts, text);
+  }
+});
+
+test('ISO 8601, UTC where there is no zone, whatever the zone of the machine', (t) => {
+  const zone = process.env['TZ'];
+  t.after(() => {
+    if (zone === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = zone;
+  });
+  process.env['TZ'] = 'America/New_York';
+  for (const [text, expected] of [
+    ['2024-02-29', '2024-02-29T00:00:00.000Z'],
+    ['2024-02-29T12:34', '2024-02-29T12:34:00.000Z'],
+    ['2024-02-29 12:34:56', '2024-02-29T12:34:56.000Z'],
+    ['2024-02-29T12:34:56,789', '2024-02-29T12:34:56.789Z'],
+    ['2024-02-29T12:34:56.789999Z', '2024-02-29T12:34:56.789Z'],
+    ['2024-02-29t12:34:56+02:00', '2024-02-29T10:34:56.000Z'],
+    ['2024-02-29 12:34:56-0530', '2024-02-29T18:04:56.000Z'],
+    ['2024-02-29 12:34:56 UTC', '2024-02-29T12:34:56.000Z'],
+    ['1969-12-31T23:59:59z', '1969-12-31T23:59:59.000Z'],
+    ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00.000Z'],
+  ] as const) {
+    assert.equal(iso(text), expected, text);
+  }
+});
+
+test('what the calendar does not have, or means another day elsewhere, is refused', () => {
+  for (const text of [
+    ...[
+      '2026-02-30 10:00:00',
+      '2026-02-30T10:00:00Z',
+      '2026-02-29T10:00:00Z',
+      '1900-02-29',
+      '2026-04-31',
+      '2026-13-01',
+    ],
+    ...[
+      '2026-00-10',
+      '2026-01-00',
+      '2026-03-01T24:00:00Z',
+      '2024-02-29T12:34:60',
+      '2024-02-29T12:60',
+      '2026-06-31T00:00+02:00',
+    ],
+    ...[
+      '03.04.2026 10:00:00 +02:00',
+      '03/04/2026 10:00:00 UTC',
+      '04-03-2026 10:00:00Z',
+      '26-03-04 10:00:00Z',
+      '3.4.26 10:00 GMT',
+    ],
+    ...[
+      'Nov  5 10:00:00 UTC',
+      '5 10:00Z',
+      '2026/03/04 10:00:00Z',
+      'noon',
+      '2024-02-29T12',
+      'Thu, 29 Feb 2024 12:34:56 GMT',
+    ],
+    ...[
+      '2026-03-01T10:00:00+25:00',
+      '2026-03-01T10:00:00+02:60',
+      '',
+      `${'1'.repeat(100_000)}x`,
+      '2026-03-01T10:00:00ZZ',
+    ],
+  ]) {
+    refuses(text);
+  }
+  for (const value of [true, {}, ['2024'], null, undefined, { toString: 5 }]) refuses(value);
+});
+
+test('times of a place: those that clocks show twice or never are refused', () => {
+  const timeZone = timeZoneOf('Europe/Berlin')!;
+  assert.equal(iso('2026-01-02 03:04:05', { timeZone }), '2026-01-02T02:04:05.000Z');
+  assert.equal(iso('2026-07-02 03:04:05', { timeZone }), '2026-07-02T01:04:05.000Z');
+  assert.equal(iso('2026-07-02 03:04:05Z', { timeZone }), '2026-07-02T03:04:05.000Z', 'its own zone goes first');
+  assert.equal(iso('2026-03-29 01:59:59', { timeZone }), '2026-03-29T00:59:59.000Z');
+  assert.equal(iso('2026-03-29 03:00:00', { timeZone }), '2026-03-29T01:00:00.000Z');
+  for (const text of ['2026-03-29 02:00', '2026-03-29 02:59:59', '2026-10-25 02:00', '2026-10-25 02:59:59.999']) {
+    refuses(text, { timeZone });
+  }
+  assert.equal(iso('2026-10-25 01:59:59', { timeZone }), '2026-10-24T23:59:59.000Z');
+  assert.equal(iso('2026-10-25 03:00:00', { timeZone }), '2026-10-25T02:00:00.000Z');
+  // Half an hour of difference, and by half an hour.
+  const island = timeZoneOf('Australia/Lord_Howe')!;
+  assert.equal(iso('2026-01-01 00:00', { timeZone: island }), '2025-12-31T13:00:00.000Z');
+  refuses('2026-04-05 01:45', { timeZone: island });
+  assert.equal(iso('2026-04-05 01:15', { timeZone: island }), '2026-04-04T14:15:00.000Z');
+  assert.equal(iso('2026-01-01 00:00', { timeZone: timeZoneOf('-07:00')! }), '2026-01-01T07:00:00.000Z');
+  for (const name of ['Mars/Olympus', '+25:00', 'Berlin time', '']) assert.equal(timeZoneOf(name), undefined, name);
+});
+
+test('patterns take a text apart in one way or not at all', () => {
+  for (const [timeFormat, text, expected] of [
+    ['dd.MM.yyyy HH:mm', '02.01.2026 03:04', '2026-01-02T03:04:00.000Z'],
+    ['d.M.yy H:mm:ss', '2.11.26 3:04:05', '2026-11-02T03:04:05.000Z'],
+    ['MM/dd/yy hh:mm:ss a', '03/01/26 12:00:00 AM', '2026-03-01T00:00:00.000Z'],
+    ['MM/dd/yy hh:mm:ss a', '03/01/26 12:30:00 pm', '2026-03-01T12:30:00.000Z'],
+    ['yyyyMMddHHmmss', '20260301120000', '2026-03-01T12:00:00.000Z'],
+    ['yyyyMMdd', '20260301', '2026-03-01T00:00:00.000Z'],
+    ["dd MMM yyyy 'at' HH:mm:ss.SSSSSS", '05 Nov 2026 at 10:00:00.123456', '2026-11-05T10:00:00.123Z'],
+    ['yyyy/MM/dd HH:mm XXX', '2026/03/04 10:00 +02:00', '2026-03-04T08:00:00.000Z'],
+  ] as const) {
+    assert.equal(iso(text, { timeFormat }), expected, text);
+  }
+  assert.equal(time(20260301, { timeFormat: 'yyyyMMdd' }), Date.UTC(2026, 2, 1), 'JSON has it as a number');
+  for (const text of [
+    '2.1.2026 03:04',
+    '02.13.2026 03:04',
+    '30.02.2026 03:04',
+    '02.01.2026 03:04:05',
+    '02x01x2026 03:04',
+    '2026-01-02T03:04Z',
+  ]) {
+    refuses(text, { timeFormat: 'dd.MM.yyyy HH:mm' });
+  }
+  refuses('03/01/26 13:00:00 PM', { timeFormat: 'MM/dd/yy hh:mm:ss a' });
+  for (const bad of [
+    '',
+    'HH:mm',
+    'dd.MM',
+    'dMyyyy',
+    'dd.MM.yyyy hh:mm',
+    'dd.MM.yyyy HH:mm a',
+    'dd.MM.yyyy DD',
+    'dd.MM.yyyy dd',
+    'yyyy-MM-dd mm',
+    'yyyy-MM-ddTHH:mm',
+  ]) {
+    assert.throws(() => compileTimeFormat(bad), Error, bad);
+  }
+});

@@ -1,0 +1,42 @@
+/** Rows of a text, through all that rows of an input go through. */
+import type { TelemetryEvent } from '../../../src/codec/index.ts';
+import type { LocatedRow } from '../../../src/device/inputs/fed-rows.ts';
+import { RowFeed } from '../../../src/device/inputs/row-feed.ts';
+import type { InputFormat, RowOptions } from '../../../src/device/inputs/row-reader.ts';
+
+export const OPTIONS: RowOptions = { names: new Map(), skip: new Set(), timeUnit: 'ms', sensor: 'default' };
+
+export interface ReadRows {
+  readonly events: TelemetryEvent[];
+  readonly refused: [line: number, code: string][];
+  readonly messages: string[];
+  readonly rejected: string;
+  readonly waiting: number;
+}
+
+export interface ReadOptions extends Partial<RowOptions> {
+  readonly pieceBytes?: number;
+  readonly encoding?: string;
+  readonly lastLine?: boolean;
+  /** The input can be read again, as a file can. */
+  readonly isFile?: boolean;
+}
+
+export function readRows(format: InputFormat, text: string | Buffer, options: ReadOptions = {}): ReadRows {
+  const { pieceBytes = 1 << 20, encoding = 'utf-8', lastLine = false, isFile = false } = options;
+  const feed = new RowFeed({ ...OPTIONS, ...options, format, encoding, offset: 0, lastLine });
+  const bytes = Buffer.from(text as string);
+  const fed = [];
+  for (let at = 0; at < bytes.length; at += pieceBytes) fed.push(feed.push(bytes.subarray(at, at + pieceBytes)));
+  fed.push(feed.end(!isFile));
+  const refused: LocatedRow[] = fed.flatMap((rows) => rows.refused);
+  return {
+    events: fed.flatMap(({ events }) => events),
+    refused: refused.map(({ line, code }) => [line, code]),
+    messages: refused.map(({ message }) => message),
+    rejected: Buffer.concat([feed.preamble, ...fed.flatMap(({ rejected }) => rejected)]).toString(),
+    waiting: feed.waiting,
+  };
+}
+
+export const timesOf = ({ events }: ReadRows): number[] => events.map(({ ts }) => ts);
