@@ -230,8 +230,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'put event times right with the clock of the gateway',
     file: 'src/device/assembly.ts',
-    find: 'options.at ?? this.#settings.clock();',
-    replace: 'options.at ?? this.#settings.clock() + this.#clock.offsetMs;',
+    find: 'options?.at ?? this.#settings.clock();',
+    replace: 'options?.at ?? this.#settings.clock() + this.#clock.offsetMs;',
     caughtBy: [{ campaign: 'clock', size: 6 }],
   },
   {
@@ -262,9 +262,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'give memory back before it is decided what it adds',
     file: 'src/gateway/ingest.ts',
-    find: 'const admitted = await admissions.admit({',
+    find: 'const admitted = await admissions.admit(arrival);',
     replace: `lease.release();
-      const admitted = await admissions.admit({`,
+      const admitted = await admissions.admit(arrival);`,
     caughtBy: [{ campaign: 'network', size: 300 }],
   },
   {
