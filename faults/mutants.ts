@@ -212,13 +212,6 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [{ campaign: 'network', size: 300 }],
   },
   {
-    name: 'believe every signature of a head',
-    file: 'src/codec/signature.ts',
-    find: 'const expected = mac(secret, headPrefix(head), NOTHING);\n  return offered.some((signature) => equals(expected, signature));',
-    replace: 'return secret.length > 0 && headPrefix(head) !== undefined && offered.length > 0;',
-    caughtBy: [{ campaign: 'network', size: 300 }],
-  },
-  {
     name: 'believe a clock that nobody has signed',
     file: 'src/device/outcome.ts',
     find: 'const code = `unsigned-$',
