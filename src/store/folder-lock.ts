@@ -6,12 +6,14 @@
  * however the process ends. Nothing of a folder is moved or written before it is held. The file stays; that it is there
  * says nothing.
  */
+import { spawnSync } from 'node:child_process';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
 
-type FileLocks = typeof import('fs-native-extensions');
+/** Locks an open file for that very opening of it; false where another opening has it locked. */
+type TryLock = (fd: number) => boolean;
 
 export interface FolderLock {
   /** Lets the next one have the folder. Calling it again is harmless. */
@@ -34,14 +36,12 @@ export function lockFolder(folder: string): Promise<FolderLock> {
 
 /** The same of a file that is there for nothing else. `refusal` is told ` (pid N)`, or nothing where that is not known. */
 export async function lockFile(path: string, refusal: (owner: string) => Error): Promise<FolderLock> {
-  const { tryLock } = loadFileLocks();
+  const tryLock = loadTryLock();
   for (;;) {
     // Never truncated in opening: until it is locked, what is in it is another's.
     const file = await openOrMake(path);
     try {
-      if (!tryLock(file.fd, LOCKED_AT, 1)) {
-        throw refusal(await ownerOf(file));
-      }
+      if (!tryLock(file.fd)) throw refusal(await ownerOf(file));
       // One that was removed before it was locked keeps nobody out.
       if (await isAt(file, path)) {
         await writeOwner(file);
@@ -71,18 +71,27 @@ class HeldLock implements FolderLock {
   }
 }
 
-/** Loaded when it is wanted: who only reads a batch needs no lock, and there is none for every machine. */
-function loadFileLocks(): FileLocks {
+/** Loaded when it is wanted: who only reads a batch needs no lock. */
+function loadTryLock(): TryLock {
   try {
-    return require('fs-native-extensions') as FileLocks;
-  } catch (cause) {
-    const machine = `${process.platform}-${process.arch}`;
-    throw new StoreError(
-      'io',
-      `cannot lock files on this machine (${machine}): fs-native-extensions does not load`,
-      cause,
-    );
+    const { tryLock } = require('fs-native-extensions') as typeof import('fs-native-extensions');
+    return (fd) => tryLock(fd, LOCKED_AT, 1);
+  } catch {
+    // There is none for some machines, such as 32-bit ARM.
+    return tryFlock;
   }
+}
+
+/**
+ * The same by the command `flock` of util-linux or BusyBox. It locks the opening that it inherits, which is ours, so the
+ * lock stays when the command has ended. Throws `io` where there is no such command.
+ */
+export function tryFlock(fd: number): boolean {
+  const { status, error } = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+  if (status === 0 || status === 1) return status === 0;
+  const machine = `${process.platform}-${process.arch}`;
+  const advice = 'install flock (util-linux); fs-native-extensions has no build for it';
+  throw new StoreError('io', `cannot lock files on this machine (${machine}): ${advice}`, error);
 }
 
 async function openOrMake(path: string): Promise<FileHandle> {

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { link, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { lockFolder } from '../../src/store/folder-lock.ts';
+import { lockFolder, tryFlock } from '../../src/store/folder-lock.ts';
 import { lookAtGatewayStore, lookAtQueue, openQueue, openRocksGatewayStore } from '../../src/store/index.ts';
 import { counters } from './gateway-store-counter.ts';
 import { temporaryDirectory } from './queue-fixture.ts';
@@ -116,6 +116,21 @@ test('a lock file with another name, as a hard-linked copy has it, is held as lo
   await link(join(path, 'owner.lock'), join(copy, 'owner.lock'));
   await assert.rejects(lockFolder(copy), { code: 'locked' });
   await lock.release();
+});
+
+test('a machine without a build of the addon locks by the command flock, for one opening and until its process ends', async (t) => {
+  if (process.platform !== 'linux') return t.skip('no flock here: it comes with util-linux');
+  const path = join(await temporaryDirectory(t), 'owner.lock');
+  const holder = await inProcess(t, path, 'flock');
+  assert.equal(holder.answer, 'held');
+  const [first, second] = [await open(path, 'r+'), await open(path, 'r+')];
+  t.after(() => second.close());
+  assert.equal(tryFlock(first.fd), false, 'another process has it');
+  await holder.end();
+  assert.equal(tryFlock(first.fd), true);
+  assert.equal(tryFlock(second.fd), false, 'another opening in this process has it');
+  await first.close();
+  assert.equal(tryFlock(second.fd), true);
 });
 
 test('a queue and a store are open once: not twice in a process, nor in a thread of it, nor in another process', async (t) => {
