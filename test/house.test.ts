@@ -36,7 +36,7 @@ const IMPURE_CALLS = /\bDate\.now\(|\bMath\.random\(|\bnew Date\(\s*\)|\bperform
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 test('the house is in order', () => {
-  const tree = readTree(['src', 'test', 'bench', 'demo', 'faults', 'rig', 'scripts', 'bin']);
+  const tree = readTree(['src', 'test', 'bench', 'demo', 'faults', 'mutation', 'rig', 'scripts', 'bin']);
   assert(tree.has('src/index.ts'));
   assert.deepEqual(violations(tree), []);
 });
