@@ -5,19 +5,10 @@
  * go to a gateway in a process of its own, which says how long each held its event loop and how much memory it took. Promises
  * that what seems to hold it is done again before it counts, and that at the end every event is counted once.
  */
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { encode } from '@msgpack/msgpack';
-import { request } from 'undici';
-import { BATCH_MEDIA_TYPE, compressBody, HEADER } from '../../src/codec/index.ts';
 import { HOLD_RULE_MS, megabytes } from './gauge.ts';
 import { Breach } from './kind.ts';
-import type { Measured } from './measured-gateway.ts';
-import { KEY_ID, SECRET } from './target.ts';
+import { startMeasured } from './measured-process.ts';
 
 export const KEYED = 'devices with a key, and readers, at their worst';
 
@@ -34,7 +25,6 @@ const CONSTANT_ZERO = Uint8Array.of(0x10, 0);
 const DEVICES = 20;
 /** Their pages would fill the heap, were they all held in memory as they are there. */
 const SPREAD_DEVICES = 6;
-const HEAP_MB = 256;
 
 /** The steepest of what was measured, in words. */
 export async function weighKeyed(
@@ -179,94 +169,4 @@ function steps(count: number, step: number, from: number): Uint8Array {
     bytes.push(rest);
   }
   return Uint8Array.from(bytes);
-}
-
-class MeasuredProcess {
-  readonly #program: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #lines: AsyncIterator<string>;
-  #port = 0;
-
-  constructor(folder: string) {
-    const own = fileURLToPath(import.meta.url);
-    const file = own.replace(/keyed(\.[jt]s)$/, 'measured-gateway$1');
-    const args = [
-      `--max-old-space-size=${HEAP_MB}`,
-      ...process.execArgv,
-      '--expose-gc',
-      file,
-      folder,
-      SECRET.toString('hex'),
-    ];
-    this.#program = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#lines = createInterface({ input: this.#program.stdout })[Symbol.asyncIterator]();
-  }
-
-  async begin(): Promise<void> {
-    this.#port = (await this.#hear<{ port: number }>()).port;
-  }
-
-  async measure(name: string, work: () => Promise<void>): Promise<Measured> {
-    await this.#ask('begin');
-    await work().catch((error: unknown) => {
-      throw new Breach(`${name}: ${String(error)}`);
-    });
-    return this.#ask<Measured>('end');
-  }
-
-  /** Gives how many events it brought. */
-  async send(deviceId: string, bytes: Uint8Array): Promise<number> {
-    const body = await compressBody('br', bytes);
-    const timestamp = Date.now();
-    const head = `tidegate-request-v1\n${deviceId}\n${KEY_ID}\n${timestamp}\nbr\n`;
-    const signature = createHmac('sha256', SECRET).update(head).update(body).digest('hex');
-    const headers = {
-      'content-type': BATCH_MEDIA_TYPE,
-      'content-encoding': 'br',
-      [HEADER.device]: deviceId,
-      [HEADER.key]: KEY_ID,
-      [HEADER.timestamp]: String(timestamp),
-      [HEADER.signature]: `v1=${signature}`,
-    };
-    const answer = await request(`http://127.0.0.1:${this.#port}/v1/batches`, { method: 'POST', body, headers });
-    const said = (await answer.body.json()) as { inserted?: number };
-    if (answer.statusCode === 200) return said.inserted!;
-    throw new Error(`answered ${answer.statusCode} ${JSON.stringify(said)}`);
-  }
-
-  /** Reads all of it, and keeps nothing. */
-  async read(path: string): Promise<void> {
-    const { statusCode, body } = await request(`http://127.0.0.1:${this.#port}${path}`);
-    for await (const _ of body);
-    if (statusCode !== 200) throw new Error(`answered ${statusCode}`);
-  }
-
-  async events(): Promise<number> {
-    const { body } = await request(`http://127.0.0.1:${this.#port}/v1/totals`);
-    return ((await body.json()) as { events: number }).events;
-  }
-
-  /** Its standard input ends, and it with that. */
-  async stop(): Promise<void> {
-    if (this.#program.exitCode !== null || this.#program.signalCode !== null) return;
-    const ended = once(this.#program, 'exit');
-    this.#program.stdin.end();
-    await ended;
-  }
-
-  async #ask<T>(what: string): Promise<T> {
-    this.#program.stdin.write(`${what}\n`);
-    return this.#hear<T>();
-  }
-
-  async #hear<T>(): Promise<T> {
-    const line = await this.#lines.next();
-    if (line.done) throw new Breach('the gateway ended: out of memory, or worse');
-    return JSON.parse(line.value) as T;
-  }
-}
-
-async function startMeasured(folder: string): Promise<MeasuredProcess> {
-  const gateway = new MeasuredProcess(folder);
-  await gateway.begin();
-  return gateway;
 }

@@ -4,7 +4,7 @@
  * Owns inflating on the spot. Promises to read whatever a device has sent. Never used for what came damaged.
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { decodeMsgpack } from '../../src/codec/columns.ts';
+import { decodeMsgpack } from '../../src/codec/msgpack.ts';
 import { type Batch, decodeBatch } from '../../src/codec/index.ts';
 
 const INFLATE: Readonly<Record<string, (body: Uint8Array) => Uint8Array>> = {

@@ -7,11 +7,12 @@
 import assert from 'node:assert';
 import { encode } from '@msgpack/msgpack';
 import { HEAP } from './arena.ts';
-import { columnsInSteps, decodeMsgpack } from './columns.ts';
+import { columnsInSteps } from './columns.ts';
 import { parseDecimal } from './decimal.ts';
 import { CodecError } from './errors.ts';
 import { isName } from './event.ts';
 import { BATCH_EVENTS_MAX, GAPS_MAX, INTEGER_MAX, SEQUENCE_MAX } from './limits.ts';
+import { msgpackInSteps } from './msgpack.ts';
 import { allAtOnce, type Steps } from './steps.ts';
 import type { EventTable } from './table.ts';
 
@@ -93,7 +94,7 @@ export function decodeBatch(bytes: Uint8Array): Batch {
 
 /** As `decodeBatch`, with a step for each column. The table lies in `memory`. */
 export function* decodeBatchInSteps(bytes: Uint8Array, memory = HEAP): Steps<Batch> {
-  const map = decodeMsgpack(bytes);
+  const map = yield* msgpackInSteps(bytes);
   if (map === null || typeof map !== 'object' || Array.isArray(map) || map instanceof Uint8Array) {
     throw malformed('a batch is a map');
   }

@@ -5,7 +5,7 @@
  * batch. Promises that decoding refuses what does not describe exactly one table, and checks every count against its
  * limit before allocating for it. Never knows sequence numbers, streams or devices.
  */
-import { Decoder, Encoder } from '@msgpack/msgpack';
+import { Encoder } from '@msgpack/msgpack';
 import { HEAP, type Memory } from './arena.ts';
 import { flagsAt, packBits, placesOf, unpackBits } from './bits.ts';
 import { CodecError, type CodecErrorCode } from './errors.ts';
@@ -13,22 +13,19 @@ import { isName, isText } from './event.ts';
 import type { Kinship } from './fractions.ts';
 import { decodeIntegers, encodeIntegers } from './integers.ts';
 import {
-  BATCH_BYTES_MAX,
   BATCH_CELLS_MAX,
   BATCH_EVENTS_MAX,
   BATCH_TEXT_BYTES_MAX,
   BATCH_TEXTS_MAX,
   COLUMNS_MAX,
   FIELDS_MAX,
-  NAME_BYTES_MAX,
-  NODES_MAX,
   SENSORS_MAX,
   TEXT_BYTES_MAX,
 } from './limits.ts';
 import { packMeasures, unpackMeasures } from './measures.ts';
-import { checkOutline } from './outline.ts';
+import { msgpackInSteps } from './msgpack.ts';
 import { allAtOnce, type Steps } from './steps.ts';
-import { type Column, type EventTable, type Rows, startsOf, valueCount } from './table.ts';
+import { type Column, type EventTable, type Rows, startsOf, type TextColumn, valueCount } from './table.ts';
 
 const MEASURE = 0;
 const TEXT = 1;
@@ -36,26 +33,14 @@ const FLAG = 2;
 
 const encoder = new Encoder({ ignoreUndefined: true });
 
-/** The library's own bounds, all set; what it has no bound for, `checkOutline` has. */
-const decoder = new Decoder({
-  maxStrLength: Math.max(NAME_BYTES_MAX, TEXT_BYTES_MAX),
-  maxBinLength: BATCH_BYTES_MAX,
-  maxArrayLength: NODES_MAX,
-  maxMapLength: COLUMNS_MAX,
-  maxExtLength: 0,
-  mapKeyConverter: (key) => {
-    if (typeof key === 'string') return key;
-    throw new TypeError('a map key is text');
-  },
-});
-
 /** `[count, sensors, order | nil, times, fields]` as msgpack. */
 export function encodeColumns(table: EventTable): Uint8Array {
   return allAtOnce(encodeColumnsInSteps(table));
 }
 
-/** What packing a value weighs (see `Steps`). */
+/** What packing a value weighs (see `Steps`), and looking at a text. */
 const PACK_WEIGHT = 3;
+const TEXT_WEIGHT = 4;
 
 /** As `encodeColumns`, with a step for each column. */
 export function* encodeColumnsInSteps(table: EventTable): Steps<Uint8Array> {
@@ -79,19 +64,8 @@ export function decodeColumns(bytes: Uint8Array): EventTable {
 }
 
 /** As `decodeColumns`, with a step for each column. The table lies in `memory`. */
-export function decodeColumnsInSteps(bytes: Uint8Array, memory = HEAP): Steps<EventTable> {
-  return columnsInSteps(decodeMsgpack(bytes), memory);
-}
-
-/** Bounded msgpack: the outline first, then the library. */
-export function decodeMsgpack(bytes: Uint8Array): unknown {
-  if (bytes.length > BATCH_BYTES_MAX) throw fault('batch-limit', `more than ${BATCH_BYTES_MAX} bytes`);
-  checkOutline(bytes);
-  try {
-    return decoder.decode(bytes);
-  } catch (cause) {
-    throw new CodecError('batch-malformed', `not msgpack: ${(cause as Error).message}`, { cause });
-  }
+export function* decodeColumnsInSteps(bytes: Uint8Array, memory = HEAP): Steps<EventTable> {
+  return yield* columnsInSteps(yield* msgpackInSteps(bytes), memory);
 }
 
 /** The table that a decoded columns element describes. */
@@ -112,7 +86,7 @@ export function* columnsInSteps(element: unknown, memory = HEAP): Steps<EventTab
   const left = { cells: BATCH_CELLS_MAX, texts: BATCH_TEXTS_MAX, textBytes: BATCH_TEXT_BYTES_MAX };
   const columns: Column[] = [];
   for (const field of list) {
-    columns.push(columnFrom(field, count, left, memory));
+    columns.push(yield* columnFrom(field, count, left, memory));
     yield count;
   }
   if (new Set(columns.map((column) => `${column.kind} ${column.name}`)).size !== columns.length) {
@@ -145,7 +119,7 @@ interface Left {
   textBytes: number;
 }
 
-function columnFrom(field: unknown, count: number, left: Left, memory: Memory): Column {
+function* columnFrom(field: unknown, count: number, left: Left, memory: Memory): Steps<Column> {
   const [name, kind, present, ...parts] = array(field, 'field');
   if (!isName(name) || name === '__proto__') throw fault('batch-malformed', 'field name');
   const rows = rowsFrom(present, count);
@@ -158,7 +132,7 @@ function columnFrom(field: unknown, count: number, left: Left, memory: Memory): 
       return { kind: 'measure', name, rows, measures: unpackMeasures(parts, values, memory) };
     case TEXT: {
       const [dictionary, indices] = tuple(parts, 2, 'text column');
-      return { kind: 'text', name, rows, ...textsFrom(dictionary, indices, values, left, memory) };
+      return { kind: 'text', name, rows, ...(yield* textsFrom(dictionary, indices, values, left, memory)) };
     }
     case FLAG: {
       const [bits] = tuple(parts, 1, 'flag column');
@@ -186,15 +160,24 @@ function orderFrom(element: unknown, count: number, sensorCount: number, memory:
   return placesFrom(element, count, sensorCount, 'order', memory);
 }
 
-function textsFrom(dictionary: unknown, indices: unknown, values: number, left: Left, memory: Memory) {
+function* textsFrom(
+  dictionary: unknown,
+  indices: unknown,
+  values: number,
+  left: Left,
+  memory: Memory,
+): Steps<Pick<TextColumn, 'dictionary' | 'indices'>> {
   const texts = array(dictionary, 'dictionary');
-  if (!texts.every((text): text is string => typeof text === 'string' && isText(text, TEXT_BYTES_MAX))) {
-    throw fault('batch-malformed', 'dictionary');
-  }
   left.texts -= texts.length;
-  for (const text of texts) left.textBytes -= Buffer.byteLength(text);
-  if (left.texts < 0 || left.textBytes < 0) throw fault('batch-limit', 'too many texts');
-  return { dictionary: texts, indices: placesFrom(indices, values, texts.length, 'text indices', memory) };
+  if (left.texts < 0) throw fault('batch-limit', 'too many texts');
+  for (const text of texts) {
+    if (typeof text !== 'string' || !isText(text, TEXT_BYTES_MAX)) throw fault('batch-malformed', 'dictionary');
+    left.textBytes -= Buffer.byteLength(text);
+    if (left.textBytes < 0) throw fault('batch-limit', 'texts of too many bytes');
+    yield TEXT_WEIGHT;
+  }
+  const places = placesFrom(indices, values, texts.length, 'text indices', memory);
+  return { dictionary: texts as string[], indices: places };
 }
 
 /** Integers that each point at one of so many things. */

@@ -5,11 +5,12 @@
  * has passed `decodeBatch`, or is asked of `columnFaultOffset` because it has not. Never decodes a value itself.
  */
 import { encode } from '@msgpack/msgpack';
-import { columnsFrom, decodeMsgpack } from './columns.ts';
+import { columnsFrom } from './columns.ts';
 import { CodecError } from './errors.ts';
 import type { FieldKind } from './event.ts';
 import type { PackedFractions } from './fractions.ts';
 import { encodeIntegers } from './integers.ts';
+import { decodeMsgpack } from './msgpack.ts';
 import { type EventTable, valueCount } from './table.ts';
 
 /** `differences` rounds of them, and then residuals that are all zero, in byte planes, or varints. */

@@ -8,7 +8,7 @@
 import { HEAP, type Memory } from './arena.ts';
 import { wordsOf } from './doubles.ts';
 import { allAtOnce, type Steps } from './steps.ts';
-import { type Column, type EventTable, rowsInSequence } from './table.ts';
+import { type Column, type EventTable, rowsInSequence, type TextColumn } from './table.ts';
 
 /** Digests of parts of one table's events, 0-based in sequence order. */
 export type RangeDigest = (from: number, to: number) => bigint;
@@ -56,7 +56,7 @@ function eventLanes(rows: Lanes, table: EventTable, first: number, memory: Memor
 function* rowLanes(table: EventTable, memory: Memory): Steps<Lanes> {
   const lanes = identityLanes(table, memory);
   for (const column of table.columns) {
-    addColumn(column, lanes);
+    addColumn(column, column.kind === 'text' ? yield* textWords(column) : valueWords(column), lanes);
     yield table.count;
   }
   return lanes;
@@ -78,9 +78,8 @@ function identityLanes(table: EventTable, memory: Memory): Lanes {
   return { low, high };
 }
 
-function addColumn(column: Column, { low, high }: Lanes): void {
+function addColumn(column: Column, values: Uint32Array, { low, high }: Lanes): void {
   const seed = hashText(`${column.kind} ${column.name}`);
-  const values = valueWords(column);
   const { rows } = column;
   for (let position = 0; 2 * position < values.length; position++) {
     const row = rows === null ? position : rows[position]!;
@@ -90,15 +89,21 @@ function addColumn(column: Column, { low, high }: Lanes): void {
   }
 }
 
-/** Two words for each value: a double's bits, a text's hash, a flag. */
-function valueWords(column: Column): Uint32Array {
+/** Two words for each value: a double's bits, or a flag. */
+function valueWords(column: Exclude<Column, TextColumn>): Uint32Array {
   if (column.kind === 'measure') return wordsOf(column.measures.values);
-  if (column.kind === 'flag') {
-    const words = new Uint32Array(2 * column.flags.length);
-    for (let position = 0; position < column.flags.length; position++) words[2 * position] = column.flags[position]!;
-    return words;
+  const words = new Uint32Array(2 * column.flags.length);
+  for (let position = 0; position < column.flags.length; position++) words[2 * position] = column.flags[position]!;
+  return words;
+}
+
+/** Two words for each value: its text's hash. There may be megabytes of texts, so with steps among them. */
+function* textWords(column: TextColumn): Steps<Uint32Array> {
+  const hashes: ReturnType<typeof hashText>[] = [];
+  for (const text of column.dictionary) {
+    hashes.push(hashText(text));
+    yield text.length;
   }
-  const hashes = column.dictionary.map(hashText);
   const words = new Uint32Array(2 * column.indices.length);
   for (let position = 0; position < column.indices.length; position++) {
     const hash = hashes[column.indices[position]!]!;

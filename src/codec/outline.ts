@@ -7,13 +7,23 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { CodecError, type CodecErrorCode } from './errors.ts';
-import { DEPTH_MAX, NODES_MAX } from './limits.ts';
+import { COLUMNS_MAX, DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX } from './limits.ts';
+import { allAtOnce, type Steps } from './steps.ts';
+
+/** Values between two steps, and what each weighs (see `Steps`). */
+const STEP_VALUES = 256;
+const VALUE_WEIGHT = 4;
 
 /**
  * @throws CodecError `batch-malformed` (cut short, nested too deep, text that is not UTF-8, extension types, bytes after
  *   the end) or `batch-limit` (too many values), with the byte offset
  */
 export function checkOutline(bytes: Uint8Array): void {
+  allAtOnce(outlineInSteps(bytes));
+}
+
+/** As `checkOutline`, with a step for some hundred values; gives how many values there are. */
+export function* outlineInSteps(bytes: Uint8Array): Steps<number> {
   const header = new Header(bytes);
   /** Values still to come at each level; the walk ends when level 0 has none. */
   const open = [1];
@@ -27,7 +37,9 @@ export function checkOutline(bytes: Uint8Array): void {
     open[level]! -= 1;
     const { at } = header;
     if (++nodes > NODES_MAX) throw fault('batch-limit', `more than ${NODES_MAX} values`, at);
+    if (nodes % STEP_VALUES === 0) yield VALUE_WEIGHT * STEP_VALUES;
     header.read();
+    if (header.isMap && header.children > 2 * COLUMNS_MAX) throw fault('batch-malformed', 'a map of too many keys', at);
     if (header.children > 0) {
       if (open.length > DEPTH_MAX) throw fault('batch-malformed', `nested deeper than ${DEPTH_MAX}`, at);
       // Every child takes a byte at least, so a count that the rest cannot hold is refused before it is walked.
@@ -35,10 +47,13 @@ export function checkOutline(bytes: Uint8Array): void {
       open.push(header.children);
     }
     if (header.next > bytes.length) throw fault('batch-malformed', 'cut short', at);
+    // Before it is looked at: a text may be all of a batch.
+    if (header.textBytes > TEXT_BYTES_MAX) throw fault('batch-malformed', 'a text of too many bytes', at);
     if (header.textBytes > 0) checkText(bytes.subarray(header.next - header.textBytes, header.next), at);
     header.at = header.next;
   }
   if (header.at !== bytes.length) throw fault('batch-malformed', 'bytes after the end', header.at);
+  return nodes;
 }
 
 /** A header that does not fit one byte: its own bytes, and among them those of a length, of what. */
@@ -72,12 +87,13 @@ function withLength(lengthBytes: number, lengthOf: Form['lengthOf']): Form {
 }
 
 /** One header after the other, in the same object. */
-class Header {
+export class Header {
   /** Where it is. */
   at = 0;
   /** Behind it with its own payload, not counting children. */
   next = 0;
   children = 0;
+  isMap = false;
   /** Bytes of text, which end what this header stands for. */
   textBytes = 0;
   readonly #bytes: Uint8Array;
@@ -90,7 +106,7 @@ class Header {
   read(): void {
     const type = this.#natural(0, 1);
     if (type <= 0x7f || type >= 0xe0) this.#is(1, 0, 0);
-    else if (type <= 0x8f) this.#is(1, 0, 2 * (type & 0x0f));
+    else if (type <= 0x8f) this.#is(1, 0, 2 * (type & 0x0f), true);
     else if (type <= 0x9f) this.#is(1, 0, type & 0x0f);
     else if (type <= 0xbf) this.#is(1, type & 0x1f, 0);
     else {
@@ -98,14 +114,20 @@ class Header {
       if (!form) throw fault('batch-malformed', `type 0x${type.toString(16)} has no place in a batch`, this.at);
       const length = this.#natural(1, form.lengthBytes);
       const payload = form.lengthOf === 'bytes' ? length : 0;
-      this.#is(form.bytes + payload, form.lengthOf === 'text' ? length : 0, length * (CHILDREN[form.lengthOf] ?? 0));
+      this.#is(
+        form.bytes + payload,
+        form.lengthOf === 'text' ? length : 0,
+        length * (CHILDREN[form.lengthOf] ?? 0),
+        form.lengthOf === 'map',
+      );
     }
   }
 
-  #is(bytes: number, textBytes: number, children: number): void {
+  #is(bytes: number, textBytes: number, children: number, isMap = false): void {
     this.next = this.at + bytes + textBytes;
     this.textBytes = textBytes;
     this.children = children;
+    this.isMap = isMap;
   }
 
   /** A big-endian whole number of so many bytes, so far behind the header's begin. */
