@@ -50,26 +50,6 @@ export async function removeCopy(copy: string): Promise<void> {
   await rm(copy, { recursive: true, force: true, maxRetries: 3 });
 }
 
-/** Measures the tests of `file` where that has not been done; leaves the copy as it is. */
-export async function measure(
-  copy: string,
-  file: string,
-  baseline: Baseline,
-  { slowMs }: TrialLimits,
-  signal?: AbortSignal,
-): Promise<void> {
-  for (const path of testFilesFor(copy, file)) {
-    if (signal?.aborted) return;
-    if (!baseline.has(path)) baseline.set(path, quickness(runTestFile(copy, path, slowMs, signal)));
-    await baseline.get(path);
-  }
-}
-
-async function quickness(run: Promise<TestRun>): Promise<number | undefined> {
-  const { verdict, ms } = await run;
-  return verdict === 'passed' ? ms : undefined;
-}
-
 export async function tryMutation(
   copy: string,
   mutation: Mutation,
@@ -79,22 +59,28 @@ export async function tryMutation(
 ): Promise<Trial> {
   const path = join(copy, mutation.file);
   const source = await readFile(path, 'utf8');
-  await measure(copy, mutation.file, baseline, limits, signal);
+  const planted = plant(mutation, source);
   const started = performance.now();
+  let measuredMs = 0;
   let asked = 0;
-  await writeFile(path, plant(mutation, source));
-  try {
-    for (const file of testFilesFor(copy, mutation.file)) {
-      const usualMs = await baseline.get(file);
-      if (usualMs === undefined) continue;
-      if (signal?.aborted || performance.now() - started > limits.trialMs) break;
-      const run = await runTestFile(copy, file, usualMs * PATIENCE + limits.patienceMs, signal);
-      asked += 1;
-      if (run.verdict === 'failed') return { mutation, outcome: 'caught', by: `${file}: ${run.failed}`, asked };
-      if (run.verdict === 'timed out') return { mutation, outcome: 'timed out', by: file, asked };
-    }
-  } finally {
+  for (const file of testFilesFor(copy, mutation.file)) {
+    if (signal?.aborted || performance.now() - started - measuredMs > limits.trialMs) break;
+    const measuring = performance.now();
+    if (!baseline.has(file)) baseline.set(file, quickness(runTestFile(copy, file, limits.slowMs, signal)));
+    const usualMs = await baseline.get(file);
+    measuredMs += performance.now() - measuring;
+    if (usualMs === undefined) continue;
+    await writeFile(path, planted);
+    const run = await runTestFile(copy, file, usualMs * PATIENCE + limits.patienceMs, signal);
     await writeFile(path, source);
+    asked += 1;
+    if (run.verdict === 'failed') return { mutation, outcome: 'caught', by: `${file}: ${run.failed}`, asked };
+    if (run.verdict === 'timed out') return { mutation, outcome: 'timed out', by: file, asked };
   }
   return { mutation, outcome: asked === 0 ? 'no test' : 'survived', asked };
+}
+
+async function quickness(run: Promise<TestRun>): Promise<number | undefined> {
+  const { verdict, ms } = await run;
+  return verdict === 'passed' ? ms : undefined;
 }
