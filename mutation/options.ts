@@ -50,7 +50,7 @@ export function readOptions(argv: readonly string[]): MutationOptions {
     sample,
     seed: seed ?? Math.floor(Math.random() * 2 ** 31),
     jobs,
-    slowMs: slow * 1000,
+    slowMs: 2 * slow * 1000,
     trialMs: seconds * 1000,
     patienceMs: PATIENCE_MS,
     only,

@@ -22,7 +22,7 @@ export interface Trial {
 }
 
 export interface TrialLimits {
-  /** A test file that takes longer than this without a mutation is not asked. */
+  /** A test file that takes longer than half of this without a mutation is not asked. */
   readonly slowMs: number;
   /** No further test file is begun for a mutation after so long. */
   readonly trialMs: number;
@@ -34,8 +34,8 @@ export interface TrialLimits {
 const PATIENCE = 4;
 const NOT_COPIED = new Set(['.git', 'node_modules', 'dist', 'coverage', 'results']);
 
-/** How long each test file takes without a mutation; undefined for one that fails or is slow. */
-export type Baseline = Map<string, Promise<number | undefined>>;
+/** How long each test file takes without a mutation; undefined for one that is not asked, since it fails or is slow then. */
+export type Baseline = Map<string, number | undefined>;
 
 /** A copy of the checkout `root` without what was built or installed, where mutations are tried. */
 export async function createCopy(root: string): Promise<string> {
@@ -50,6 +50,7 @@ export async function removeCopy(copy: string): Promise<void> {
   await rm(copy, { recursive: true, force: true, maxRetries: 3 });
 }
 
+/** Tries `mutation` in `copy`, and adds to `baseline` what it learns. */
 export async function tryMutation(
   copy: string,
   mutation: Mutation,
@@ -59,20 +60,22 @@ export async function tryMutation(
 ): Promise<Trial> {
   const path = join(copy, mutation.file);
   const source = await readFile(path, 'utf8');
-  const planted = plant(mutation, source);
   const started = performance.now();
-  let measuredMs = 0;
   let asked = 0;
   for (const file of testFilesFor(copy, mutation.file)) {
-    if (signal?.aborted || performance.now() - started - measuredMs > limits.trialMs) break;
-    const measuring = performance.now();
-    if (!baseline.has(file)) baseline.set(file, quickness(runTestFile(copy, file, limits.slowMs, signal)));
-    const usualMs = await baseline.get(file);
-    measuredMs += performance.now() - measuring;
-    if (usualMs === undefined) continue;
-    await writeFile(path, planted);
-    const run = await runTestFile(copy, file, usualMs * PATIENCE + limits.patienceMs, signal);
+    if (signal?.aborted || performance.now() - started > limits.trialMs) break;
+    const usualMs = baseline.get(file);
+    if (usualMs === undefined && baseline.has(file)) continue;
+    const limitMs = usualMs === undefined ? limits.slowMs : usualMs * PATIENCE + limits.patienceMs;
+    await writeFile(path, plant(mutation, source));
+    const run = await runTestFile(copy, file, limitMs, signal);
     await writeFile(path, source);
+    // What passes with a mutation would pass without; only what does not is run once more to see whose fault it is.
+    if (run.verdict === 'passed') baseline.set(file, usualMs ?? run.ms);
+    else if (usualMs === undefined) {
+      baseline.set(file, await quickness(runTestFile(copy, file, limits.slowMs / 2, signal)));
+      if (baseline.get(file) === undefined) continue;
+    }
     asked += 1;
     if (run.verdict === 'failed') return { mutation, outcome: 'caught', by: `${file}: ${run.failed}`, asked };
     if (run.verdict === 'timed out') return { mutation, outcome: 'timed out', by: file, asked };

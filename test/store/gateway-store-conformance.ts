@@ -14,6 +14,7 @@ import {
   type GatewayStore,
   type PageKey,
   type PageOperator,
+  SENSOR_BYTES_MAX,
   type StreamKey,
 } from '../../src/store/index.ts';
 import {
@@ -103,6 +104,22 @@ const admitting: Record<string, Check> = {
     await check(store);
     await store.close();
     await check(await reopen());
+  },
+
+  async 'the longest sensor that there may be has pages of its own, one longer is a bug of the caller'(t, open) {
+    const { store } = await open(t);
+    const key = streamKey('a', 1);
+    const pageOf = (sensor: string): PageKey => ({ deviceId: 'a', kind: 'total', sensor, start: 0 });
+    const longest = 'ä'.repeat(SENSOR_BYTES_MAX / 2);
+    const ingest = (first: number, sensor: string) =>
+      store.ingest(key, () => ({
+        ...NOTHING,
+        segments: [{ first, last: first, digest: 0n }],
+        pages: [{ key: pageOf(sensor), delta: { events: 1n } }],
+      }));
+    await ingest(1, longest);
+    assert.equal((await store.page(pageOf(longest)))?.events, 1n);
+    await assert.rejects(ingest(2, `${longest}a`), BUG);
   },
 
   async 'null stores nothing'(t, open) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Queue } from '../../src/store/index.ts';
 import { familyRange, numberKey, numberOfKey, QUEUE } from '../../src/store/keys.ts';
+import { beginRun, isBegunFrom, liveRuns, NO_RUNS, pruneRuns, runOperations } from '../../src/store/queue-streams.ts';
 import {
   block,
   contents,
@@ -49,6 +50,25 @@ test('every opening that appends begins a stream, and only such a one', async (t
   assert.equal(hex(c.stream), '02'.repeat(16));
   assert.deepEqual(runs(second), ['1-10 01', '11-15 02']);
   assert.equal(second.streamAt(3).last, 10);
+});
+
+test('a run that has ended does not come back when another begins', () => {
+  const bytes = (value: number) => Buffer.alloc(16, value);
+  const three = beginRun(beginRun(beginRun(NO_RUNS, 1, bytes(1)), 11, bytes(2)), 21, bytes(3));
+  const pruned = pruneRuns(three, 15);
+  assert.deepEqual(
+    runOperations(three, pruned).map(({ type }) => type),
+    ['del'],
+  );
+  const begun = beginRun(pruned, 31, bytes(4));
+  assert.deepEqual(
+    liveRuns(begun).map(({ first }) => first),
+    [11, 21, 31],
+  );
+  const [put, ...others] = runOperations(pruned, begun);
+  assert.deepEqual([put?.type, others], ['put', []]);
+  assert.equal(isBegunFrom(pruned, begun), true);
+  assert.equal(isBegunFrom(three, begun), false);
 });
 
 test('only a sequence that is used has a stream', async (t) => {
