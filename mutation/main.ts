@@ -43,7 +43,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function tryAll(drawn: readonly Mutation[], options: MutationOptions, signal: AbortSignal): Promise<Trial[]> {
-  const left = [...drawn.entries()].filter(([i]) => options.only === undefined || options.only === i + 1);
+  const left = [...drawn.entries()].filter(([i]) => options.only?.includes(i + 1) ?? true);
   const trials: Trial[] = [];
   const baseline: Baseline = new Map();
   const work = async (): Promise<void> => {

@@ -14,8 +14,8 @@ export interface MutationOptions {
   readonly slowMs: number;
   readonly trialMs: number;
   readonly patienceMs: number;
-  /** Only this one of the drawn mutations, counted from 1. */
-  readonly only: number | undefined;
+  /** Only these of the drawn mutations, counted from 1; undefined for all. */
+  readonly only: readonly number[] | undefined;
   /** Prints what is drawn, tries nothing. */
   readonly list: boolean;
 }
@@ -32,7 +32,7 @@ export function readOptions(argv: readonly string[]): MutationOptions {
     .option('--jobs <count>', 'bugs tried side by side', whole, 2)
     .option('--slow <seconds>', 'leave out test files that take longer without a bug', whole, 20)
     .option('--seconds <count>', 'begin no further test file for one bug after so long', whole, 90)
-    .option('--only <number>', 'only this one of the bugs that are drawn', whole)
+    .option('--only <numbers>', 'only these of the bugs that are drawn, such as 3,17', numbers)
     .option('--list', 'print what is drawn, and try nothing', false);
   command.parse(argv, { from: 'user' });
   const { sample, seed, jobs, slow, seconds, only, list } = command.opts<{
@@ -41,7 +41,7 @@ export function readOptions(argv: readonly string[]): MutationOptions {
     jobs: number;
     slow: number;
     seconds: number;
-    only?: number;
+    only?: readonly number[];
     list: boolean;
   }>();
   const places = command.args;
@@ -56,6 +56,10 @@ export function readOptions(argv: readonly string[]): MutationOptions {
     only,
     list,
   };
+}
+
+function numbers(text: string): number[] {
+  return text.split(',').map(whole);
 }
 
 function whole(text: string): number {

@@ -14,6 +14,10 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   store: ['device/quota', 'device/crash', 'gateway/device-bounds', 'gateway/ingest', 'gateway/pages'],
 };
 
+/** How a test starts one of the programs. */
+const PROGRAM = /bin\/tidegate-|main\.ts'|spawn\(/;
+const STEPS_TO_PROGRAM = 1_000;
+
 /** Paths from the root, nearest first. */
 export function testFilesFor(root: string, file: string): string[] {
   const [, folder = '', ...rest] = file.split('/');
@@ -24,37 +28,38 @@ export function testFilesFor(root: string, file: string): string[] {
     .sort();
   const own = all.filter((path) => path.startsWith(`test/${folder}/`));
   const others = all.filter((path) => BESIDE[folder]?.some((word) => path.startsWith(`test/${word}`)));
-  const importsOf = createImports(root);
+  const sourceOf = createSources(root);
   const distance = (path: string): number => {
     if (basename(path) === `${name}.test.ts`) return 0;
     if (basename(path).split(/[-.]/)[0] === name.split('-')[0]) return 1;
-    return stepsTo(file, path, importsOf);
+    return stepsTo(file, path, sourceOf);
   };
   const near = own.map((path) => ({ path, at: distance(path) })).sort((a, b) => a.at - b.at);
-  return [...near.map(({ path }) => path), ...others];
+  return [...near.filter(({ at }) => at < Number.POSITIVE_INFINITY).map(({ path }) => path), ...others];
 }
 
-/** How many imports lead from one file to another; many where a test starts the code as a program. */
-function stepsTo(file: string, from: string, importsOf: (path: string) => readonly string[]): number {
+/** How many imports lead from one file to another; many where a program is started instead; infinite where neither is so. */
+function stepsTo(file: string, from: string, sourceOf: (path: string) => string): number {
   const seen = new Set([from]);
   let edge = [from];
   for (let steps = 1; edge.length > 0; steps += 1) {
-    edge = [...new Set(edge.flatMap(importsOf))].filter((path) => !seen.has(path));
+    edge = [...new Set(edge.flatMap((path) => importsIn(path, sourceOf(path))))].filter((path) => !seen.has(path));
     if (edge.includes(file)) return steps;
     for (const path of edge) seen.add(path);
   }
-  return seen.size;
+  const isProgram = [...seen].some((path) => path.startsWith('test/') && PROGRAM.test(sourceOf(path)));
+  return isProgram ? STEPS_TO_PROGRAM : Number.POSITIVE_INFINITY;
 }
 
-function createImports(root: string): (path: string) => readonly string[] {
-  const known = new Map<string, readonly string[]>();
+function importsIn(path: string, source: string): string[] {
+  return [...source.matchAll(/from '(\.[^']+\.ts)'/g)].map(([, to]) => posix.join(posix.dirname(path), to!));
+}
+
+function createSources(root: string): (path: string) => string {
+  const known = new Map<string, string>();
   return (path) => {
-    let imports = known.get(path);
-    if (imports === undefined) {
-      const source = existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : '';
-      imports = [...source.matchAll(/from '(\.[^']+\.ts)'/g)].map(([, to]) => posix.join(posix.dirname(path), to!));
-      known.set(path, imports);
-    }
-    return imports;
+    const source = known.get(path) ?? (existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : '');
+    known.set(path, source);
+    return source;
   };
 }

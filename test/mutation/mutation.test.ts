@@ -119,8 +119,11 @@ test('a seed draws the same, each mutation once, and no more than there are', as
 test('the nearest tests come first', () => {
   const files = testFilesFor(fileURLToPath(new URL('../..', import.meta.url)), 'src/store/ledger.ts');
   assert.equal(files[0], 'test/store/ledger.test.ts');
-  assert(files.indexOf('test/store/ledger-bytes.test.ts') < files.indexOf('test/store/crc32c.test.ts'));
+  assert(files.indexOf('test/store/ledger-bytes.test.ts') < files.indexOf('test/store/folder-lock.test.ts'));
+  assert(!files.includes('test/store/crc32c.test.ts'), 'no import leads there');
   assert(files.at(-1)?.startsWith('test/gateway/'));
+  const [program] = testFilesFor(fileURLToPath(new URL('../..', import.meta.url)), 'src/gateway/serve.ts');
+  assert.equal(program, 'test/gateway/program.test.ts', 'what only a program imports is tried by who starts it');
 });
 
 /** A checkout of one source file with a test that passes and one that fails. */
@@ -134,7 +137,10 @@ async function checkout(t: TestContext): Promise<string> {
   await write('package.json', '{ "type": "module" }');
   await write(FILE, SOURCE);
   await write('test/gate/gate.test.ts', TEST);
-  await write('test/gate/red.test.ts', 'process.exitCode = 3;');
+  await write(
+    'test/gate/red.test.ts',
+    `import { open } from '../../src/gate/gate.ts';\nprocess.exitCode = open ? 3 : 0;`,
+  );
   await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(root, 'node_modules'), 'dir');
   return root;
 }
