@@ -60,7 +60,11 @@ export const runSettings = settings({
   ],
   shortRows: ['--short-rows', 'take CSV rows with fewer cells than columns', toggle().prefault(false)],
   sensor: ['--sensor <name>', 'sensor of rows that name none', text().prefault('default')],
-  timeUnit: ['--time-unit <unit>', 'of times that are numbers: s, ms, us or ns', choice(...TIME_UNITS).prefault('ms')],
+  timeUnit: [
+    '--time-unit <unit>',
+    'of times that are numbers: s, ms, us or ns; default ms',
+    choice(...TIME_UNITS).optional(),
+  ],
   timeZone: [
     '--time-zone <zone>',
     'of times that name none: Europe/Berlin, -07:00; default UTC',

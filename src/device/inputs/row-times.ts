@@ -14,8 +14,12 @@ export const TIME_UNITS = ['s', 'ms', 'us', 'ns'] as const;
 export type TimeUnit = (typeof TIME_UNITS)[number];
 
 export interface TimeOptions {
-  /** What a number stands for where a time is one. */
-  readonly timeUnit: TimeUnit;
+  /**
+   * What a number stands for where a time is one. Left out, it is milliseconds, and a number is refused that would be a time
+   * from 2000 to 2099 in another unit, or is a day such as 20260301.
+   * @default 'ms'
+   */
+  readonly timeUnit?: TimeUnit | undefined;
   /** Where the clock hangs whose times name no zone. @default UTC */
   readonly timeZone?: TimeZone | undefined;
   /** A pattern such as `dd.MM.yyyy HH:mm`; then no other form is a time. */
@@ -27,22 +31,33 @@ export type TimeReader = (value: unknown) => number;
 
 const MS_PER_UNIT: Record<TimeUnit, number> = { s: 1_000, ms: 1, us: 1e-3, ns: 1e-6 };
 
+/** Numbers that are no likely milliseconds: seconds, microseconds and nanoseconds of our days, and days without dashes. */
+const OTHER_UNITS: readonly { readonly first: number; readonly end: number }[] = [
+  ...[1e-3, 1e3, 1e6].map((perMs) => ({ first: Date.UTC(2000, 0) * perMs, end: Date.UTC(2100, 0) * perMs })),
+  { first: 2000_01_01, end: 2100_00_00 },
+];
+
 /** ISO 8601 as RFC 3339 has it, the zone and what is smaller than a minute left out where it is. */
 const ISO_PATTERN =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?)?$/i;
 
 export function createTimeReader({ timeUnit, timeZone = UTC, timeFormat }: TimeOptions): TimeReader {
-  const perUnit = MS_PER_UNIT[timeUnit];
+  const fromNumber = (value: number): number => {
+    if (timeUnit === undefined && OTHER_UNITS.some(({ first, end }) => value >= first && value < end)) {
+      throw noTime('may be in another unit than milliseconds: --time-unit says which it is', String(value));
+    }
+    return Math.round(value * MS_PER_UNIT[timeUnit ?? 'ms']);
+  };
   const format = timeFormat === undefined ? undefined : compileTimeFormat(timeFormat);
   return (value) => {
-    if (format === undefined && typeof value === 'number') return Math.round(value * perUnit);
+    if (format === undefined && typeof value === 'number') return fromNumber(value);
     const text = typeof value === 'string' ? value.trim() : typeof value === 'number' ? String(value) : '';
     if (format !== undefined) {
       const parts = format(text);
       if (parts === undefined) throw noTime(`is not of the form ${timeFormat}`, text || typeof value);
       return utcOf(parts, timeZone, text);
     }
-    if (NUMBER_PATTERN.test(text)) return Math.round(Number(text) * perUnit);
+    if (NUMBER_PATTERN.test(text)) return fromNumber(Number(text));
     const match = ISO_PATTERN.exec(text);
     if (match === null) {
       throw noTime(

@@ -29,6 +29,16 @@ test('numbers, in the unit that was named', () => {
   }
 });
 
+test('a number without a unit is milliseconds, and is refused where it is more likely in another one', () => {
+  const timeUnit = undefined;
+  for (const ms of [1_700_000_000_123, 0, -1, 1_000]) assert.equal(time(String(ms), { timeUnit }), ms);
+  for (const text of ['1700000000', '1700000000.5', '1700000000123456', '1700000000123456789', '20260301']) {
+    refuses(text, { timeUnit });
+    refuses(Number(text), { timeUnit });
+  }
+  assert.equal(time('20260301', { timeUnit: 'ms' }), 20_260_301);
+});
+
 test('ISO 8601, UTC where there is no zone, whatever the zone of the machine', (t) => {
   const zone = process.env['TZ'];
   t.after(() => {
