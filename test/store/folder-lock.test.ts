@@ -8,8 +8,9 @@ import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { lockFolder, tryFlock } from '../../src/store/folder-lock.ts';
 import { lookAtGatewayStore, lookAtQueue, openQueue, openRocksGatewayStore } from '../../src/store/index.ts';
+import { IDENTITY_KEY } from '../../src/store/queue-records.ts';
 import { counters } from './gateway-store-counter.ts';
-import { temporaryDirectory } from './queue-fixture.ts';
+import { temporaryDirectory, withDatabase } from './queue-fixture.ts';
 
 const HOLDER = new URL('./folder-lock-holder.ts', import.meta.url);
 
@@ -243,6 +244,20 @@ test('looking where there is nothing makes nothing', async (t) => {
     { code: 'not-found' },
   );
   assert.deepEqual(await readdir(path), []);
+});
+
+test('looking at a database that is no queue of ours says so', async (t) => {
+  const path = join(await temporaryDirectory(t), 'queue');
+  const queue = await openQueue({ path, deviceId: 'pump-1', reserveBytes: 0 });
+  await queue.append([{ count: 1, bytes: Buffer.alloc(10) }]);
+  await queue.close();
+  await withDatabase(path, (rocks) => rocks.write([{ type: 'del', key: IDENTITY_KEY }]));
+  const before = await picture(path);
+  await assert.rejects(
+    lookAtQueue(path, async () => {}),
+    { name: 'StoreError', code: 'corrupt' },
+  );
+  assert.deepEqual(await picture(path), before);
 });
 
 /** Every file with its size and when it was changed, but not when it was read. */

@@ -80,7 +80,7 @@ test('a stray quote costs its row', () => {
 });
 
 test('a quoted cell may hold line ends, quotes and delimiters', () => {
-  for (const end of ['\n', '\r\n']) {
+  for (const end of ['\n', '\r\n', '\r']) {
     const text = `ts,note,volume${end}1,"a${end}b, ""c""${end}",5${end}2,x,6${end}`;
     for (const pieceBytes of [1, 2, 5, MIB]) {
       const { events, refused } = readRows('csv', text, { pieceBytes });
@@ -89,6 +89,12 @@ test('a quoted cell may hold line ends, quotes and delimiters', () => {
       assert.equal(events[1]!.ts, 2);
     }
   }
+  const { events, refused } = readRows('csv', 'ts,note,text\n1,"a,b",c\rd\n2,"e",f\n');
+  assert.deepEqual(
+    [events.map(({ fields }) => fields['text']), refused],
+    [['c\rd', 'f'], []],
+    'a CR among LF ends no row',
+  );
 });
 
 test('line ends: LF, CRLF and CR, and a CR within a row of LF', () => {
