@@ -11,6 +11,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, isIPv4 } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GatewayError } from './errors.ts';
+import { valuesOf } from './request-head.ts';
 
 /** @throws GatewayError `token-invalid` */
 export type AdminGate = (request: FastifyRequest) => void;
@@ -63,7 +64,7 @@ function reasonToRefuse(app: FastifyInstance, { raw }: FastifyRequest): string |
   if (raw.httpVersion === '1.0' || Object.keys(raw.headers).some((name) => PASSED_ON.test(name))) {
     return 'the request was passed on';
   }
-  const hosts = raw.headersDistinct['host'] ?? [];
+  const hosts = valuesOf(raw, 'host');
   return hosts.length === 1 && isLoopback(nameOf(hosts[0]!)) ? undefined : 'the gateway was called by another name';
 }
 

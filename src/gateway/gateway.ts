@@ -31,6 +31,7 @@ import { createMetrics } from './metrics.ts';
 import { checkOptions } from './options.ts';
 import type { Page } from './pages.ts';
 import { addReadRoutes } from './read-routes.ts';
+import { valuesOf } from './request-head.ts';
 import { startRetention } from './retention.ts';
 import { createSensors } from './sensors.ts';
 import { createVisitorLog, type VisitorLog } from './visitor-log.ts';
@@ -124,7 +125,7 @@ function assemble(
   });
   app.addHook('onRequest', ({ raw }, _reply, done) => {
     // As HTTP/1.1 has it: without a name, or with two, nobody knows who was called.
-    const named = raw.headersDistinct['host']?.length ?? 0;
+    const named = valuesOf(raw, 'host').length;
     const isNamed = named === 1 || (named === 0 && raw.httpVersion === '1.0');
     done(isNamed ? undefined : new GatewayError('headers-invalid', 'host must stand once'));
   });

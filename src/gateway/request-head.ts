@@ -31,7 +31,13 @@ export interface BatchRequestHead extends Caller {
 }
 
 /** What is read of a request before its body. */
-export type RequestHeaders = Pick<IncomingMessage, 'headers' | 'headersDistinct'>;
+export type RequestHeaders = Pick<IncomingMessage, 'headers'> & Partial<Pick<IncomingMessage, 'headersDistinct'>>;
+
+/** The values of a header, one for each time that it stands there. What Fastify's `inject` makes up has it once at most. */
+export function valuesOf({ headers, headersDistinct }: RequestHeaders, name: string): readonly string[] {
+  const values = headersDistinct === undefined ? headers[name] : headersDistinct[name];
+  return values === undefined ? [] : [values].flat();
+}
 
 /** @throws GatewayError `headers-invalid` */
 export function readCaller(request: RequestHeaders): Caller {
@@ -60,9 +66,8 @@ export function readRequestHead(request: RequestHeaders, caller: Caller): BatchR
     ...caller,
     timestamp,
     headSignatures,
-    // Lines of one list header mean the same as one line with commas.
-    contentEncoding: request.headersDistinct['content-encoding']?.join(', ') ?? 'identity',
-    contentType: request.headersDistinct['content-type']?.join(', '),
+    contentEncoding: list(request, 'content-encoding') ?? 'identity',
+    contentType: list(request, 'content-type'),
     contentLength: contentLength === undefined ? undefined : Number(contentLength),
   };
 }
@@ -80,9 +85,15 @@ function required(request: RequestHeaders, name: string): string {
 }
 
 function single(request: RequestHeaders, name: string): string | undefined {
-  const values = request.headersDistinct[name];
-  if (values !== undefined && values.length > 1) throw invalid(`${name} stands more than once`);
-  return values?.[0];
+  const values = valuesOf(request, name);
+  if (values.length > 1) throw invalid(`${name} stands more than once`);
+  return values[0];
+}
+
+/** Lines of one list header mean the same as one line with commas. */
+function list(request: RequestHeaders, name: string): string | undefined {
+  const values = valuesOf(request, name);
+  return values.length === 0 ? undefined : values.join(', ');
 }
 
 function invalid(message: string): GatewayError {

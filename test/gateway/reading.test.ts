@@ -19,6 +19,7 @@ import {
   STREAM,
   STREAM_HEX,
   say,
+  signedRequest,
   type TestGateway,
   testGateway,
   testKeys,
@@ -355,6 +356,22 @@ test('without a token nothing that may come from elsewhere is answered, on any o
   for (const path of paths) await refused(mounted, path, 'token-invalid', 401);
   const headers = { host: 'localhost' };
   for (const url of paths) assert.equal((await gateway.app.inject({ url, headers })).statusCode, 401, url);
+});
+
+test('a request that Fastify makes up itself is answered as one from the network is', async (t) => {
+  const { app } = await testGateway(t, { adminToken: 'open-sesame-0123' });
+  const { headers, body } = await signedRequest();
+  const said = headers as Record<string, string>;
+  const ask = {
+    method: 'POST',
+    url: '/v1/batches',
+    headers: { host: 'gateway', ...said },
+    payload: Buffer.from(body),
+  } as const;
+  assert.equal((await app.inject(ask)).statusCode, 200);
+  const withToken = { host: 'gateway', authorization: 'Bearer open-sesame-0123' };
+  const totals = await app.inject({ url: '/v1/totals', headers: withToken });
+  assert.deepEqual([totals.statusCode, totals.json().events], [200, 10]);
 });
 
 test('without a token no request in the older version of HTTP is answered, for such are those of a proxy that says nothing', async (t) => {
