@@ -1,7 +1,6 @@
 /**
  * Ranges of keys, as callers say them and as the binding takes them, and the entries of one, one by one.
  */
-import type { LevelIterator } from 'level-rocksdb';
 import { toStoreError } from './errors.ts';
 import type { TableRange } from './rocks-table.ts';
 
@@ -31,7 +30,12 @@ export function defined({ gte, lt }: TableRange): KeyRange {
   return { ...(gte && { gte }), ...(lt && { lt }) };
 }
 
-export function nextOf(iterator: LevelIterator): Promise<readonly [Buffer, Buffer] | undefined> {
+/** What steps through entries. Not the binding's own type, which whoever installs this package does not have. */
+interface Entries {
+  next(callback: (error: Error | null | undefined, key?: Buffer, value?: Buffer) => void): void;
+}
+
+export function nextOf(iterator: Entries): Promise<readonly [Buffer, Buffer] | undefined> {
   return new Promise((resolve, reject) => {
     iterator.next((error, key, value) => {
       if (error) reject(toStoreError(error, 'read'));
