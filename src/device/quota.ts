@@ -47,7 +47,8 @@ export function createQuota(options: QuotaOptions): Quota {
   async function dropSome(bytes: number): Promise<void> {
     // First: what is taken back now cannot leave while its blocks are looked at.
     const unsent = sync.withdraw();
-    const found = await queue.read(Math.max(queue.head, unsent), READ);
+    // The mark is written ahead, so that after a crash it may lie within a block, which then may have been sent.
+    const found = await queue.read(await queue.nextStart(Math.max(queue.head, unsent)), READ);
     const blocks: Block[] = [];
     let tally = NOTHING;
     let held = NOTHING;

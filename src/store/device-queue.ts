@@ -140,6 +140,8 @@ export interface Queue {
 
   /** Blocks from `from` on, ascending: at least one where there is any. `from` is `head`, or follows a block. */
   read(from: number, limit: ReadLimit): Promise<Block[]>;
+  /** Where reading may begin: `sequence`, or what follows the block that it lies in the middle of, as `unsent` may. */
+  nextStart(sequence: number): Promise<number>;
   /**
    * Every block from `from` (default `head`) that is queued when the first one is asked for, ascending. Those that leave
    * the queue meanwhile come last, so that a count made of this and of what is appended and released is right; those

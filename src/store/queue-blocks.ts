@@ -155,12 +155,25 @@ export function claimedCount(value: Buffer | undefined, room: number): number | 
   return count >= 1 && count <= room ? count : undefined;
 }
 
+/** The first sequence at `sequence` or behind it that is not in the middle of a block. */
+export async function nextStart(lookUp: LookUp, position: Position, sequence: number): Promise<number> {
+  const at = skipCleared(position, sequence);
+  if (at >= position.next || (await lookUp([at]))[0]!.kind !== 'missing') return at;
+  const around = await blockAround(lookUp, position, at);
+  return around === undefined ? at : skipCleared(position, around.last + 1);
+}
+
 /** To take the middle of a block for a hole would give up events that are there. */
 async function assertNotWithinBlock(lookUp: LookUp, position: Position, sequence: number): Promise<void> {
+  const around = await blockAround(lookUp, position, sequence);
+  assert.equal(around, undefined, 'reading starts at the first sequence of a block');
+}
+
+/** The block that begins before a sequence and holds it. */
+async function blockAround(lookUp: LookUp, position: Position, sequence: number): Promise<Block | undefined> {
   const since = Math.max(queuedSince(position, sequence), sequence - BLOCK_EVENTS_MAX + 1);
   const before = await nearestStored(lookUp, sequence - 1, since - 1);
-  const isWithin = before?.found.kind === 'block' && before.found.block.last >= sequence;
-  assert(!isWithin, 'reading starts at the first sequence of a block');
+  return before?.found.kind === 'block' && before.found.block.last >= sequence ? before.found.block : undefined;
 }
 
 /**

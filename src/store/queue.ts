@@ -28,6 +28,7 @@ import {
   type LookUp,
   lookUpBlocks,
   measureDamage,
+  nextStart,
   type ReadLimit,
   readBlocks,
 } from './queue-blocks.ts';
@@ -148,6 +149,10 @@ export class RocksQueue implements Queue {
 
   read(from: number, limit: ReadLimit): Promise<Block[]> {
     return this.#read(from, limit, (at) => this.#disk.exclusive(() => this.#mend(at)));
+  }
+
+  nextStart(sequence: number): Promise<number> {
+    return nextStart(this.#lookUp, this.#disk.state.position, sequence);
   }
 
   blocks(from: number = this.head): AsyncGenerator<Block, void, void> {

@@ -125,6 +125,26 @@ test('drop-oldest: the newest are kept, and the loss is a gap whose exact sums r
   assert.equal(gateway.gaps.size, said.length, 'each gap once');
 });
 
+test('drop-oldest: a mark of what was sent that a crash left within a block costs that block nothing', async (t) => {
+  const data = await temporaryDirectory(t);
+  const queue = await queueOf(t, data);
+  await queue.append(blocksOf(50, 50, 50));
+  await queue.markSent(70);
+  await queue.close();
+  const options = { data, queueBytesMax: QUEUE_BYTES_MAX, whenFull: 'drop-oldest' } as const;
+  const device = await testDevice(t, DEAD, options);
+  const given: number[] = [];
+  device.on('gap', ({ first }) => given.push(first));
+  await fill(device, 30, 150);
+  await until(() => !device.status().counting);
+  assert.equal(given[0], 101, 'the oldest of which nothing was sent');
+  assert.equal(balance(device).recorded.events, 1_650);
+  await device.close();
+  const gateway = createModelGateway();
+  await (await testDevice(t, gateway, { data })).drain();
+  assertComplete(gateway, 1_650);
+});
+
 test('a drain waits for the gaps, too', async (t) => {
   const gateway = createModelGateway();
   gateway.encodings = ['identity'];

@@ -53,3 +53,13 @@ test('where the mark is lost, or was never kept, all that is queued may have bee
   const old = await openTestQueue(t, path);
   assert.deepEqual([old.next, old.unsent], [11, 11]);
 });
+
+test('a mark that lies within a block: reading begins behind that block', async (t) => {
+  const path = await temporaryDirectory(t);
+  const queue = await openTestQueue(t, path);
+  await queue.append([block(10, 'a'), block(600, 'b'), block(10, 'c')]);
+  const starts = async (sequences: readonly number[]) => Promise.all(sequences.map((at) => queue.nextStart(at)));
+  assert.deepEqual(await starts([1, 2, 10, 11, 12, 610, 611, 620, 621]), [1, 11, 11, 11, 611, 611, 611, 621, 621]);
+  await queue.release({ blocks: [{ first: 11 }] });
+  assert.deepEqual(await starts([2, 11, 300, 612]), [611, 611, 611, 621]);
+});
