@@ -33,7 +33,7 @@ test('a running device: rows of a silent pipe at once, status, quarantine, and S
     runToEnd(t, ['status', '--data', data]),
     runToEnd(t, ['quarantine', 'list', '--data', data, '--json']),
   ]);
-  assert.match(shown.stdout, /: online, /);
+  assert.match(shown.stdout, /^device pump-7: connected to /);
   assert.equal(JSON.parse(listed.stdout).event.sensor, 'bad');
   gateway.judge = () => undefined;
   const retried = await runToEnd(t, ['quarantine', 'retry', '--data', data]);
