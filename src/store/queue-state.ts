@@ -22,6 +22,7 @@ import {
   decodeIdentity,
   decodeQuarantine,
   FENCE_KEY,
+  type Gap,
   IDENTITY_KEY,
   identityPut,
   POSITION_KEY,
@@ -115,6 +116,13 @@ export async function getReadable(rocks: Rocks, key: Buffer): Promise<Buffer | u
     if (error instanceof StoreError && error.code === 'corrupt') return undefined;
     throw error;
   }
+}
+
+/** What is stored of each gap so far. */
+export async function storedGaps(rocks: Rocks, gaps: readonly Pick<Gap, 'first'>[]): Promise<(Gap | undefined)[]> {
+  const keys = gaps.map(({ first }) => numberKey(QUEUE.gap, first));
+  const values = await rocks.getMany(keys);
+  return values.map((value, i) => value && decodeGap(keys[i]!, value));
 }
 
 /** The position after what was appended since it was stored. */

@@ -47,7 +47,7 @@ import {
   quarantinePut,
   STREAM_BYTES,
 } from './queue-records.ts';
-import { getReadable } from './queue-state.ts';
+import { getReadable, storedGaps } from './queue-state.ts';
 import { streamRanges } from './queue-streams.ts';
 import { createWalks } from './queue-walks.ts';
 import { type Operation, openRocks } from './rocks.ts';
@@ -198,7 +198,7 @@ export class RocksQueue implements Queue {
     return this.#disk.exclusive(async () => {
       const leaving = await this.#blocksAt(blocks);
       this.#walks.leaving(leaving);
-      const before = await this.#storedGaps(gaps.map(({ first }) => first));
+      const before = await this.#disk.handle.use((rocks) => storedGaps(rocks, gaps));
       // failpoint: before-drop
       await this.#disk.commit((state) => without(leaving, dropped(state, leaving, gaps, before), unsent), true);
       // failpoint: drop-committed
@@ -276,12 +276,6 @@ export class RocksQueue implements Queue {
       }
     }
     return blocks;
-  }
-
-  async #storedGaps(firsts: readonly number[]): Promise<(Gap | undefined)[]> {
-    const keys = firsts.map((first) => numberKey(QUEUE.gap, first));
-    const values = await this.#disk.handle.use((rocks) => rocks.getMany(keys));
-    return values.map((value, i) => value && decodeGap(keys[i]!, value));
   }
 
   /** Sets aside what is damaged at a sequence, if it still is. Exclusive. */
