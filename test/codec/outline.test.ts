@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import { DEPTH_MAX, NODES_MAX } from '../../src/codec/index.ts';
+import { COLUMNS_MAX } from '../../src/codec/limits.ts';
 import { checkOutline } from '../../src/codec/outline.ts';
 import { coded } from './events.ts';
 
@@ -48,6 +49,12 @@ test('every form of msgpack that a batch may have passes', () => {
   // Lengths of 32 bits, which it writes only where they are needed.
   check('db0000000161');
   check('df00000001a161c0');
+});
+
+test('a map has at most as many keys as a batch may have columns', () => {
+  const map = (keys: number) => encode(Object.fromEntries(Array.from({ length: keys }, (_, i) => [`k${i}`, 0])));
+  checkOutline(map(COLUMNS_MAX));
+  assert.throws(() => checkOutline(map(COLUMNS_MAX + 1)), coded('batch-malformed'));
 });
 
 test('the place of a fault is given', () => {

@@ -113,6 +113,14 @@ test('line ends: LF, CRLF and CR, and a CR within a row of LF', () => {
   );
 });
 
+test('a CR among CRLF ends no row, also where the first piece ends within a line end', () => {
+  const text = 'ts,note\r\n1,a\rb\r\n2,c\r\n';
+  for (const pieceBytes of [1, text.indexOf('\n'), MIB]) {
+    const { events, refused } = readRows('csv', text, { pieceBytes });
+    assert.deepEqual([events.map(({ fields }) => fields['note']), refused], [['a\rb', 'c'], []], `${pieceBytes}`);
+  }
+});
+
 test('what is behind the last line end is no row yet', () => {
   const csv = 'ts,volume\n1,1\n2,12';
   const waiting = readRows('csv', csv, { isFile: true });
