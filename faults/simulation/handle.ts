@@ -118,6 +118,8 @@ export class Handle implements Rocks {
     return 0;
   }
 
+  readonly leftOut: readonly string[] = [];
+
   get damage(): undefined {
     return undefined;
   }

@@ -20,6 +20,7 @@ import { createGaps, type Gaps } from './gaps.ts';
 import { createLink, type Link } from './link.ts';
 import { addressOf, type DeviceOptions, type DeviceSettings, settle } from './options.ts';
 import { type QuarantinedEvent, quarantinedEvents } from './quarantine.ts';
+import { createQueueNews } from './queue-news.ts';
 import { createQuota, type Quota } from './quota.ts';
 import { type Commit, createRecorder, type Mark, type Receipt, type Recorder } from './recorder.ts';
 import { createRetries, type Retries } from './retries.ts';
@@ -34,23 +35,22 @@ import { createHttpTransport, type Transport } from './transport.ts';
  */
 export async function openDevice(options: DeviceOptions, open = openQueue): Promise<Device> {
   const settings = settle(options);
-  let device: OpenDevice | undefined;
+  const news = createQueueNews();
   const queue = await open({
     path: join(settings.data, 'queue'),
     deviceId: settings.id,
     reserveBytes: settings.reserveBytes,
     randomBytes: settings.randomBytes,
     now: () => settings.timer.now(),
-    onDamage: (gap) => device?.damaged(gap),
-    onLate: () => device?.late(),
-    onRot: (error) => void device?.emit('fault', error),
+    ...news.callbacks,
   });
   try {
     const account = createAccount(queue.totals);
     const gaps = createGaps();
     const stock = await takeStock(queue);
     enterStock(stock, account, gaps);
-    device = new OpenDevice(settings, queue, account, gaps, stock.retry);
+    const device = new OpenDevice(settings, queue, account, gaps, stock.retry);
+    news.handTo(device, gaps);
     return device;
   } catch (error) {
     await queue.close();

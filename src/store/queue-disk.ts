@@ -17,7 +17,7 @@ import type { Position } from './queue-position.ts';
 import { rebuildQueue } from './queue-rebuild.ts';
 import type { Gap } from './queue-records.ts';
 import { EMPTY, loadState, type QueueState, stateOperations } from './queue-state.ts';
-import { encodeStatement, lostSince } from './queue-witness.ts';
+import { encodeStatement, lostSince, witnessedBy } from './queue-witness.ts';
 import type { Reserve } from './reserve.ts';
 import type { openRocks, Rocks } from './rocks.ts';
 import { CALM_MAX_MS } from './rocks-calm.ts';
@@ -234,7 +234,11 @@ class Disk implements QueueDisk {
     const rocks = await open(generationPath(path, generation), { create, broken: 'leave-out' });
     try {
       await files.removeOlder(path, generation);
-      this.#state = await this.#witnessed(rocks, await loadState(rocks, deviceId, randomBytes));
+      this.#witness ??= await files.openWitness?.(join(path, 'witness'));
+      const witnessed = witnessedBy(this.#witness?.statement);
+      this.#state = await this.#witnessed(rocks, await loadState(rocks, deviceId, randomBytes, undefined, witnessed));
+      const { leftOut } = rocks;
+      if (leftOut.length > 0) this.#options.onRot(rotError(path, { trouble: leftOut.join(', ') }));
       this.#generation = generation;
       this.#failuresSeen = 0;
       this.#endDoubt();
@@ -248,7 +252,6 @@ class Disk implements QueueDisk {
   /** The state in which what the database has lost without a trace is accounted for. */
   async #witnessed(rocks: Rocks, found: QueueState): Promise<QueueState> {
     const { path, files, onLost } = this.#options;
-    this.#witness ??= await files.openWitness?.(join(path, 'witness'));
     const runsPath = join(path, 'streams');
     const lost = lostSince(this.#witness?.statement, found, (await files.readRuns?.(runsPath)) ?? []);
     const state = lost?.state ?? found;

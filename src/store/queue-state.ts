@@ -5,7 +5,7 @@
  * a lost position from what else is there, so that no sequence is used again. Never writes but what opening itself adds.
  */
 import { StoreError } from './errors.ts';
-import type { Range } from './intervals.ts';
+import { createIntervals, type Range } from './intervals.ts';
 import { familyRange, numberKey, numberOfKey, QUEUE } from './keys.ts';
 import { BLOCK_EVENTS_MAX, type Block, claimedCount, decodeBlock } from './queue-blocks.ts';
 import {
@@ -55,37 +55,63 @@ export function stateOperations(before: QueueState, after: QueueState): Operatio
   return operations;
 }
 
-/** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. `write` is how it adds a stream; for who only looks it does nothing. */
+/** What is known of a queue from beside its database; that may be behind, and is never ahead. */
+export interface Witnessed {
+  readonly deviceId: string;
+  readonly position: Pick<Position, 'head' | 'next' | 'cleared'>;
+}
+
+/** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. `write` is how it adds a stream; for who only looks it does nothing. `witnessed` is what is known of it from elsewhere. */
 export async function loadState(
   rocks: Rocks,
   deviceId: string | undefined,
   randomBytes: (count: number) => Uint8Array,
   write: (operations: readonly Operation[]) => Promise<void> = (operations) => rocks.write(operations),
+  witnessed?: Witnessed,
 ): Promise<QueueState> {
-  const identity = await rocks.get(IDENTITY_KEY);
-  if (identity === undefined) return await makeState(rocks, deviceId);
-  const owner = decodeIdentity(identity)?.deviceId;
+  if ((await firstEntry(rocks, {})) === undefined) return await makeState(rocks, deviceId);
+  const identity = await getReadable(rocks, IDENTITY_KEY);
+  const owner =
+    identity === undefined
+      ? await lostOwner(rocks, witnessed?.deviceId ?? deviceId)
+      : decodeIdentity(identity)?.deviceId;
   if (owner === undefined) throw new StoreError('corrupt', 'the queue has a format that this version does not know');
   if (owner !== (deviceId ?? owner)) throw new StoreError('other-device', `the queue belongs to ${owner}`);
   const stored = await storedRuns(rocks);
   const known = decodePosition(await getReadable(rocks, POSITION_KEY));
-  const found = known ? await withTail(rocks, known) : await derivePosition(rocks, stored);
-  const position = withUnsent(found, Math.min(found.unsent, found.next));
+  const isWhole = known !== undefined && rocks.leftOut.length === 0;
+  const stated = known ? await withTail(rocks, known) : await derivePosition(rocks, stored);
+  const found = isWhole || witnessed === undefined ? stated : await withWitnessed(rocks, stated, witnessed.position);
+  // The mark may have been in what was left out, and this one is an older one.
+  const unsent = rocks.leftOut.length > 0 ? found.next : Math.min(found.unsent, found.next);
+  const position = withUnsent(found, unsent);
   // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before any of it is.
   if (position !== found) await write([positionPut(position)]);
   const streams = coveringRuns(stored, position, randomBytes);
   // Before anything is sent under it.
   if (streams !== stored) await write(runOperations(stored, streams));
+  if (identity === undefined) await write(ownerPuts(owner));
   const totals = unseal(TOTALS_KEY, await getReadable(rocks, TOTALS_KEY));
   return { deviceId: owner, position, streams, totals, begun: false };
 }
 
 async function makeState(rocks: Rocks, deviceId: string | undefined): Promise<QueueState> {
-  const isEmpty = (await firstEntry(rocks, {})) === undefined;
-  if (!isEmpty || deviceId === undefined) throw new StoreError('corrupt', 'the database is not a queue');
-  const fence: Operation = { type: 'put', key: FENCE_KEY, value: Buffer.alloc(0) };
-  await rocks.write([identityPut(deviceId), positionPut(START), fence]);
+  if (deviceId === undefined) throw new StoreError('corrupt', 'the database is not a queue');
+  await rocks.write([...ownerPuts(deviceId), positionPut(START)]);
   return { ...EMPTY, deviceId };
+}
+
+function ownerPuts(deviceId: string): Operation[] {
+  return [identityPut(deviceId), { type: 'put', key: FENCE_KEY, value: Buffer.alloc(0) }];
+}
+
+/** Whose a queue is that has lost the record of it with a sorted file, and not by being something else. */
+async function lostOwner(rocks: Rocks, owner: string | undefined): Promise<string> {
+  const outside = [{ lt: Buffer.from([QUEUE.meta]) }, { gte: Buffer.from([QUEUE.mark + 1]) }];
+  const others = await Promise.all(outside.map((range) => firstEntry(rocks, range)));
+  if (owner === undefined || others.some((entry) => entry !== undefined))
+    throw new StoreError('corrupt', 'the database is not a queue');
+  return owner;
 }
 
 async function storedRuns(rocks: Rocks): Promise<StreamRuns> {
@@ -167,6 +193,34 @@ async function derivePosition(rocks: Rocks, runs: StreamRuns): Promise<Position>
   const offset = (key && value && decodeBlock(key, value)?.offset) ?? 0;
   const position = await withTail(rocks, { ...START, head, next: head, offset, unsent: Number.MAX_SAFE_INTEGER });
   return withCleared({ ...position, next: Math.max(position.next, behind) }, used, 0);
+}
+
+/**
+ * The position of a queue of which records are lost: those that are left may be older ones. What has surely left the queue,
+ * and is not there to be sent once more, is no damage; and what was queued before all that is there is.
+ */
+async function withWitnessed(
+  rocks: Rocks,
+  found: Position,
+  { head, cleared }: Witnessed['position'],
+): Promise<Position> {
+  const position = { ...found, head: Math.min(found.head, head) };
+  const all = { first: position.head, last: found.next - 1 };
+  if (all.first > all.last) return found;
+  const away = createIntervals();
+  if (head > 1) away.add({ first: 1, last: head - 1 });
+  for (const range of cleared) away.add(range);
+  const kept = createIntervals();
+  for (const range of away.missing(all)) kept.add(range);
+  const blocks = { gte: numberKey(QUEUE.block, all.first), lt: numberKey(QUEUE.block, found.next) };
+  try {
+    for await (const [key, value] of rocks.entries(blocks)) kept.add(decodeBlock(key, value) ?? sequenceOf(key));
+  } catch (error) {
+    // Another block is damaged, and nobody can tell what there was.
+    if (error instanceof StoreError && error.code === 'corrupt') return position;
+    throw error;
+  }
+  return withCleared(position, kept.missing(all), 0);
 }
 
 function sequenceOf(key: Buffer): Range {

@@ -16,7 +16,7 @@ import type { QueueDisk } from './queue-disk.ts';
 import { queueFiles } from './queue-files.ts';
 import type { Gap } from './queue-records.ts';
 import { loadState, type QueueState } from './queue-state.ts';
-import { lostSince } from './queue-witness.ts';
+import { lostSince, witnessedBy } from './queue-witness.ts';
 import { openRocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 
@@ -45,7 +45,7 @@ async function openViewedDisk(path: string, onLost: (gap: Gap) => void): Promise
     const statement = await queueFiles.readStatement?.(join(path, 'witness'));
     const rocks = await openRocks(generationPath(path, generation), { readOnly: true, broken: 'leave-out' });
     try {
-      const found = await loadState(rocks, undefined, randomBytes, async () => {});
+      const found = await loadState(rocks, undefined, randomBytes, async () => {}, witnessedBy(statement));
       const lost = lostSince(statement, found, (await queueFiles.readRuns?.(join(path, 'streams'))) ?? []);
       for (const gap of lost?.gaps ?? []) onLost(gap);
       return new ViewedDisk(

@@ -7,16 +7,14 @@
  */
 import { StoreError } from './errors.ts';
 import { createIntervals } from './intervals.ts';
-import { type Position, withAppended, withCleared } from './queue-position.ts';
+import { withAppended, withCleared } from './queue-position.ts';
 import { type Gap, gapPut } from './queue-records.ts';
-import type { QueueState } from './queue-state.ts';
+import type { QueueState, Witnessed } from './queue-state.ts';
 import { runsOf, type StreamRun, streamRanges } from './queue-streams.ts';
 import type { Operation } from './rocks.ts';
 import { WITNESSED_RUNS } from './run-log.ts';
 
-interface Statement {
-  readonly deviceId: string;
-  readonly position: Pick<Position, 'head' | 'next' | 'cleared'>;
+interface Statement extends Witnessed {
   /** The latest of them; all in a statement of before there was a run log. */
   readonly streams: readonly StreamRun[];
 }
@@ -62,6 +60,10 @@ export function lostSince(
   // The mark of what may have been sent is as old as the database that was found.
   const cleared = withCleared({ ...grown, unsent: position.next }, [{ first: from, last: position.next - 1 }], 0);
   return { state: { ...state, position: cleared }, operations: gaps.map(gapPut), gaps };
+}
+
+export function witnessedBy(statement: Buffer | undefined): Witnessed | undefined {
+  return statement && decodeStatement(statement);
 }
 
 /** The runs of before those that the witness names, and these; what is older than any is taken for part of the oldest. */

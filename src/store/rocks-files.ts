@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { syncDirectory } from './directories.ts';
 import { StoreError } from './errors.ts';
 import { examineLog, formatLog, type LogFindings } from './rocks-log.ts';
-import { liveTables } from './rocks-manifest.ts';
+import { type LiveTables, liveTables, removalRecord } from './rocks-manifest.ts';
 
 export interface FileCheck {
   readonly path: string;
@@ -26,26 +26,45 @@ const LOG_NAME = /^\d+\.log$/;
 /** Where one of these is, there was a database. */
 const DATABASE_NAME = /^(CURRENT|MANIFEST-\d+|\d+\.(log|sst|ldb))$/;
 
+/** What to do about a database that is refused. */
+export const FROM_A_COPY = 'bring the whole folder back from a copy, with what lies beside it';
+
+function brokenText(name: string, at: number): string {
+  return `${name} is damaged at byte ${at}`;
+}
+
 export interface FileFindings {
   /** Whether there is a database. */
   readonly exists: boolean;
   /** Bits that were put right. */
   readonly mendedBits: number;
-  /** Numbers of the sorted files that RocksDB will open; undefined where nobody can tell. */
-  readonly tables: ReadonlySet<number> | undefined;
+  /** The sorted files that RocksDB will open; undefined where nobody can tell. */
+  readonly tables: LiveTables | undefined;
+  /** What was broken in the logs and is left out, for people. */
+  readonly leftOut: readonly string[];
 }
 
 /** Resolves at once where there is no database. */
 export async function checkFiles(check: FileCheck): Promise<FileFindings> {
   const names = await readdir(check.path);
   const manifest = await currentManifest(check, names);
-  if (manifest === undefined) return { exists: false, mendedBits: 0, tables: new Set() };
+  if (manifest === undefined) return { exists: false, mendedBits: 0, tables: undefined, leftOut: [] };
   let { mendedBits, records } = await checkLog(check, manifest, 'refuse');
+  const leftOut: string[] = [];
   // In the order in which they were written.
   for (const name of names.filter((one) => LOG_NAME.test(one)).sort()) {
-    mendedBits += (await checkLog(check, name, check.broken)).mendedBits;
+    const log = await checkLog(check, name, check.broken);
+    mendedBits += log.mendedBits;
+    if (log.brokenAt !== undefined) leftOut.push(brokenText(name, log.brokenAt));
   }
-  return { exists: true, mendedBits, tables: liveTables(records) };
+  return { exists: true, mendedBits, tables: liveTables(records), leftOut };
+}
+
+/** Has RocksDB go on without sorted files of its own. Their names are in the MANIFEST, and `tables` is what it says. */
+export async function removeTables(check: FileCheck, files: readonly number[], tables: LiveTables): Promise<void> {
+  const manifest = (await currentManifest(check, await readdir(check.path)))!;
+  const { records } = examineLog(await readFile(join(check.path, manifest)));
+  await replace(check, manifest, formatLog([...records, removalRecord(files, tables)]));
 }
 
 /** The MANIFEST that CURRENT names; where that is lost, the only one it can have been. */
@@ -62,7 +81,7 @@ async function currentManifest(check: FileCheck, names: readonly string[]): Prom
     return only;
   }
   if (names.some((name) => DATABASE_NAME.test(name)))
-    throw new StoreError('corrupt', 'nothing says any more which files the database is made of');
+    throw new StoreError('corrupt', `nothing says any more which files the database is made of; ${FROM_A_COPY}`);
   return undefined;
 }
 
@@ -70,21 +89,21 @@ async function checkLog(
   check: FileCheck,
   name: string,
   broken: FileCheck['broken'],
-): Promise<Pick<LogFindings, 'mendedBits' | 'records'>> {
+): Promise<Pick<LogFindings, 'mendedBits' | 'records' | 'brokenAt'>> {
   const bytes = await readFile(join(check.path, name));
   const { mendedBits, brokenAt, failedAt, unfinishedAt, records } = examineLog(bytes);
   if (brokenAt !== undefined && broken === 'refuse') {
-    throw new StoreError('corrupt', `${name} is damaged at byte ${brokenAt}`);
+    throw new StoreError('corrupt', `${brokenText(name, brokenAt)}; ${FROM_A_COPY}`);
   }
   if (check.readOnly && (mendedBits > 0 || failedAt !== undefined)) {
     throw new StoreError('corrupt', `${name} is damaged; the next start puts it right`);
   }
-  if (check.readOnly) return { mendedBits, records };
+  if (check.readOnly) return { mendedBits, records, brokenAt };
   // RocksDB never opens a database again whose MANIFEST ends in a write of which a power cut has left only the beginning.
   const isRewritten = [brokenAt, failedAt, unfinishedAt].some((at) => at !== undefined);
   if (isRewritten) await replace(check, name, formatLog(records), brokenAt !== undefined);
   else if (mendedBits > 0) await replace(check, name, bytes);
-  return { mendedBits, records };
+  return { mendedBits, records, brokenAt };
 }
 
 /** Puts a file in the place of another; after a crash one of the two is there, whole. The other can be kept for inspection. */

@@ -3,7 +3,7 @@
  *
  * Owns the reading of its records. A process that is killed leaves sorted files behind that it had not finished, or not yet
  * made part of the database; RocksDB removes them when it opens. Promises to name exactly the files that it will open, or
- * to say that it does not know. Never does I/O.
+ * to say that it does not know; and to write the record that takes files out of a database. Never does I/O.
  *
  * A record is a list of fields: tag (varint), and what that tag has, each number a varint, each text behind its length.
  */
@@ -29,6 +29,7 @@ const FORMS: ReadonlyMap<number, string> = new Map([
   [203, 'n'],
   [300, 'n'],
 ]);
+const LOG_NUMBER = 2;
 const DELETED_FILE = 6;
 const NEW_FILES: ReadonlySet<number> = new Set([7, 100, 102, 103]);
 const NEW_FILE_4 = 103;
@@ -36,19 +37,43 @@ const CUSTOM_END = 1;
 /** A tag with this bit has one text, and may be passed over. */
 const IGNORABLE = 1 << 13;
 
-/** Numbers of the files, from the records of a MANIFEST; undefined where they are not of the form. */
-export function liveTables(records: readonly Buffer[]): ReadonlySet<number> | undefined {
-  const live = new Set<number>();
+export interface LiveTables {
+  /** Number of a file → its level. */
+  readonly levels: ReadonlyMap<number, number>;
+  /** Every file that was ever named, also those that are not part of the database any more. */
+  readonly named: ReadonlySet<number>;
+  /** The oldest log that is still needed; undefined where that was never said. */
+  readonly log: number | undefined;
+}
+
+interface Found extends LiveTables {
+  readonly levels: Map<number, number>;
+  readonly named: Set<number>;
+  log: number | undefined;
+}
+
+/** What the records of a MANIFEST come to; undefined where they are not of the form. */
+export function liveTables(records: readonly Buffer[]): LiveTables | undefined {
+  const found: Found = { levels: new Map(), named: new Set(), log: undefined };
   try {
-    for (const record of records) applyRecord(record, live);
-    return live;
+    for (const record of records) applyRecord(record, found);
+    return found;
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
 }
 
-function applyRecord(record: Buffer, live: Set<number>): void {
+/** The record by which RocksDB goes on without these files of its own. */
+export function removalRecord(files: readonly number[], { levels }: LiveTables): Buffer {
+  return Buffer.from(files.flatMap((file) => [DELETED_FILE, levels.get(file)!, file].flatMap(varint)));
+}
+
+function varint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value % 0x80) | 0x80, ...varint(Math.floor(value / 0x80))];
+}
+
+function applyRecord(record: Buffer, found: Found): void {
   const fields = new RocksReader(record);
   while (!fields.isAtEnd) {
     const tag = fields.varint();
@@ -61,9 +86,12 @@ function applyRecord(record: Buffer, live: Set<number>): void {
       else fields.take(fields.varint());
     }
     if (tag === NEW_FILE_4) while (fields.varint() !== CUSTOM_END) fields.take(fields.varint());
-    const file = numbers[1];
-    if (file === undefined) continue;
-    if (NEW_FILES.has(tag)) live.add(file);
-    else if (tag === DELETED_FILE) live.delete(file);
+    if (tag === LOG_NUMBER) found.log = numbers[0];
+    const [level, file] = numbers;
+    if (level === undefined || file === undefined) continue;
+    if (NEW_FILES.has(tag)) {
+      found.levels.set(file, level);
+      found.named.add(file);
+    } else if (tag === DELETED_FILE) found.levels.delete(file);
   }
 }

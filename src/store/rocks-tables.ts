@@ -8,7 +8,7 @@
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
-import type { FileCheck, FileFindings } from './rocks-files.ts';
+import { type FileCheck, type FileFindings, FROM_A_COPY, removeTables } from './rocks-files.ts';
 import { damaged, mendBlock, openTable, type Table, type TableMode, type TableRange } from './rocks-table.ts';
 
 export interface Tables {
@@ -16,6 +16,8 @@ export interface Tables {
   readonly mendedBits: number;
   /** What is damaged beyond that, as it was met first. */
   readonly damage: string | undefined;
+  /** What was broken when the database was opened, and is no part of it any more. */
+  readonly leftOut: readonly string[];
   /** Looks through every file, whole, until `isOver`. */
   lookThrough(isOver: () => boolean): Promise<void>;
   /** The range cut into pieces, in the order of reading; each is looked through when it is given. */
@@ -31,18 +33,38 @@ const PIECE_BYTES = 256 << 10;
 
 /**
  * Looks through what the files say of themselves, before RocksDB has the database; their data has its turn later. A file
- * that is damaged in what it says is refused or left out only where `findings` has it as one of the database's: a process
- * that was killed leaves unfinished ones behind, and RocksDB removes them.
+ * that is damaged in what it says, or missing, is refused or left out only where `findings` has it as one of the database's:
+ * a process that was killed leaves unfinished ones behind, and RocksDB removes them.
  */
 export async function openTables(check: FileCheck, findings: FileFindings): Promise<Tables> {
-  const tables = new DirectoryTables(check, findings.mendedBits);
-  for (const name of await tables.load()) {
-    if (!findings.tables?.has(Number.parseInt(name, 10))) continue;
-    if (check.broken === 'refuse' || check.readOnly)
-      throw new StoreError('corrupt', `${name} is damaged in what it says of itself`);
-    await rename(join(check.path, name), join(check.path, `${name}.damaged`));
+  const { tables: live, leftOut } = findings;
+  const unreadable = new Map<number, string>();
+  const tables = new DirectoryTables(check, findings.mendedBits, leftOut);
+  for (const name of await tables.load()) unreadable.set(Number.parseInt(name, 10), name);
+  const there = new Set((await readdir(check.path)).filter((name) => TABLE_NAME.test(name)).map(Number.parseFloat));
+  const lost = [...(live?.levels.keys() ?? [])].filter((file) => unreadable.has(file) || !there.has(file));
+  if (live === undefined || lost.length === 0) return tables;
+  const trouble = lost.map((file) => {
+    const name = unreadable.get(file);
+    return name === undefined ? `${tableName(file)} is missing` : `${name} is ${UNREADABLE}`;
+  });
+  if (check.readOnly && check.broken === 'leave-out')
+    throw new StoreError('corrupt', `${trouble.join(', ')}; the next start goes on without it`);
+  if (check.readOnly || check.broken === 'refuse')
+    throw new StoreError('corrupt', `${trouble.join(', ')}; ${FROM_A_COPY}`);
+  for (const name of lost.map((file) => unreadable.get(file))) {
+    // Kept for inspection. Before the MANIFEST: what that does not name RocksDB removes.
+    if (name !== undefined) await rename(join(check.path, name), join(check.path, `${name}.damaged`));
   }
+  await removeTables(check, lost, live);
+  tables.leftOut = [...leftOut, ...trouble];
   return tables;
+}
+
+const UNREADABLE = 'damaged in what it says of itself';
+
+function tableName(file: number): string {
+  return `${String(file).padStart(6, '0')}.sst`;
 }
 
 class DirectoryTables implements Tables {
@@ -52,8 +74,10 @@ class DirectoryTables implements Tables {
   readonly #known = new Map<string, Table>();
   mendedBits: number;
   damage: string | undefined;
+  leftOut: readonly string[];
 
-  constructor({ path, readOnly }: FileCheck, mendedBits: number) {
+  constructor({ path, readOnly }: FileCheck, mendedBits: number, leftOut: readonly string[]) {
+    this.leftOut = leftOut;
     this.#path = path;
     this.#mode = readOnly ? 'r' : 'r+';
     this.mendedBits = mendedBits;
@@ -103,8 +127,7 @@ class DirectoryTables implements Tables {
       // Anew, and not as it was known: what it says of itself may have rotted, too.
       const opened = await unlessGone(() => openTable(join(this.#path, name), this.#mode));
       // One that never was whole is still being written.
-      if (opened?.condition === 'broken' && this.#known.has(name))
-        this.damage ??= `${name} is damaged in what it says of itself`;
+      if (opened?.condition === 'broken' && this.#known.has(name)) this.damage ??= `${name} is ${UNREADABLE}`;
       if (opened?.condition !== 'whole') continue;
       this.mendedBits += opened.mendedBits;
       // What is broken is noted, and need not be looked for further.

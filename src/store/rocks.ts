@@ -71,6 +71,8 @@ export interface Rocks {
   readonly mendedBits: number;
   /** A block of a sorted file that is damaged beyond that, where one has been met since it was opened. */
   readonly damage: string | undefined;
+  /** What was broken beyond that when it was opened, and is left out: see `RocksOptions.broken`. */
+  readonly leftOut: readonly string[];
   /** Looks through all sorted files, whole, and puts right what it can; see `mendedBits` and `damage` for what it found. */
   lookThrough(): Promise<void>;
   /** How many sorted files wait to be merged with others. */
@@ -211,6 +213,10 @@ class RocksDatabase implements Rocks {
 
   get mendedBits(): number {
     return this.#tables.mendedBits;
+  }
+
+  get leftOut(): readonly string[] {
+    return this.#tables.leftOut;
   }
 
   get damage(): string | undefined {
