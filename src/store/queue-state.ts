@@ -72,9 +72,7 @@ export async function loadState(
   if ((await firstEntry(rocks, {})) === undefined) return await makeState(rocks, deviceId);
   const identity = await getReadable(rocks, IDENTITY_KEY);
   const owner =
-    identity === undefined
-      ? await lostOwner(rocks, witnessed?.deviceId ?? deviceId)
-      : decodeIdentity(identity)?.deviceId;
+    identity === undefined ? await lostOwner(rocks, deviceId, witnessed?.deviceId) : decodeIdentity(identity)?.deviceId;
   if (owner === undefined) throw new StoreError('corrupt', 'the queue has a format that this version does not know');
   if (owner !== (deviceId ?? owner)) throw new StoreError('other-device', `the queue belongs to ${owner}`);
   const stored = await storedRuns(rocks);
@@ -105,11 +103,13 @@ function ownerPuts(deviceId: string): Operation[] {
   return [identityPut(deviceId), { type: 'put', key: FENCE_KEY, value: Buffer.alloc(0) }];
 }
 
-/** Whose a queue is that has lost the record of it with a sorted file, and not by being something else. */
-async function lostOwner(rocks: Rocks, owner: string | undefined): Promise<string> {
+/** Whose a queue is that has lost the record of it with a file, and not by being something else. */
+async function lostOwner(rocks: Rocks, deviceId: string | undefined, witnessed: string | undefined): Promise<string> {
   const outside = [{ lt: Buffer.from([QUEUE.meta]) }, { gte: Buffer.from([QUEUE.mark + 1]) }];
   const others = await Promise.all(outside.map((range) => firstEntry(rocks, range)));
-  if (owner === undefined || others.some((entry) => entry !== undefined))
+  const isLost = witnessed !== undefined || rocks.leftOut.length > 0;
+  const owner = witnessed ?? deviceId;
+  if (owner === undefined || !isLost || others.some((entry) => entry !== undefined))
     throw new StoreError('corrupt', 'the database is not a queue');
   return owner;
 }

@@ -393,6 +393,7 @@ test('refuses a database that is no queue, or of another format', async (t) => {
   });
   await assert.rejects(openQueue({ path, deviceId: 'pump-1' }), { code: 'corrupt' });
   await withDatabase(path, (rocks) => rocks.write([{ type: 'del', key: identity }]));
+  await rm(join(path, 'witness'));
   await assert.rejects(openQueue({ path, deviceId: 'pump-1' }), { code: 'corrupt' });
 });
 
