@@ -126,10 +126,8 @@ test('a delay holds the request back and then lets it pass', async (t) => {
   const started = performance.now();
   assert.equal((await post(proxy.url)).body, ANSWER);
   const held = performance.now() - started;
-  const next = performance.now();
+  assert(held > 300, `held for ${held} ms`);
   await post(proxy.url);
-  const passed = performance.now() - next;
-  assert(held > 300 && held > passed, `held for ${held} ms, passed in ${passed} ms`);
   assert.deepEqual(proxy.stats().faults, { delay: 1 });
 });
 

@@ -33,16 +33,14 @@ test('bytes take their time one behind another, in either direction by itself, a
 
 test('a released line is no bottleneck, for what is under way neither', async () => {
   const line = createLine({ bitsPerSecond: 8, roundTripMs: 0 });
-  const took = await timeOf(async () => {
-    const carried = line.carry('there', 1_000_000);
-    line.release();
-    await carried;
-    await line.carry('back', 1_000_000);
-  });
-  assert(took < 1_000, `${took} ms`);
+  // Eleven days, each, at this speed.
+  const carried = line.carry('there', 1_000_000);
+  line.release();
+  await carried;
+  await line.carry('back', 1_000_000);
 });
 
-test('a proxy with a line passes everything as it is, later, until it is healed', async (t) => {
+test('a proxy with a line passes everything as it is, later', async (t) => {
   const { proxy, gateway } = await startBoth(t, { line: { bitsPerSecond: 1_000_000, roundTripMs: 60 } });
   const slow = await timeOf(async () => {
     const { status, body } = await post(proxy.url);
@@ -50,7 +48,11 @@ test('a proxy with a line passes everything as it is, later, until it is healed'
   });
   assert(slow >= 60 + 80, `${slow} ms: a round trip, and 10,000 bytes at 125 to the millisecond`);
   assert.equal(gateway.received[0]?.body, BODY);
+});
+
+test('a proxy with a line that is healed holds nothing up', async (t) => {
+  // A request and its answer would take hours.
+  const { proxy } = await startBoth(t, { line: { bitsPerSecond: 8, roundTripMs: 0 } });
   proxy.heal();
-  const healed = await timeOf(() => post(proxy.url));
-  assert(healed < slow, `${healed} ms`);
+  assert.equal((await post(proxy.url)).body, ANSWER);
 });
