@@ -87,6 +87,15 @@ test('every gauge and counter says what happened', async (t) => {
   assert(said.get('tidegate_gateway_resident_memory_bytes')! > 10_000_000);
 });
 
+test('the lag of the event loop is what held it up since the last look', async (t) => {
+  const gateway = await testGateway(t);
+  await gauges(gateway);
+  const heldUntil = performance.now() + 200;
+  while (performance.now() < heldUntil);
+  const lag = (await gauges(gateway)).get('tidegate_gateway_event_loop_lag_seconds')!;
+  assert(lag > 0.05, `${lag} s`);
+});
+
 test('a device was seen last when it last said something, and first when it first did', async (t) => {
   let now = EPOCH_MS;
   const gateway = await testGateway(t, { clock: () => now });
