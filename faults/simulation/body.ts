@@ -4,8 +4,8 @@
  * Owns inflating on the spot. Promises to read whatever a device has sent. Never used for what came damaged.
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { decodeMsgpack } from '../../src/codec/msgpack.ts';
 import { type Batch, decodeBatch } from '../../src/codec/index.ts';
+import { decodeMsgpack } from '../../src/codec/msgpack.ts';
 
 const INFLATE: Readonly<Record<string, (body: Uint8Array) => Uint8Array>> = {
   br: (body) => brotliDecompressSync(body),
