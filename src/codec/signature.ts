@@ -51,6 +51,9 @@ const SIGNATURES_MAX = 4;
 /** Key ids that one header may list: the old and the new of a rotation. */
 const KEY_IDS_MAX = 2;
 
+/** Characters of either header. */
+const LIST_LENGTH_MAX = 1_024;
+
 const NOTHING = new Uint8Array(0);
 
 const VALUE_PATTERN = /^v1=([0-9a-f]{64})$/;
@@ -101,8 +104,8 @@ export function formatSignatures(signatures: readonly string[]): string {
 
 /** The hex values of a header; undefined where it is missing or not of the form. Unknown schemes are passed over. */
 export function parseSignatures(header: string | undefined): string[] | undefined {
-  if (header === undefined || header.length > 1024) return undefined;
   const values = listed(header);
+  if (values === undefined) return undefined;
   const known = values.filter((value) => value.startsWith('v1='));
   if (known.length === 0 || known.length > SIGNATURES_MAX) return undefined;
   const signatures = known.map((value) => VALUE_PATTERN.exec(value)?.[1]);
@@ -111,12 +114,14 @@ export function parseSignatures(header: string | undefined): string[] | undefine
 
 /** The ids of an `X-Key-Id` header; undefined where it is missing or not of the form. */
 export function parseKeyIds(header: string | undefined): string[] | undefined {
-  const ids = header === undefined ? undefined : listed(header);
+  const ids = listed(header);
   return ids && ids.length <= KEY_IDS_MAX && ids.every((id) => ID_PATTERN.test(id)) ? ids : undefined;
 }
 
-/** The values between commas, without the spaces and tabs around them. */
-function listed(header: string): string[] {
+/** The values between commas, without the spaces and tabs around them; undefined where there is no header, or too long a one. */
+function listed(header: string | undefined): string[] | undefined {
+  // Before anything is looked for: a pattern for the ends of a value takes the square of its length.
+  if (header === undefined || header.length > LIST_LENGTH_MAX) return undefined;
   return header.split(',').map((part) => part.replace(/^[ \t]+|[ \t]+$/g, ''));
 }
 

@@ -61,7 +61,12 @@ function digestOf(token: string): Buffer {
 function reasonToRefuse(app: FastifyInstance, { raw }: FastifyRequest): string | undefined {
   if (!isOurLoopback(app, raw.socket)) return 'the gateway does not listen on loopback alone';
   // What passes requests on often speaks the older version, and may say nothing else of itself.
-  if (raw.httpVersion === '1.0' || Object.keys(raw.headers).some((name) => PASSED_ON.test(name))) {
+  // And a whole URL where the path is to stand is what a client sends to a proxy.
+  if (
+    raw.httpVersion === '1.0' ||
+    !raw.url?.startsWith('/') ||
+    Object.keys(raw.headers).some((name) => PASSED_ON.test(name))
+  ) {
     return 'the request was passed on';
   }
   const hosts = valuesOf(raw, 'host');
@@ -70,7 +75,7 @@ function reasonToRefuse(app: FastifyInstance, { raw }: FastifyRequest): string |
 
 /** Headers of proxies, balancers and tunnels. */
 const PASSED_ON =
-  /^(?:forwarded|via|x-forwarded|x-real-ip|x-original-|x-client-ip|x-cluster-|x-envoy-|x-amzn-|x-azure-|true-client-ip|cf-|fastly-)/;
+  /^(?:forwarded|via|x[-_]forward|x-real-ip|cdn-loop|proxy-client-ip|fly-client-ip|x-original-|x-client-ip|x-cluster-|x-envoy-|x-amzn-|x-azure-|true-client-ip|cf-|fastly-)/;
 
 /**
  * Whether the connection came to an address on which the gateway itself listens, and it listens on loopback alone. Mounted in

@@ -9,10 +9,13 @@ import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } 
 import type { Socket } from 'node:net';
 import { problemAnswer } from './answers.ts';
 import { GatewayError, toGatewayError } from './errors.ts';
+import { REQUESTS_OWED_MAX } from './limits.ts';
 
 export interface BrokenRequests {
   /** Answers whatever breaks on the connections of this server. */
   follow(server: Server): void;
+  /** False, and the connection is ended, where a client asks on and on and takes no answer. */
+  mayAsk(request: IncomingMessage): boolean;
   /** Refuses what is coming in on a connection, and ends it. */
   breakOff(error: Error, socket: Socket): void;
 }
@@ -90,6 +93,16 @@ export function createBrokenRequests(onRefusal: (refusal: GatewayError, socket: 
       server.prependListener('request', note);
       server.on('clientError', refuse);
       server.on('timeout', onTimeout);
+      // Without a listener Node would cut the connection, and the answers that it owes with it.
+      server.on('connect', (_request, socket) => {
+        socket.on('error', () => socket.destroy());
+        refuse(new GatewayError('headers-invalid', 'this is no proxy'), socket as Socket);
+      });
+    },
+    mayAsk({ socket }) {
+      if (!socket.destroyed && talkOf(socket).owed.size <= REQUESTS_OWED_MAX) return true;
+      socket.destroy();
+      return false;
     },
     breakOff,
   };

@@ -133,13 +133,14 @@ function assemble(
   addIngestRoute(app, {
     ingest: createIngest({ keys, admissions, fleet, flow, limits, metrics, clock }),
     metrics,
-    breakOff: servers.breakOff,
+    servers,
     visitors,
   });
   const gate = createAdminGate(app, adminToken);
   const mayRead = (request: FastifyRequest) => {
     try {
       gate(request);
+      servers.prove(request.raw.socket);
     } catch (error) {
       visitors.refused({ address: request.raw.socket.remoteAddress }, error as GatewayError);
       throw error;

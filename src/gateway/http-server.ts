@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { FastifyServerFactory } from 'fastify';
 import { type BrokenRequests, createBrokenRequests } from './broken-request.ts';
+import { type Connections, createConnections } from './connections.ts';
 import type { GatewayError } from './errors.ts';
 import { HTTP } from './limits.ts';
 
@@ -19,7 +20,7 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
-export interface HttpServers extends Pick<BrokenRequests, 'breakOff'> {
+export interface HttpServers extends Pick<BrokenRequests, 'breakOff'>, Pick<Connections, 'prove'> {
   /** For Fastify. */
   readonly factory: FastifyServerFactory;
   /** New connections are shown this certificate from now on. Throws, and changes nothing, where it does not fit its key. */
@@ -37,6 +38,7 @@ export interface HttpServerOptions {
 export function createHttpServers({ tls, connectionsMax, onRefusal }: HttpServerOptions): HttpServers {
   const servers: (http.Server | https.Server)[] = [];
   const brokenRequests = createBrokenRequests(onRefusal);
+  const connections = createConnections(connectionsMax);
   let identity = tls;
   const settings = {
     headersTimeout: HTTP.headersTimeoutMs,
@@ -49,13 +51,19 @@ export function createHttpServers({ tls, connectionsMax, onRefusal }: HttpServer
   };
   return {
     breakOff: brokenRequests.breakOff,
+    prove: connections.prove,
     factory(handler) {
+      const whole: http.RequestListener = (request, reply) => {
+        if (brokenRequests.mayAsk(request)) handler(request, reply);
+      };
       const server =
         identity === undefined
-          ? http.createServer(settings, handler)
-          : https.createServer({ ...settings, ...identity, handshakeTimeout: HTTP.handshakeTimeoutMs }, handler);
+          ? http.createServer(settings, whole)
+          : https.createServer({ ...settings, ...identity, handshakeTimeout: HTTP.handshakeTimeoutMs }, whole);
       server.setTimeout(HTTP.connectionTimeoutMs);
-      server.maxConnections = connectionsMax;
+      // Node would leave out what comes behind the first 1,000, which may be what a proxy adds.
+      server.maxHeadersCount = 0;
+      connections.follow(server);
       // Node would answer with a bare 417 to whatever it does not know; it is a request like any other.
       server.on('checkExpectation', (request, reply) => server.emit('request', request, reply));
       // Nothing can be answered before the handshake is over: what is written then waits for it, and holds the connection.

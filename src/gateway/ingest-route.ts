@@ -9,8 +9,8 @@ import { performance } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BODY_BYTES_MAX } from '../codec/index.ts';
 import { acknowledgementAnswer, type Seal, sendAnswer, sendProblem } from './answers.ts';
-import type { BrokenRequests } from './broken-request.ts';
 import { GatewayError } from './errors.ts';
+import type { HttpServers } from './http-server.ts';
 import { type AcceptedRequest, type Ingest, SealedRefusal } from './ingest.ts';
 import { OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
@@ -22,7 +22,7 @@ const ANY_BODY = 'application/x-tidegate-body';
 export interface IngestRouteOptions {
   readonly ingest: Ingest;
   readonly metrics: Pick<Metrics, 'answered'>;
-  readonly breakOff: BrokenRequests['breakOff'];
+  readonly servers: Pick<HttpServers, 'breakOff' | 'prove'>;
   readonly visitors: VisitorLog;
 }
 
@@ -34,10 +34,7 @@ interface Exchange {
   brokenOffFor?: GatewayError;
 }
 
-export function addIngestRoute(
-  app: FastifyInstance,
-  { ingest, metrics, breakOff, visitors }: IngestRouteOptions,
-): void {
+export function addIngestRoute(app: FastifyInstance, { ingest, metrics, servers, visitors }: IngestRouteOptions): void {
   const exchanges = new WeakMap<FastifyRequest, Exchange>();
   const secondsOf = ({ startedAt }: Exchange) => (performance.now() - startedAt) / 1_000;
 
@@ -61,9 +58,9 @@ export function addIngestRoute(
           exchange.brokenOffFor = new GatewayError('overloaded', 'it came too slowly, and its room was wanted', {
             retryAfterMs: OVERLOADED_RETRY_AFTER_MS,
           });
-          breakOff(exchange.brokenOffFor, socket);
+          servers.breakOff(exchange.brokenOffFor, socket);
         };
-        accepted.takeRoom({ ...paceOf(socket), drop });
+        if (accepted.takeRoom({ ...paceOf(socket), drop })) servers.prove(socket);
         request.raw.headers['content-type'] = ANY_BODY;
         // failpoint: head-accepted
         // Where the client goes away before its body is here, nobody else gives the room back.
@@ -81,6 +78,7 @@ export function addIngestRoute(
       const accepted = exchange.accepted!;
       // failpoint: body-received
       const acknowledgement = await accepted.take(request.body as Buffer);
+      servers.prove(request.raw.socket);
       sendAnswer(reply, acknowledgementAnswer(acknowledgement), accepted.seal());
       // failpoint: answer-sent
       metrics.answered('accepted', secondsOf(exchange));

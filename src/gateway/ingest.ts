@@ -69,9 +69,10 @@ export interface AcceptedRequest {
   readonly deviceId: string;
   /**
    * The rest of what needs no body: the time of a signed head is right, and there is room, which it has until it is released.
+   * True where the head proves that its device sends it, now.
    * @throws GatewayError
    */
-  takeRoom(upload?: ConnectionUpload): void;
+  takeRoom(upload?: ConnectionUpload): boolean;
   /**
    * From the raw body to what the acknowledgement says, and releases it.
    * @throws whatever `toGatewayError` makes a problem of
@@ -144,7 +145,7 @@ class Request implements AcceptedRequest {
     this.#clockOffsetMs = shared.clock() - head.timestamp;
   }
 
-  takeRoom(upload?: ConnectionUpload): void {
+  takeRoom(upload?: ConnectionUpload): boolean {
     const { flow, usedHeads } = this.#shared;
     const { deviceId, contentLength } = this.#head;
     // Without a length it may come to the most that is read.
@@ -158,6 +159,7 @@ class Request implements AcceptedRequest {
       throw new GatewayError('overloaded', 'too much is being worked on', { retryAfterMs: OVERLOADED_RETRY_AFTER_MS });
     }
     if (isAuthentic) usedHeads.add(once);
+    return isAuthentic;
   }
 
   async take(body: Uint8Array): Promise<Acknowledgement> {

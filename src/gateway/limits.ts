@@ -28,7 +28,7 @@ export interface GatewayLimits {
   readonly windowMs: number;
   /** Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed. */
   readonly bytesInFlightMax: number;
-  /** Open connections; beyond it new ones are closed at once. */
+  /** Open connections; beyond it the oldest that has not shown a key or token makes room, or else the new one is closed. */
   readonly connectionsMax: number;
   /** Bytes of accepted batches that are kept; aggregates and ledgers are kept for ever. */
   readonly retainBytesMax: number;
@@ -114,6 +114,9 @@ export const EXPORTS_OPEN_MAX = 8;
 
 /** Characters of one answer of a read route, about; what is left is told with `next`, to be asked for by itself. */
 export const ANSWER_LENGTH_MAX = 8 * 1024 * 1024;
+
+/** Requests of one connection that wait for their answers: no client of ours sends a second one before the first is answered. */
+export const REQUESTS_OWED_MAX = 16;
 
 /** Answered at once, so a client need not wait long before it tries again. */
 export const OVERLOADED_RETRY_AFTER_MS = 1_000;

@@ -10,10 +10,20 @@ import { isLoopbackAddress } from './admin.ts';
 import { readAdminToken } from './admin-token.ts';
 import { type CertificateFiles, followCertificate, readIdentity } from './certificate-files.ts';
 import { openGateway } from './gateway.ts';
+import { connectionsThatFit } from './open-files.ts';
 import type { serveSettings } from './settings.ts';
 
 export async function serve(values: SettingValues<typeof serveSettings>, program: ProgramValues): Promise<void> {
+  // Without a listener it ends the process, also one that has only just begun.
+  let reload = () => {};
+  const onHangUp = () => reload();
+  process.on('SIGHUP', onHangUp);
   const log = createLogger('tidegate-gateway', program);
+  const connectionsMax = Math.min(values.connectionsMax, await connectionsThatFit());
+  if (connectionsMax < values.connectionsMax) {
+    const said = `this process may have so few files open that ${connectionsMax} connections are the most: raise ulimit -n`;
+    log.warn({ code: 'few-files' }, said);
+  }
   const adminToken = await readAdminToken(values.adminTokenFile);
   const files = certificateFiles(values.tlsCert, values.tlsKey);
   const tls = files && (await readIdentity(files));
@@ -33,7 +43,7 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
       pageBytesPerDay: values.pageBytesPerDay,
       windowMs: values.window,
       bytesInFlightMax: values.bytesInFlight,
-      connectionsMax: values.connectionsMax,
+      connectionsMax,
       retainBytesMax: values.retainBytes,
       retainAgeMaxMs: values.retainAge,
     },
@@ -44,12 +54,10 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
     log.info('stopped');
   });
   const certificate = files && tls && followCertificate({ files, shown: tls, show: showCertificate, logger: log });
-  // Without a listener it would end the process.
-  const reload = () => {
+  reload = () => {
     log.info('reading keys and certificate anew');
     void Promise.all([reloadKeys(), certificate?.reload()]);
   };
-  process.on('SIGHUP', reload);
   try {
     const url = await app.listen(values.listen);
     const addresses = app.addresses();
@@ -61,7 +69,7 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
     }
     await shutdown.done;
   } finally {
-    process.off('SIGHUP', reload);
+    process.off('SIGHUP', onHangUp);
     certificate?.close();
     await app.close();
     shutdown.release();

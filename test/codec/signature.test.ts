@@ -138,3 +138,8 @@ test('a header is a few signatures of the form, or none', (t) => {
     if (ids !== undefined) for (const id of ids) assert.match(id, /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/);
   });
 });
+
+test('headers of lists are bounded before they are looked at', () => {
+  assert.deepEqual(parseKeyIds(`a${' '.repeat(1_000)}`), ['a']);
+  assert.equal(parseKeyIds(`a${' '.repeat(1_024)}`), undefined);
+});

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import http from 'node:http';
+import http, { type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,7 +11,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { pino } from 'pino';
 import { BODY_BYTES_MAX, HEADER } from '../../src/codec/index.ts';
 import { createGateway, createKeyFile, type Page } from '../../src/gateway/index.ts';
-import { BYTES_IN_FLIGHT_MIN, HTTP, limitsFrom } from '../../src/gateway/limits.ts';
+import { BYTES_IN_FLIGHT_MIN, HTTP, limitsFrom, REQUESTS_OWED_MAX } from '../../src/gateway/limits.ts';
 import { startRetention } from '../../src/gateway/retention.ts';
 import { type GatewayStore, StoreError } from '../../src/store/index.ts';
 import { until } from '../until.ts';
@@ -41,7 +41,7 @@ function talk(gateway: TestGateway, text: string): { socket: Socket; heard: () =
     said += chunk.toString();
   });
   socket.on('error', () => {});
-  socket.write(text);
+  socket.write(text, 'latin1');
   return { socket, heard: () => said };
 }
 
@@ -83,13 +83,14 @@ async function headOf(contentLength: number, parts: RequestParts = {}): Promise<
 }
 
 test('every patience is set', async (t) => {
-  const { app } = await testGateway(t, { limits: { connectionsMax: 77 } });
+  const { app } = await testGateway(t);
   const { server } = app;
   assert.equal(server.requestTimeout, HTTP.requestTimeoutMs);
   assert.equal(server.headersTimeout, HTTP.headersTimeoutMs);
   assert.equal(server.timeout, HTTP.connectionTimeoutMs);
   assert.equal(server.keepAliveTimeout, HTTP.keepAliveTimeoutMs);
-  assert.equal(server.maxConnections, 77);
+  // Whatever stands last in a head is seen, too.
+  assert.equal(server.maxHeadersCount, 0);
 });
 
 test('limits that cannot be kept are refused', () => {
@@ -325,14 +326,46 @@ test('a client that goes away in the middle of a body takes nothing with it', as
   assert.equal((await read(gateway, '/v1/totals')).events, 0);
 });
 
-test('connections beyond the limit are closed at once', async (t) => {
-  const gateway = await testGateway(t, { limits: { connectionsMax: 1 } });
-  const first = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
-  await until(() => first.heard().includes('200 OK'), 'the first is served');
-  const second = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
-  await once(second.socket, 'close');
-  assert.equal(second.heard(), '');
-  first.socket.destroy();
+test('beyond the limit of connections the oldest stranger makes room, and who has shown a key stays', async (t) => {
+  const gateway = await testGateway(t, { limits: { connectionsMax: 2 } });
+  const device = talk(gateway, await batchOnWire(1));
+  await until(() => device.heard().includes('200 OK'), 'the device is served');
+  const strangers: ReturnType<typeof talk>[] = [];
+  for (let i = 0; i < 3; i += 1) {
+    const stranger = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    await until(() => stranger.heard().includes('200 OK'), 'a stranger is served');
+    if (i > 0) await until(() => strangers[i - 1]!.socket.destroyed, 'the stranger before it is gone');
+    strangers.push(stranger);
+  }
+  device.socket.write(Buffer.from(await batchOnWire(2), 'latin1'));
+  await until(() => device.heard().split('200 OK').length === 3, 'the device is served again');
+  // Where all have shown a key, the new one is turned away.
+  const other = talk(gateway, await batchOnWire(3));
+  await until(() => other.heard().includes('200 OK'), 'another connection of the device takes the place of the last');
+  const late = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+  await once(late.socket, 'close');
+  assert.equal(late.heard(), '');
+  device.socket.destroy();
+  other.socket.destroy();
+});
+
+test('who asks on and on without waiting for answers is cut off, and its requests are not worked on', async (t) => {
+  const gateway = await testGateway(t);
+  const replies: ServerResponse[] = [];
+  gateway.app.server.on('request', (_request, reply: ServerResponse) => replies.push(reply));
+  const { socket } = talk(gateway, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(1_000));
+  await once(socket, 'close');
+  assert.ok(replies.length > 100, 'the requests came');
+  const answered = replies.filter((reply) => reply.writableEnded).length;
+  assert.ok(answered <= REQUESTS_OWED_MAX, `${answered} were worked on`);
+});
+
+test('CONNECT behind a good batch: the batch is answered first, then a problem', async (t) => {
+  const gateway = await testGateway(t);
+  const { socket, heard } = talk(gateway, '');
+  socket.write(Buffer.from(`${await batchOnWire(1)}CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n`, 'latin1'));
+  await once(socket, 'close');
+  assert.match(heard(), /^HTTP\/1\.1 200 .*HTTP\/1\.1 400 .*"code":"headers-invalid"/s);
 });
 
 test('what is no HTTP gets a problem and an end', async (t) => {
