@@ -68,8 +68,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'start without the lock of the folder',
     file: 'src/store/folder-lock.ts',
-    find: 'if (!tryLock(file.fd, LOCKED_AT, 1)) {',
-    replace: 'if (!tryLock(file.fd, LOCKED_AT, 1) && LOCKED_AT === 0) {',
+    find: 'if (!tryLock(file.fd)) throw',
+    replace: 'if (!tryLock(file.fd) && LOCKED_AT === 0) throw',
     caughtBy: [{ campaign: 'owners', size: 12 }],
   },
   {
@@ -111,7 +111,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'give up events that may be on their way',
     file: 'src/device/quota.ts',
-    find: 'queue.read(Math.max(queue.head, unsent), READ)',
+    find: 'queue.read(await queue.nextStart(Math.max(queue.head, unsent)), READ)',
     replace: 'queue.read(queue.head, READ)',
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
