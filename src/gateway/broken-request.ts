@@ -82,6 +82,11 @@ export function createBrokenRequests(onRefusal: (refusal: GatewayError, socket: 
 
   function onTimeout(socket: Socket): void {
     const talk = talks.get(socket);
+    if (talk !== undefined && isOwed(talk.owed) && socket.writableLength === 0) {
+      // The gateway itself is at work on the answer: nobody else is to blame.
+      socket.setTimeout(socket.timeout ?? 0);
+      return;
+    }
     const isStalled = talk?.last?.complete === false && talk.owed.size > 0 && !isOwed(talk.owed);
     if (isStalled && talk.refusal === undefined)
       refuse(new GatewayError('request-timeout', 'the body did not come on'), socket);

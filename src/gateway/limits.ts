@@ -109,6 +109,22 @@ export const READS_AT_ONCE = 4;
 /** Answers that are open at once, also to clients that read slowly; beyond it reads are `overloaded`. */
 export const READS_OPEN_MAX = 64;
 
+/** With those who are slow to take an answer. What is counted is how long they were waited for, not what the gateway took. */
+export interface ReaderPatience {
+  /** In each window of so much waiting, milliseconds, */
+  readonly windowMs: number;
+  /** a reader has to take so many characters, or is cut off. */
+  readonly windowLengthMin: number;
+  /** One who was waited for so long in all may have to make room for another, milliseconds. */
+  readonly roomMs: number;
+}
+
+/**
+ * A window as long as a connection may be still, and some kilobytes a second: a poor radio link, of which buffers on the way
+ * take a good part at once. Whoever takes a whole answer in no time was never waited for so long that it has to make room.
+ */
+export const READER_PATIENCE: ReaderPatience = { windowMs: 60_000, windowLengthMin: 64 * 1024, roomMs: 3_000 };
+
 /** Exports among them, each of which holds a batch that is decoded: some megabytes, at the very most 50. */
 export const EXPORTS_OPEN_MAX = 8;
 

@@ -1,33 +1,42 @@
 /**
  * ReadDesk: answers to those who read, made as they are read.
  *
- * Whoever may read may ask for everything at once, from a link that takes a byte a second, a hundred times, and go away.
- * So an answer is made a chunk at a time, when the client has taken the one before; a few answers are worked on at once, so
- * that batches get the greater part of the time; and no more work is done for a client that is gone.
+ * Whoever may read may ask for everything at once, from a link that takes a byte a second, a hundred times, and go away at
+ * any moment. So an answer is made a chunk at a time, when the client has taken the one before; a few answers are worked on
+ * at once, so that batches get the greater part of the time; no more work is done for a client that is gone; and who takes
+ * next to nothing for long is cut off, sooner where others wait for the place.
  */
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import type { Turns } from '../store/index.ts';
+import { SHARED_TURNS, type Turns } from '../store/index.ts';
 import { GatewayError } from './errors.ts';
-import { OVERLOADED_RETRY_AFTER_MS, READS_AT_ONCE } from './limits.ts';
+import { OVERLOADED_RETRY_AFTER_MS, READER_PATIENCE, READS_AT_ONCE, type ReaderPatience } from './limits.ts';
+import { createReaders, type Reader } from './readers.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** A part of an answer's text; parts may be empty. How long a part may be: see `CHUNK_BYTES`. */
+/** A part of an answer's text; parts may be empty. How long a part may be: see `CHUNK_LENGTH`. */
 export type Parts = AsyncIterable<string> | Iterable<string>;
 
 export interface ReadDesk {
   /**
    * Answers with what `parts` gives; it is given turns of the event loop that end where the client is gone. What it throws
    * before the first chunk is full is the answer; later it ends the connection, so that nobody takes a part for the whole.
+   * Whatever has to be looked up belongs into `parts`: the place is taken, and given back, from here on.
    * Rejects with a GatewayError `overloaded` where too many answers are open.
    */
   send(reply: FastifyReply, type: string, parts: (turns: Turns) => Parts): Promise<FastifyReply>;
 }
 
-/** @param openMax answers that are open at once */
-export function createReadDesk(turns: Turns, openMax: number): ReadDesk {
-  return new BoundedDesk(turns, openMax);
+export interface ReadDeskOptions {
+  /** Answers that are open at once. */
+  readonly openMax: number;
+  readonly turns?: Turns;
+  readonly patience?: ReaderPatience;
+}
+
+export function createReadDesk(options: ReadDeskOptions): ReadDesk {
+  return new BoundedDesk(options);
 }
 
 /** Characters of a chunk, at least; the last part may go beyond. A client that reads nothing holds a few of them. */
@@ -35,18 +44,20 @@ const CHUNK_LENGTH = 32 * 1024;
 
 class BoundedDesk implements ReadDesk {
   readonly #turns: Turns;
+  readonly #readers;
   readonly #openMax: number;
-  #open = 0;
   #working = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(turns: Turns, openMax: number) {
+  constructor({ openMax, turns = SHARED_TURNS, patience = READER_PATIENCE }: ReadDeskOptions) {
     this.#turns = turns;
     this.#openMax = openMax;
+    this.#readers = createReaders(openMax, patience);
   }
 
   async send(reply: FastifyReply, type: string, parts: (turns: Turns) => Parts): Promise<FastifyReply> {
-    if (this.#open >= this.#openMax) {
+    const reader = this.#readers.admit(reply);
+    if (reader === 'full') {
       const members = { retryAfterMs: OVERLOADED_RETRY_AFTER_MS };
       throw new GatewayError(
         'overloaded',
@@ -54,36 +65,36 @@ class BoundedDesk implements ReadDesk {
         members,
       );
     }
-    const client = new AbortController();
-    this.#open += 1;
-    let isOpen = true;
-    const close = (): void => {
-      if (isOpen) this.#open -= 1;
-      isOpen = false;
-      client.abort();
-    };
-    reply.raw.once('close', close);
     try {
-      const chunks = this.#chunks(parts(untilGone(this.#turns, client.signal)), client.signal);
+      if (reader.gone.aborted) return unanswered(reply);
+      const chunks = this.#chunks(parts(untilGone(this.#turns, reader.gone)), reader);
       const first = await chunks.next();
       const second = first.done ? first : await chunks.next();
+      if (reader.gone.aborted) {
+        await chunks.return();
+        return unanswered(reply);
+      }
       reply.type(type);
       if (first.done || second.done) return reply.send(first.value ?? '');
-      return reply.send(Readable.from(joined([first.value, second.value], chunks), { objectMode: false }));
+      const stream = Readable.from(resumed([first.value, second.value], chunks), { objectMode: false });
+      reader.gone.addEventListener('abort', () => stream.destroy());
+      return reply.send(stream);
     } catch (error) {
-      close();
+      if (reader.gone.aborted) return unanswered(reply);
       throw error;
     }
   }
 
-  async *#chunks(parts: Parts, client: AbortSignal): AsyncGenerator<string, void, void> {
+  async *#chunks(parts: Parts, reader: Reader): AsyncGenerator<string, void, void> {
     const iterator = Symbol.asyncIterator in parts ? parts[Symbol.asyncIterator]() : parts[Symbol.iterator]();
     try {
-      for (let isDone = false; !isDone && !client.aborted; ) {
+      for (let isDone = false; !isDone && !reader.gone.aborted; ) {
         let chunk = '';
+        reader.takes();
         await this.#begin();
         try {
-          while (chunk.length < CHUNK_LENGTH) {
+          // Who has waited for the others may be gone meanwhile.
+          while (chunk.length < CHUNK_LENGTH && !reader.gone.aborted) {
             const part = await iterator.next();
             if (part.done) {
               isDone = true;
@@ -95,6 +106,8 @@ class BoundedDesk implements ReadDesk {
         } finally {
           this.#end();
         }
+        // From here on it is the reader who is waited for, also for the rest of what was written.
+        reader.isGiven(chunk.length);
         if (chunk !== '') yield chunk;
       }
     } finally {
@@ -115,9 +128,22 @@ class BoundedDesk implements ReadDesk {
   }
 }
 
-async function* joined(first: readonly string[], rest: AsyncIterable<string>): AsyncGenerator<string, void, void> {
-  yield* first;
-  yield* rest;
+/** For Fastify: nobody is there to be answered. */
+function unanswered(reply: FastifyReply): FastifyReply {
+  return reply.hijack();
+}
+
+/** Ends `rest` where it is left, also before any of it was read. */
+function resumed(first: string[], rest: AsyncGenerator<string, void, void>): AsyncIterable<string> {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        const value = first.shift();
+        return value === undefined ? rest.next() : { value, done: false };
+      },
+      return: () => rest.return(),
+    }),
+  };
 }
 
 /** Turns that throw where nobody waits for the answer any more. */

@@ -6,7 +6,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { ID_PATTERN } from '../codec/index.ts';
-import { type GatewayStore, SHARED_TURNS } from '../store/index.ts';
+import type { GatewayStore, SHARED_TURNS } from '../store/index.ts';
 import type { AdminGate } from './admin.ts';
 import { GRANULARITIES } from './bucket.ts';
 import { bucketsOf } from './bucket-page.ts';
@@ -36,8 +36,8 @@ interface OfDevice {
 }
 
 export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, mayRead }: ReadOptions): void {
-  const desk = createReadDesk(SHARED_TURNS, READS_OPEN_MAX);
-  const exports = createReadDesk(SHARED_TURNS, EXPORTS_OPEN_MAX);
+  const desk = createReadDesk({ openMax: READS_OPEN_MAX });
+  const exports = createReadDesk({ openMax: EXPORTS_OPEN_MAX });
 
   app.register(async (reads) => {
     reads.addHook('onRequest', async (request) => mayRead(request));
@@ -56,26 +56,31 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
 
     reads.get<OfDevice>('/v1/devices/:id', async (request, reply) => {
       const { measure, sensorsAfter } = readQuery(deviceQuery, request.query);
-      const summary = await deviceOf(request.params.id);
       return desk.send(reply, JSON_TYPE, async function* () {
+        const summary = await deviceOf(request.params.id);
         yield* deviceParts(summary, fleet.duplicatesOf(summary.deviceId), measure);
         yield* sensorsParts(summary.deviceId, sensorsAfter, measure);
-        yield `,"streams":${JSON.stringify(await streamsOf(summary.deviceId))}}`;
+        yield* streamsParts(summary.deviceId);
+        yield '}';
       });
     });
 
     reads.get<OfDevice>('/v1/devices/:id/buckets', async (request, reply) => {
       const query = readQuery(bucketsQuery, request.query);
-      const { deviceId, page } = await deviceOf(request.params.id);
-      const range = rangeOf(query, page.tsPast > -Infinity ? page.tsPast : page.tsMax);
-      return desk.send(reply, JSON_TYPE, (turns) => seriesParts(deviceId, query, range, turns));
+      return desk.send(reply, JSON_TYPE, async function* (turns) {
+        const { deviceId, page } = await deviceOf(request.params.id);
+        const range = rangeOf(query, page.tsPast > -Infinity ? page.tsPast : page.tsMax);
+        yield* seriesParts(deviceId, query, range, turns);
+      });
     });
 
     // No HEAD: it would read every batch to say nothing.
     reads.get<OfDevice>('/v1/devices/:id/events', { exposeHeadRoute: false }, async (request, reply) => {
       const query = readQuery(eventsQuery, request.query);
-      const { deviceId } = await deviceOf(request.params.id);
-      return exports.send(reply, 'application/x-ndjson', (turns) => exportEvents(store, deviceId, query, turns));
+      return exports.send(reply, 'application/x-ndjson', async function* (turns) {
+        const { deviceId } = await deviceOf(request.params.id);
+        yield* exportEvents(store, deviceId, query, turns);
+      });
     });
 
     reads.get('/metrics', async (_request, reply) =>
@@ -159,12 +164,14 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
     yield `],"next":${JSON.stringify(next)}}`;
   }
 
-  async function streamsOf(deviceId: string) {
-    const streams = [];
+  async function* streamsParts(deviceId: string) {
+    let streams = 0;
+    yield ',"streams":[';
     for await (const { stream, ledger } of store.ledgers(deviceId)) {
-      streams.push(streamView(stream, ledger));
-      if (streams.length === LISTED_MAX) break;
+      yield `${streams > 0 ? ',' : ''}${JSON.stringify(streamView(stream, ledger))}`;
+      streams += 1;
+      if (streams === LISTED_MAX) break;
     }
-    return streams;
+    yield ']';
   }
 }

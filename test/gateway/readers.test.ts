@@ -1,0 +1,187 @@
+/** Readers who hang up at any moment, take next to nothing, or come when all places are taken. */
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import Fastify from 'fastify';
+import { sendProblem } from '../../src/gateway/answers.ts';
+import { EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
+import type { Page } from '../../src/gateway/pages.ts';
+import { createReadDesk, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
+import type { GatewayStore } from '../../src/store/index.ts';
+import { DEVICE, eventOf, post, say, type TestGateway, testGateway } from './gateway-fixture.ts';
+
+type Moment = 'page' | 'holdings' | 'pages' | 'batches';
+
+/** A store that can be held at what is looked up for a reader. */
+function holdable() {
+  const holds = new EventEmitter();
+  let at: Moment | undefined;
+  let held: (() => void)[] = [];
+  const pass = async (moment: Moment) => {
+    if (moment !== at) return;
+    const freed = new Promise<void>((resolve) => held.push(resolve));
+    holds.emit('held');
+    await freed;
+  };
+  return {
+    /** Resolves once somebody is held there. */
+    async holdAt(moment: Moment) {
+      at = moment;
+      await once(holds, 'held');
+    },
+    letGo() {
+      at = undefined;
+      for (const free of held) free();
+      held = [];
+    },
+    wrap(store: GatewayStore<Page>): GatewayStore<Page> {
+      const overrides: Pick<GatewayStore<Page>, Moment> = {
+        async page(...args) {
+          await pass('page');
+          return store.page(...args);
+        },
+        async holdings(...args) {
+          await pass('holdings');
+          return store.holdings(...args);
+        },
+        async *pages(...args) {
+          await pass('pages');
+          yield* store.pages(...args);
+        },
+        async *batches(...args) {
+          await pass('batches');
+          yield* store.batches(...args);
+        },
+      };
+      return new Proxy(store, {
+        get(target, name) {
+          if (name in overrides) return overrides[name as Moment];
+          const value = target[name as keyof typeof target] as unknown;
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+}
+
+/** Asks so many times on one connection, and gives the gateway's end of it, too. */
+async function ask(
+  gateway: TestGateway,
+  path: string,
+  times: number,
+): Promise<{ client: net.Socket; end: net.Socket }> {
+  const { hostname, port } = new URL(gateway.url);
+  const accepted = once(gateway.app.server, 'connection') as Promise<[net.Socket]>;
+  const client = net.connect(Number(port), hostname);
+  client.on('error', () => {});
+  client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(times));
+  const [end] = await accepted;
+  return { client, end };
+}
+
+/** Unlike `once`, whatever error comes first. */
+async function closed(socket: net.Socket): Promise<void> {
+  if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+}
+
+test('who hangs up, at whatever moment, gives back the place', async (t) => {
+  const held = holdable();
+  const gateway = await testGateway(t, { wrap: held.wrap });
+  const path = `/v1/devices/${DEVICE}/events`;
+  let sequence = 0;
+  for (const moment of ['page', 'holdings', 'pages', 'batches'] as const) {
+    for (const times of [1, 3]) {
+      for (let i = 0; i < EXPORTS_OPEN_MAX; i++) {
+        sequence += 1;
+        // What is known of the device is looked up again.
+        await post(gateway, { batch: { first: sequence, events: [eventOf(sequence)] } });
+        const reached = held.holdAt(moment);
+        const { client, end } = await ask(gateway, path, times);
+        await reached;
+        client.resetAndDestroy();
+        await closed(end);
+        held.letGo();
+      }
+      const { status, body } = await say(`${gateway.url}${path}`);
+      assert.equal(status, 200, `${times} at once, gone while the gateway looks for ${moment}: ${body}`);
+      assert.equal(body.toString().trimEnd().split('\n').length, sequence);
+    }
+  }
+});
+
+async function endless(t: TestContext, options: Partial<ReadDeskOptions>) {
+  const app = Fastify();
+  app.setErrorHandler((error, request, reply) => void sendProblem(request, reply, error));
+  const desk = createReadDesk({ openMax: 1, ...options });
+  app.get('/endless', async (_request, reply) =>
+    desk.send(reply, 'text/plain', function* () {
+      for (;;) yield 'x'.repeat(4_096);
+    }),
+  );
+  app.get('/short', async (_request, reply) => desk.send(reply, 'text/plain', () => ['short']));
+  t.after(() => {
+    app.server.closeAllConnections();
+    return app.close();
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const [{ port }] = app.addresses() as [AddressInfo];
+  return { url: `http://127.0.0.1:${port}`, server: app.server };
+}
+
+/** An answer that nobody reads on. */
+async function unread(url: string): Promise<http.IncomingMessage> {
+  const request = http.get(url, { agent: false });
+  request.on('error', () => {});
+  const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
+  answer.on('error', () => {});
+  return answer;
+}
+
+test('a reader who takes next to nothing is ended', async (t) => {
+  const { url, server } = await endless(t, { patience: { ...READER_PATIENCE, windowMs: 40 } });
+  const accepted = once(server, 'connection') as Promise<[net.Socket]>;
+  const answer = await unread(`${url}/endless`);
+  const [end] = await accepted;
+  await closed(end);
+  assert.equal((await say(`${url}/short`)).status, 200);
+  answer.destroy();
+});
+
+test('where all places are taken, who was waited for longest makes room', async (t) => {
+  const { url } = await endless(t, { openMax: 2, patience: { ...READER_PATIENCE, roomMs: 1 } });
+  const [first, second] = [await unread(`${url}/endless`), await unread(`${url}/endless`)];
+  for (;;) {
+    const { status } = await say(`${url}/short`);
+    if (status === 200) break;
+    // Nobody has been waited for yet.
+    assert.equal(status, 503);
+  }
+  assert.equal(second.complete, false);
+  for (const answer of [first, second]) answer.destroy();
+});
+
+test('who was not waited for keeps the place', async (t) => {
+  const { url } = await endless(t, { patience: { ...READER_PATIENCE, roomMs: 3_600_000 } });
+  const answer = await unread(`${url}/endless`);
+  assert.equal((await say(`${url}/short`)).status, 503);
+  answer.destroy();
+  while ((await say(`${url}/short`)).status === 503);
+});
+
+test('a connection is not cut for being still while the gateway itself is at work', async (t) => {
+  const held = holdable();
+  const gateway = await testGateway(t, { wrap: held.wrap });
+  await post(gateway, { batch: { events: [eventOf(1)] } });
+  gateway.app.server.setTimeout(20);
+  const reached = held.holdAt('batches');
+  const { client, end } = await ask(gateway, `/v1/devices/${DEVICE}/events?sensor=nothere`, 1);
+  await reached;
+  for (let still = 0; still < 3; still++) await once(end, 'timeout');
+  assert.equal(end.destroyed, false);
+  held.letGo();
+  const [said] = (await once(client, 'data')) as [Buffer];
+  assert.match(said.toString(), /^HTTP\/1\.1 200 /);
+  client.destroy();
+});
