@@ -6,6 +6,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -21,10 +22,19 @@ const SOCKET_PATH_MAX = 100;
 
 /** The socket's place: in the data directory, or, where that path is too long for a socket, a name made from it. */
 export function controlPath(data: string): string {
-  const path = resolve(data, 'control.sock');
+  const path = join(realOf(data), 'control.sock');
   if (process.platform !== 'win32' && Buffer.byteLength(path) <= SOCKET_PATH_MAX) return path;
   const digest = createHash('sha256').update(path).digest('hex').slice(0, 32);
   return process.platform === 'win32' ? `\\\\.\\pipe\\tidegate-${digest}` : join(tmpdir(), `tidegate-${digest}.sock`);
+}
+
+/** However it is spelled. */
+function realOf(data: string): string {
+  try {
+    return realpathSync(data);
+  } catch {
+    return resolve(data);
+  }
 }
 
 /** Serves until the returned function is called. The caller holds the queue's lock, so no other run can be listening. */

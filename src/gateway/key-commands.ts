@@ -51,8 +51,8 @@ export async function listKeys(values: KeyValues): Promise<void> {
 }
 
 /**
- * The credential goes to its file before the key is in force: a file that is taken leaves no key behind, and a key that could
- * not be put in force no file.
+ * The credential is handed over before the key is in force: a file that is taken, or an output that takes nothing, leaves no
+ * key behind, and a key that could not be put in force no file.
  */
 async function handOver(
   values: AddValues,
@@ -61,13 +61,15 @@ async function handOver(
 ): Promise<void> {
   const { secretFile } = values;
   const key = await make(await openKeyFile(values.data), async (made) => {
-    if (secretFile === undefined) return undefined;
-    await writeSecretFile(secretFile, formatCredential(made));
+    const credential = formatCredential(made);
+    if (secretFile === undefined) {
+      await printed(values.json ? JSON.stringify({ device: deviceId, key: made.keyId, credential }) : credential);
+      return undefined;
+    }
+    await writeSecretFile(secretFile, credential);
     return () => rm(secretFile, { force: true });
   });
-  const credential = secretFile === undefined ? { credential: formatCredential(key) } : { secretFile };
-  if (values.json) print(JSON.stringify({ device: deviceId, key: key.keyId, ...credential }));
-  else if (secretFile === undefined) print(formatCredential(key));
+  if (values.json && secretFile !== undefined) print(JSON.stringify({ device: deviceId, key: key.keyId, secretFile }));
 }
 
 /** Only a first key makes a folder: anything else that is asked of a mistyped one is a mistake. */
@@ -94,6 +96,14 @@ async function assertKeyFile(folder: string): Promise<void> {
 function keyView(device: string, { keyId, createdAt, revokedAt }: KeyRecord) {
   const revoked = revokedAt === null ? null : isoTime(revokedAt);
   return { device, key: keyId, createdAt: isoTime(createdAt), revokedAt: revoked };
+}
+
+/** Resolves once the line has left this process. */
+function printed(line: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.once('error', reject);
+    process.stdout.write(`${line}\n`, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function print(line: string): void {

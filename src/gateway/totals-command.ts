@@ -45,26 +45,39 @@ function readStore(folder: string): Promise<TotalsView> {
 
 async function askGateway(url: URL, token: string | undefined, ca: string | undefined): Promise<TotalsView> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const dispatcher = new Agent({ connect: ca === undefined ? {} : { ca } });
+  const dispatcher = new Agent({
+    connect: { timeout: SILENT_MS, ...(ca !== undefined && { ca }) },
+    headersTimeout: SILENT_MS,
+    bodyTimeout: SILENT_MS,
+  });
   try {
     const { statusCode, body } = await request(new URL('/v1/totals', url), { headers, dispatcher }).catch(
       (cause: unknown) => {
         throw unreachable(url, cause as NodeJS.ErrnoException, ca);
       },
     );
-    const text = await body.text();
+    const text = await body.text().catch((cause: unknown) => {
+      throw unreachable(url, cause as NodeJS.ErrnoException, ca);
+    });
     if (statusCode === 200) return JSON.parse(text) as TotalsView;
     throw new Error(`${url.origin} answered ${statusCode}: ${text.slice(0, 200)}`);
   } finally {
-    await dispatcher.close();
+    await dispatcher.destroy();
   }
 }
+
+/** A gateway tells its totals at once; one that says nothing for so long hangs, or was stopped. */
+const SILENT_MS = 10_000;
 
 /** The codes of a certificate that is not trusted. */
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:GET_ISSUER|VERIFY)|CERT_UNTRUSTED/;
 
 function unreachable(url: URL, cause: NodeJS.ErrnoException, ca: string | undefined): Error {
   const code = cause.code ?? 'unreachable';
+  if (/^UND_ERR_(?:HEADERS|BODY|CONNECT)_TIMEOUT$/.test(code)) {
+    const said = `${url.origin} has not answered for ${SILENT_MS / 1e3} s: it hangs, was stopped, or is no gateway`;
+    return Object.assign(new Error(said, { cause }), { code: 'no-answer' });
+  }
   if (!UNTRUSTED.test(code)) return Object.assign(new Error(`cannot reach ${url.origin}`, { cause }), { code });
   const advice =
     ca === undefined ? 'give that of its authority with --ca FILE' : 'that of its authority is not in the --ca file';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
@@ -84,6 +84,18 @@ async function serve(t: TestContext, args: readonly string[], environment?: Node
   };
   return { url, lines, end, says, signal: (signal: NodeJS.Signals) => child.kill(signal) };
 }
+
+test('a key whose secret could not be printed is not in force', async (t) => {
+  if (process.platform !== 'linux') return t.skip('no /dev/full here');
+  const data = join(await temporaryFolder(t), 'gateway');
+  const full = await open('/dev/full', 'w');
+  t.after(() => full.close());
+  const args = ['keys', 'add', DEVICE, '--data', data];
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', full.fd, 'ignore'] });
+  t.after(() => child.kill('SIGKILL'));
+  assert.deepEqual(await once(child, 'close'), [1, null]);
+  assert.match(await succeeds(t, ...args), /^k1\./);
+});
 
 test('keys are made, listed, rotated and revoked; secrets are shown once', async (t) => {
   const data = join(await temporaryFolder(t), 'data');
