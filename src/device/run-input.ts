@@ -58,6 +58,8 @@ export interface InputReport {
   readonly lostBytes: number;
   /** Rows of a pipe that were read and could not be recorded before the run was told to end. */
   readonly dropped: number;
+  /** Rows that an earlier run has refused for good: NULs, rows that are too long. */
+  readonly unreadable: number;
 }
 
 export interface FedRun {
@@ -68,7 +70,10 @@ export interface FedRun {
 }
 
 const NOTHING: FedRun = {
-  report: { recorded: 0, refused: 0, skipped: 0, refusals: {}, waitingBytes: 0, lostBytes: 0, dropped: 0 },
+  report: {
+    ...{ recorded: 0, refused: 0, skipped: 0, refusals: {} },
+    ...{ waitingBytes: 0, lostBytes: 0, dropped: 0, unreadable: 0 },
+  },
   status: 0,
   isEndless: false,
 };
@@ -100,14 +105,20 @@ export async function feed(
     const rest = signal.aborted ? { ...NOTHING_LEFT, lostBytes: input.rest().lostBytes } : input.rest();
     refusals.tell(values.rejects);
     tellRest(rest, fed.dropped, values, log);
-    const { waitingBytes, lostBytes, unknownNames } = rest;
+    const { waitingBytes, lostBytes, unreadable, unknownNames } = rest;
     const report = {
       ...{ recorded: fed.recorded, dropped: fed.dropped, refused: refusals.rows, skipped: input.skipped },
-      ...{ refusals: refusals.byCode, waitingBytes, lostBytes },
+      ...{ refusals: refusals.byCode, waitingBytes, lostBytes, unreadable },
     };
     const isLeft = waitingBytes + lostBytes + fed.dropped > 0;
     const status =
-      refusals.rows > 0 ? REFUSED_STATUS : unknownNames.length > 0 ? CALL_STATUS : isLeft ? LEFT_STATUS : 0;
+      refusals.rows + unreadable > 0
+        ? REFUSED_STATUS
+        : unknownNames.length > 0
+          ? CALL_STATUS
+          : isLeft
+            ? LEFT_STATUS
+            : 0;
     if (status === 0 && fed.recorded === 0 && input.skipped > 0 && !signal.aborted) {
       log.info(
         { rows: input.skipped },
@@ -188,7 +199,7 @@ class RefusalCount {
 }
 
 function tellRest(
-  { waitingBytes, lostBytes, unknownNames, knownNames }: Rest,
+  { waitingBytes, lostBytes, unreadable, unknownNames, knownNames }: Rest,
   dropped: number,
   values: RunValues,
   log: Logger,
@@ -200,6 +211,11 @@ function tellRest(
   }
   if (lostBytes > 0)
     log.error({ file: values.input, bytes: lostBytes }, 'the file was cut short before these bytes were read');
+  if (unreadable > 0) {
+    const text =
+      'an earlier run refused rows that cannot be read, and they are not recorded: NUL bytes, or rows that are too long';
+    log.error({ file: values.input, rows: unreadable }, text);
+  }
   if (dropped > 0)
     log.error({ rows: dropped }, 'rows were read from the pipe and could not be recorded before the run ended');
   if (unknownNames.length > 0)

@@ -104,7 +104,7 @@ function report(device: Device, values: RunValues, input: InputReport, log: Logg
   }
   const { recorded, delivered, queued, quarantined } = status;
   const isDone = queued.events === 0 && !status.counting;
-  const isWhole = input.refused + input.waitingBytes + input.lostBytes + input.dropped === 0;
+  const isWhole = input.refused + input.waitingBytes + input.lostBytes + input.dropped + input.unreadable === 0;
   log[isWhole ? 'info' : 'warn'](
     {
       recorded: input.recorded,

@@ -7,7 +7,16 @@ import { serveModel } from './gateway-server.ts';
 import { createModelGateway } from './model-gateway.ts';
 import { csvRows, fileOf, runFlags, runOnTerminal, runToEnd, summaryOf } from './program.ts';
 
-const WHOLE = { recorded: 0, refused: 0, skipped: 0, refusals: {}, waitingBytes: 0, lostBytes: 0, dropped: 0 };
+const WHOLE = {
+  recorded: 0,
+  refused: 0,
+  skipped: 0,
+  refusals: {},
+  waitingBytes: 0,
+  lostBytes: 0,
+  dropped: 0,
+  unreadable: 0,
+};
 
 test('run --input FILE: status 0 once all of it is counted, to the last digit; a second run adds nothing', async (t) => {
   const gateway = createModelGateway();

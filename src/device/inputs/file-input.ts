@@ -6,7 +6,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Mark } from '../recorder.ts';
-import type { FedRows, KeptRow } from './fed-rows.ts';
+import type { FedRows, KeptRow, LocatedRow } from './fed-rows.ts';
 import { FileDigest, readExactly } from './file-digest.ts';
 import {
   assertOther,
@@ -46,8 +46,8 @@ const READ_BYTES = 256 * 1024;
 /** Read again each time: by them a file is known that was cut short and filled anew. */
 const BEHIND_BYTES = 4 * 1024;
 
-/** Refused rows that are remembered, to be tried again. */
-const REFUSED_MAX = 10_000;
+/** Refused rows that are remembered, to be tried again: with more, nothing is passed over, and the run ends. */
+export const REFUSED_MAX = 10_000;
 
 /** @throws InputError; any error of the file system, such as ENOENT */
 export async function openFileInput(options: FileOptions): Promise<FileInput> {
@@ -88,6 +88,9 @@ export class FileInput implements Input {
   #position = 0;
   #behind: Buffer = Buffer.alloc(0);
   #refused: KeptRow[] = [];
+  /** Refused for good. */
+  #unreadable = 0;
+  #unreadableBefore = 0;
   #recorded = 0;
   #rows = 0;
   /** Rows to pass over that a version before this one has recorded. */
@@ -140,6 +143,7 @@ export class FileInput implements Input {
     this.#id = progress.id;
     this.#digest = digest;
     this.#refused = [...progress.refused];
+    this.#unreadable = this.#unreadableBefore = progress.unreadable ?? 0;
     this.#recorded = progress.recorded;
     this.skipped = progress.recorded;
     this.#position = offset;
@@ -171,6 +175,7 @@ export class FileInput implements Input {
     return {
       waitingBytes: this.#feed.waiting,
       lostBytes: this.#lostBytes,
+      unreadable: this.#unreadableBefore,
       unknownNames: isRead ? unknownNames : [],
       knownNames,
     };
@@ -216,6 +221,7 @@ export class FileInput implements Input {
     this.#digest = new FileDigest();
     this.#undigested = [];
     this.#refused = [];
+    this.#unreadable = this.#unreadableBefore = 0;
     this.#recorded = 0;
     this.#oldRows = 0;
     this.#isNamed = false;
@@ -239,16 +245,25 @@ export class FileInput implements Input {
     this.#digestUpTo(this.#feed.offset);
     this.#recorded += events.length;
     this.#rows += rows;
-    if (!this.#options.hasRejects) {
-      const some = refused.filter(({ code }) => code !== 'row-hole' && code !== 'row-too-long');
-      for (const { line, at, bytes } of some)
-        if (this.#refused.length < REFUSED_MAX) this.#refused.push({ line, at, bytes });
-    }
+    if (!this.#options.hasRejects) this.#remember(refused);
     const isOpen = this.#feed.isInHole && events.length === 0;
     const names = isOpen || this.#isNamed ? [] : await this.#names.marks(this.#id);
     if (!isOpen) this.#isNamed = true;
     const marks = (): Mark[] => (isOpen ? [] : [progressMark(this.#progress()), ...names]);
     return { events, refused, rejected, rows: this.#rows, bytes: this.#feed.offset, marks };
+  }
+
+  /** @throws InputError `input-refusals`; the mark stays before these rows then, and none of them is lost */
+  #remember(refused: readonly LocatedRow[]): void {
+    for (const { code, line, at, bytes } of refused) {
+      if (code === 'row-hole' || code === 'row-too-long') this.#unreadable++;
+      else this.#refused.push({ line, at, bytes });
+    }
+    if (this.#refused.length <= REFUSED_MAX) return;
+    throw new InputError(
+      'input-refusals',
+      `${this.#options.path} has more than ${REFUSED_MAX} refused rows, more than can be remembered to be tried again: put the flags right, or --rejects FILE keeps the rows; the next run goes on where this one ends`,
+    );
   }
 
   #progress(): Progress {
@@ -262,6 +277,7 @@ export class FileInput implements Input {
       feed: this.#feed.state,
       recorded: this.#recorded,
       refused: this.#refused,
+      unreadable: this.#unreadable,
       rejectsBytes: rejectsBytes(),
     };
   }

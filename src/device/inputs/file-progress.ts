@@ -24,6 +24,8 @@ export interface Progress {
   readonly recorded: number;
   /** Rows that were refused and are in no file of rejects: they are tried again. */
   readonly refused: readonly KeptRow[];
+  /** Rows that were refused, are in no file of rejects and cannot become whole: holes, rows that are too long. @default 0 */
+  readonly unreadable?: number;
   /** How long the file of rejects was. */
   readonly rejectsBytes: number;
 }

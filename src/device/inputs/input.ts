@@ -28,6 +28,8 @@ export interface Rest {
   readonly waitingBytes: number;
   /** Bytes that were there and are gone: the file was cut short before they were read. */
   readonly lostBytes: number;
+  /** Rows that an earlier run has refused and that cannot become whole. */
+  readonly unreadable: number;
   /** Names that flags mention and no row had. */
   readonly unknownNames: readonly string[];
   /** Names that rows had, some of them. */
@@ -51,4 +53,4 @@ export interface Input {
   rest(): Rest;
 }
 
-export const NOTHING_LEFT: Rest = { waitingBytes: 0, lostBytes: 0, unknownNames: [], knownNames: [] };
+export const NOTHING_LEFT: Rest = { waitingBytes: 0, lostBytes: 0, unreadable: 0, unknownNames: [], knownNames: [] };

@@ -52,6 +52,7 @@ export interface RefusedRow {
  * - `input-changed`: the file is not what it was, and still holds rows that were recorded.
  * - `input-copy`: the file begins with rows that were recorded from another one.
  * - `input-kind`: a directory, a socket: nothing that rows can be read from.
+ * - `input-refusals`: more refused rows than can be remembered; those that are not, are read again by the next run.
  * - `rejects-unusable`: the file for refused rows is the input itself, or holds rows of another heading.
  */
 export type InputErrorCode =
@@ -61,6 +62,7 @@ export type InputErrorCode =
   | 'input-changed'
   | 'input-copy'
   | 'input-kind'
+  | 'input-refusals'
   | 'rejects-unusable';
 
 export class InputError extends Error {

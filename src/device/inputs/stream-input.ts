@@ -68,7 +68,7 @@ export class StreamInput implements Input {
   rest(): Rest {
     const { names: unknownNames = [], known: knownNames = [] } = this.#feed?.unknown() ?? {};
     const waitingBytes = this.#feed?.waiting ?? this.#first.length;
-    return { waitingBytes, lostBytes: 0, unknownNames: this.#rows > 0 ? unknownNames : [], knownNames };
+    return { waitingBytes, lostBytes: 0, unreadable: 0, unknownNames: this.#rows > 0 ? unknownNames : [], knownNames };
   }
 
   #push(bytes: Buffer): FedRows | undefined {

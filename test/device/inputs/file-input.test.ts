@@ -3,7 +3,7 @@ import { appendFile, copyFile, open as openFile, rename, rm, symlink, truncate, 
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type FileOptions, openFileInput } from '../../../src/device/inputs/file-input.ts';
+import { type FileOptions, openFileInput, REFUSED_MAX } from '../../../src/device/inputs/file-input.ts';
 import type { Chunk } from '../../../src/device/inputs/index.ts';
 import { formatOf } from '../../../src/device/inputs/index.ts';
 import { createRandom, seedOf } from '../../codec/property.ts';
@@ -303,4 +303,34 @@ test('real telemetry is read without a refusal', async (t) => {
     }
     assert.equal(events, 300, name);
   }
+});
+
+test('more refused rows than are remembered: the run ends before it passes over one, and flags put right lose none', async (t) => {
+  const rows = REFUSED_MAX + 2_000;
+  const { record } = await folder(t, `ts,x\n1,1\n${'2,ERR\n'.repeat(rows)}3,3\n`);
+  await assert.rejects(record(), { code: 'input-refusals' });
+  await assert.rejects(record(), { code: 'input-refusals' });
+  const times = await record({ mixed: new Set(['x']) });
+  assert.deepEqual(times.filter((ts) => ts === 2).length, rows);
+  assert.deepEqual(await record({ mixed: new Set(['x']) }), []);
+});
+
+test('more refused rows than are remembered go on with a file of rejects', async (t) => {
+  const { record } = await folder(t, `ts,x\n1,1\n${'2,ERR\n'.repeat(REFUSED_MAX + 2_000)}3,3\n`);
+  await assert.rejects(record(), { code: 'input-refusals' });
+  assert.equal((await record({ hasRejects: true })).at(-1), 3);
+});
+
+test('rows that cannot become whole are counted by every later run', async (t) => {
+  const { open, path, record } = await folder(t, `ts,x\n1,1\n2,2${'\0'.repeat(8)}\n3,3\n`);
+  const unreadable = async () => {
+    const input = await open();
+    for await (const _ of input.chunks(NEVER));
+    return input.rest().unreadable;
+  };
+  assert.deepEqual(await record(), [1, 3]);
+  assert.equal(await unreadable(), 2);
+  await appendFile(path, '4,4\n');
+  assert.deepEqual(await record(), [4]);
+  assert.equal(await unreadable(), 2);
 });
