@@ -6,12 +6,12 @@
  */
 import assert from 'node:assert';
 import { encode } from '@msgpack/msgpack';
-import { HEAP } from './arena.ts';
+import { HEAP, type Memory } from './arena.ts';
 import { columnsInSteps } from './columns.ts';
 import { parseDecimal } from './decimal.ts';
 import { CodecError } from './errors.ts';
 import { isName } from './event.ts';
-import { BATCH_EVENTS_MAX, GAPS_MAX, INTEGER_MAX, SEQUENCE_MAX } from './limits.ts';
+import { BATCH_CELLS_MAX, BATCH_EVENTS_MAX, GAPS_MAX, INTEGER_MAX, SEQUENCE_MAX } from './limits.ts';
 import { msgpackInSteps } from './msgpack.ts';
 import { allAtOnce, type Steps } from './steps.ts';
 import type { EventTable } from './table.ts';
@@ -24,6 +24,9 @@ export const STREAM_BYTES = 16;
 export type GapReason = 'quota' | 'damage';
 
 const GAP_REASONS: readonly GapReason[] = ['quota', 'damage'];
+
+/** What a value of a table takes in memory, bytes, with what is made on the way to it. */
+const VALUE_BYTES = 20;
 
 /** A sum of a gap is read digit by digit, up to 800 of them. */
 const SUM_WEIGHT = 200;
@@ -94,7 +97,33 @@ export function decodeBatch(bytes: Uint8Array): Batch {
 
 /** As `decodeBatch`, with a step for each column. The table lies in `memory`. */
 export function* decodeBatchInSteps(bytes: Uint8Array, memory = HEAP): Steps<Batch> {
+  return yield* (yield* openBatchInSteps(bytes)).decodeInSteps(memory);
+}
+
+/** A batch whose columns are still packed. */
+export interface PackedBatch {
+  /** About what its table takes in memory at most, bytes: a constant column takes ten on the wire, whatever its length. */
+  readonly tableBytes: number;
+  /** As `decodeBatchInSteps`. */
+  decodeInSteps(memory?: Memory): Steps<Batch>;
+}
+
+/** @throws as `decodeBatch`; what is said of it is checked only once it is decoded */
+export function* openBatchInSteps(bytes: Uint8Array): Steps<PackedBatch> {
   const map = yield* msgpackInSteps(bytes);
+  return { tableBytes: tableBytesOf(map), decodeInSteps: (memory = HEAP) => batchFrom(map, memory) };
+}
+
+function tableBytesOf(map: unknown): number {
+  const { columns } = (map ?? {}) as { readonly columns?: unknown };
+  if (!Array.isArray(columns)) return 0;
+  const [count, , , , fields] = columns as unknown[];
+  if (typeof count !== 'number' || !(count <= BATCH_EVENTS_MAX) || !Array.isArray(fields)) return 0;
+  // Every event has a time and a place in the order.
+  return VALUE_BYTES * Math.min(count * (fields.length + 2), BATCH_CELLS_MAX + 2 * BATCH_EVENTS_MAX);
+}
+
+function* batchFrom(map: unknown, memory: Memory): Steps<Batch> {
   if (map === null || typeof map !== 'object' || Array.isArray(map) || map instanceof Uint8Array) {
     throw malformed('a batch is a map');
   }

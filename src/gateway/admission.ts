@@ -118,6 +118,8 @@ export function createAdmissions(options: AdmissionsOptions): Admissions {
           if (weighing.collisions.length > 0) throw collision(weighing.collisions);
           unverified = countOf(weighing.unverified);
         }
+        const touched = batch.gaps.reduce((sum, { first, last }) => sum + ledger.declaredRanges(first, last), 0);
+        if (touched > BATCH_RANGES_MAX) throw tooManyRanges();
         const growth = { events: missing.length > 0 ? rangeOf(batch) : undefined, gaps: batch.gaps };
         asksAge = !isWithinBounds(limits, ledger, holdings, growth, ageMs);
         if (asksAge) return null;
@@ -246,7 +248,7 @@ async function digestsOf({ batch: { table, first: start }, lease }: Arrival, tur
 }
 
 function tooManyRanges(): GatewayError {
-  return new GatewayError('batch-limit', `would be counted in more than ${BATCH_RANGES_MAX} separate ranges`);
+  return new GatewayError('batch-limit', `concerns more than ${BATCH_RANGES_MAX} separate ranges of its ledger`);
 }
 
 function collision(ranges: readonly Range[]): GatewayError {

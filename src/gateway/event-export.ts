@@ -3,12 +3,14 @@
  *
  * Owns the way from accepted batches back to events. Promises each event once, though batches may overlap, in order of
  * stream and sequence, as it was recorded; and parts of bounded length, though one event's line may be three million
- * characters long. Never holds more than one batch.
+ * characters long. Never holds more than one batch, and all exports together what `flow` allows.
  */
-import { decodeBatchInSteps, eventsOf, type FieldValue, inflateBody, type TelemetryEvent } from '../codec/index.ts';
+import { type Batch, eventsOf, type FieldValue, HEAP, type TelemetryEvent } from '../codec/index.ts';
 import type { GatewayStore, RetainedBatch, Turns } from '../store/index.ts';
+import { createTurnstile, type Flow } from './flow.ts';
+import { withBatch } from './inflation.ts';
+import { EXPORTS_BYTES_MAX } from './limits.ts';
 import type { Page } from './pages.ts';
-import { inTurns } from './turns.ts';
 
 export interface ExportQuery {
   /** Events from this time on, epoch milliseconds. */
@@ -26,6 +28,7 @@ export async function* exportEvents(
   deviceId: string,
   { from = -Infinity, to = Infinity, sensor }: ExportQuery,
   turns: Turns,
+  flow: Pick<Flow, 'inTurn'> = createTurnstile(EXPORTS_BYTES_MAX),
 ): AsyncGenerator<string, void, void> {
   const range = { ...(from > -Infinity && { from }), ...(to < Infinity && { to }) };
   let stream = '';
@@ -39,24 +42,40 @@ export async function* exportEvents(
     given = batch.last;
     const wanted = (event: TelemetryEvent) =>
       event.ts >= from && event.ts < to && (sensor ?? event.sensor) === event.sensor;
-    yield* linesOf(batch, next, wanted, turns);
+    const held = await hold(batch, turns, flow);
+    try {
+      yield* linesOf(batch, held.batch, next, wanted, turns);
+    } finally {
+      held.release();
+    }
   }
 }
 
+/** The batch, which counts as held until it is released. */
+function hold(
+  { encoding, body }: RetainedBatch,
+  turns: Turns,
+  flow: Pick<Flow, 'inTurn'>,
+): Promise<{ readonly batch: Batch; readonly release: () => void }> {
+  return new Promise((resolve, reject) => {
+    const held = (batch: Batch) => new Promise<void>((release) => resolve({ batch, release }));
+    withBatch(flow, { contentEncoding: encoding, body }, HEAP, turns, held).catch(reject);
+  });
+}
+
 async function* linesOf(
-  batch: RetainedBatch,
+  { stream }: RetainedBatch,
+  { first, table }: Batch,
   next: number,
   wanted: (event: TelemetryEvent) => boolean,
   turns: Turns,
 ): AsyncGenerator<string, void, void> {
-  const bytes = await inflateBody(batch.encoding, batch.body);
-  const { first, table } = await inTurns(decodeBatchInSteps(bytes), turns);
   let sequence = next;
   let text = '';
   for (const event of eventsOf(table, next - first)) {
     if (turns.isOver()) await turns.next();
     if (wanted(event)) {
-      for (const part of partsOf(batch.stream, sequence, event)) {
+      for (const part of partsOf(stream, sequence, event)) {
         text += part;
         if (text.length < PART_LENGTH) continue;
         yield text;

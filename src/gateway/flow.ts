@@ -54,6 +54,12 @@ export function createFlow(options: FlowOptions): Flow {
   return new BoundedFlow(options);
 }
 
+/** Nothing but turns, of which all together may come to so many bytes. */
+export function createTurnstile(bytesMax: number): Pick<Flow, 'inTurn'> {
+  const sizes = { bytesMax, strangersBytesMax: bytesMax, bodyBytesMax: bytesMax, growingBytesMax: bytesMax };
+  return new BoundedFlow(sizes);
+}
+
 interface Turn {
   readonly bytes: number;
   readonly begin: () => void;

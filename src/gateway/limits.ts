@@ -82,10 +82,11 @@ export const BATCH_PAGES_MAX = 4 * SENSORS_MAX;
 export const BATCH_AGGREGATES_MAX = BATCH_EVENTS_MAX;
 
 /**
- * Separate ranges that are counted of one batch, where others between them were before. Hardly any batch has two; what is
- * looked up, compared and stored for each takes longer the more there are.
+ * Separate ranges of its ledger that one batch concerns: those that are counted of it, where others between them were before,
+ * and those that its gaps declare again. Hardly any batch has two; what is looked up, compared and stored for each takes
+ * longer the more there are.
  */
-export const BATCH_RANGES_MAX = 1_024;
+export const BATCH_RANGES_MAX = 256;
 
 /** Ranges of one collision that are named; the device moves them aside, sends the rest again and hears of the next. */
 export const COLLISIONS_MAX = 64;
@@ -125,8 +126,11 @@ export interface ReaderPatience {
  */
 export const READER_PATIENCE: ReaderPatience = { windowMs: 60_000, windowLengthMin: 64 * 1024, roomMs: 3_000 };
 
-/** Exports among them, each of which holds a batch that is decoded: some megabytes, at the very most 50. */
+/** Exports among them, each of which holds a batch that is decoded: some megabytes, at the very most 75. */
 export const EXPORTS_OPEN_MAX = 8;
+
+/** Bytes that these may come to together: the largest batch there is, or usual ones for all. */
+export const EXPORTS_BYTES_MAX = 3 * BATCH_BYTES_MAX;
 
 /** Characters of one answer of a read route, about; what is left is told with `next`, to be asked for by itself. */
 export const ANSWER_LENGTH_MAX = 8 * 1024 * 1024;

@@ -31,6 +31,8 @@ export interface ReadDesk {
 export interface ReadDeskOptions {
   /** Answers that are open at once. */
   readonly openMax: number;
+  /** Of these, answers that are worked on at once. */
+  readonly workingMax?: number;
   readonly turns?: Turns;
   readonly patience?: ReaderPatience;
 }
@@ -46,12 +48,19 @@ class BoundedDesk implements ReadDesk {
   readonly #turns: Turns;
   readonly #readers;
   readonly #openMax: number;
+  readonly #workingMax: number;
   #working = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor({ openMax, turns = SHARED_TURNS, patience = READER_PATIENCE }: ReadDeskOptions) {
+  constructor({
+    openMax,
+    workingMax = READS_AT_ONCE,
+    turns = SHARED_TURNS,
+    patience = READER_PATIENCE,
+  }: ReadDeskOptions) {
     this.#turns = turns;
     this.#openMax = openMax;
+    this.#workingMax = workingMax;
     this.#readers = createReaders(openMax, patience);
   }
 
@@ -116,7 +125,7 @@ class BoundedDesk implements ReadDesk {
   }
 
   async #begin(): Promise<void> {
-    if (this.#working < READS_AT_ONCE) this.#working += 1;
+    if (this.#working < this.#workingMax) this.#working += 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 

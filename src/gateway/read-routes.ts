@@ -14,7 +14,8 @@ import { type BucketRange, rangeOf, readSeries, type SeriesQuery } from './bucke
 import { GatewayError } from './errors.ts';
 import { exportEvents } from './event-export.ts';
 import { type DeviceSummary, type Fleet, totalsOf } from './fleet.ts';
-import { ANSWER_LENGTH_MAX, EXPORTS_OPEN_MAX, READS_OPEN_MAX } from './limits.ts';
+import { createTurnstile } from './flow.ts';
+import { ANSWER_LENGTH_MAX, EXPORTS_BYTES_MAX, EXPORTS_OPEN_MAX, READS_OPEN_MAX } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { bucketPageOf, type Page } from './pages.ts';
 import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, noQuery, readQuery } from './queries.ts';
@@ -37,7 +38,9 @@ interface OfDevice {
 
 export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, mayRead }: ReadOptions): void {
   const desk = createReadDesk({ openMax: READS_OPEN_MAX });
-  const exports = createReadDesk({ openMax: EXPORTS_OPEN_MAX });
+  // An export may wait for memory that another one holds, which must be worked on meanwhile.
+  const exports = createReadDesk({ openMax: EXPORTS_OPEN_MAX, workingMax: EXPORTS_OPEN_MAX });
+  const held = createTurnstile(EXPORTS_BYTES_MAX);
 
   app.register(async (reads) => {
     reads.addHook('onRequest', async (request) => mayRead(request));
@@ -79,7 +82,7 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
       const query = readQuery(eventsQuery, request.query);
       return exports.send(reply, 'application/x-ndjson', async function* (turns) {
         const { deviceId } = await deviceOf(request.params.id);
-        yield* exportEvents(store, deviceId, query, turns);
+        yield* exportEvents(store, deviceId, query, turns, held);
       });
     });
 

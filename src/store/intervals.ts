@@ -70,6 +70,8 @@ export interface Intervals {
   missing(range: Range): Range[];
   /** The ranges of the set that overlap a range or touch it, and would become one with it; ascending. */
   touching(range: Range): Range[];
+  /** How many these are, without looking at each. */
+  touchingCount(range: Range): number;
   /** Every range of the set, ascending; adjacent ones are one. */
   ranges(): Range[];
   /** The ranges that begin from `first` up to but without `end`, ascending. */
@@ -115,6 +117,10 @@ class SortedIntervals implements Intervals {
 
   touching(range: Range): Range[] {
     return touchingRanges(this.#firsts, this.#lasts, range);
+  }
+
+  touchingCount({ first, last }: Range): number {
+    return indexFrom(this.#firsts, last + 2) - indexFrom(this.#lasts, first - 1);
   }
 
   ranges(): Range[] {

@@ -50,6 +50,8 @@ export interface LedgerView {
   gaps(): Range[];
   /** The parts of the range that were not declared as given up, ascending. Costs nothing for the gaps outside it. */
   undeclared(first: number, last: number): Range[];
+  /** How many separate ranges that were declared a range overlaps or touches; to be asked before `undeclared`. */
+  declaredRanges(first: number, last: number): number;
   /** By how many separate ranges the ledger would grow at most, if it took in a processed range, and gaps. */
   growth(processed: Range | undefined, gaps: readonly Range[]): number;
   /** Processed events. */

@@ -145,6 +145,11 @@ class SegmentLedger implements Ledger {
     return this.#gaps.missing({ first, last });
   }
 
+  declaredRanges(first: number, last: number): number {
+    assertRange({ first, last });
+    return this.#gaps.touchingCount({ first, last });
+  }
+
   add(segment: Segment): void {
     assertSegment(segment);
     const at = indexFrom(this.#lasts, segment.first);
@@ -250,15 +255,9 @@ class SegmentLedger implements Ledger {
     const touchesLeft = at > 0 && this.#lasts[at - 1]! + 1 === first;
     const touchesRight = at < this.#firsts.length && last + 1 === this.#firsts[at]!;
     this.#intervals += 1 - Number(touchesLeft) - Number(touchesRight);
-    if (at === this.#firsts.length) {
-      this.#firsts.push(first);
-      this.#lasts.push(last);
-      this.#digests.push(digest);
-    } else {
-      this.#firsts.splice(at, 0, first);
-      this.#lasts.splice(at, 0, last);
-      this.#digests.splice(at, 0, digest);
-    }
+    this.#firsts.splice(at, 0, first);
+    this.#lasts.splice(at, 0, last);
+    this.#digests.splice(at, 0, digest);
     this.#count += last - first + 1;
   }
 

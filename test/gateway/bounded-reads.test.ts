@@ -9,8 +9,9 @@ import { createBucketPage } from '../../src/gateway/bucket-page.ts';
 import { readSeries } from '../../src/gateway/bucket-series.ts';
 import { exportEvents } from '../../src/gateway/event-export.ts';
 import { createFirstNames } from '../../src/gateway/first-names.ts';
+import { createTurnstile } from '../../src/gateway/flow.ts';
 import { tallyGaps } from '../../src/gateway/gap-tally.ts';
-import { READS_OPEN_MAX } from '../../src/gateway/limits.ts';
+import { ARENA_BYTES, EXPORTS_OPEN_MAX } from '../../src/gateway/limits.ts';
 import { SHARED_TURNS } from '../../src/store/index.ts';
 import { DEVICE, EPOCH_MS, eventOf, post, read, say, type TestGateway, testGateway } from './gateway-fixture.ts';
 
@@ -172,13 +173,9 @@ test('so many answers are open at once and no more; one whose client goes away m
     await post(gateway, { batch: { first, events: [{ ts: EPOCH_MS + first, sensor: 's', fields }] } });
   }
   const path = `/v1/devices/${DEVICE}/events`;
-  const answers = [];
-  for (let answer = await open(gateway, path); ; answer = await open(gateway, path)) {
-    answers.push(answer);
-    if (answer.status !== 200) break;
-    assert(answers.length <= READS_OPEN_MAX);
-  }
-  assert.equal(answers.at(-1)!.status, 503);
+  // At once, so that none has waited so long for its client that it gives way.
+  const answers = await Promise.all(Array.from({ length: EXPORTS_OPEN_MAX + 1 }, () => open(gateway, path)));
+  assert.equal(answers.filter(({ status }) => status === 503).length, 1);
   for (const answer of answers) await answer.leave();
   for (;;) {
     const { status, body } = await say(`${gateway.url}${path}`);
@@ -198,4 +195,23 @@ test('sums of gaps are added in steps', () => {
   for (let step = work.next(); !step.done; step = work.next()) steps += 1;
   assert(steps >= 1_024);
   assert.equal(allAtOnce(tallyGaps(declared)).gapSums.size, 512);
+});
+
+test('what exports hold together is bounded, and each goes on when it is its turn', async (t) => {
+  const gateway = await testGateway(t);
+  await post(gateway, { batch: { count: 100 } });
+  const flow = createTurnstile(ARENA_BYTES);
+  const held = exportEvents(gateway.store, DEVICE, {}, SHARED_TURNS, flow);
+  const first = await held.next();
+  assert(!first.done);
+  const other = exportEvents(gateway.store, DEVICE, {}, SHARED_TURNS, flow);
+  let isGiven = false;
+  const waiting = other.next().finally(() => {
+    isGiven = true;
+  });
+  const rest = await all(held);
+  assert.equal(isGiven, false);
+  await waiting;
+  await other.return();
+  assert.equal([first.value, ...rest].join('').trimEnd().split('\n').length, 100);
 });

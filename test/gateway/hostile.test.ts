@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { brotliCompressSync, constants as zlib } from 'node:zlib';
 import { encode } from '@msgpack/msgpack';
-import { BATCH_EVENTS_MAX, BATCH_TEXTS_MAX, decodeBatch, digestOf } from '../../src/codec/index.ts';
+import { BATCH_EVENTS_MAX, BATCH_TEXTS_MAX, decodeBatch, digestOf, GAPS_MAX, HEAP } from '../../src/codec/index.ts';
 import { encodeIntegers } from '../../src/codec/integers.ts';
+import { inflateBatch } from '../../src/gateway/inflation.ts';
 import { BATCH_AGGREGATES_MAX, BATCH_RANGES_MAX } from '../../src/gateway/limits.ts';
 import { DEVICE, freshStream, post, read, STREAM, say, type TestAnswer, testGateway } from './gateway-fixture.ts';
 
@@ -137,4 +138,41 @@ test('texts in their tens of thousands are taken in bounded time', async (t) => 
   const bytes = batchOf({ count: BATCH_TEXTS_MAX, times: CONSTANT, fields: [['t', 1, null, texts, places]] });
   const cost = await cpuMs(async () => assert.equal((await sent(gateway, bytes)).status, 200));
   assert(cost < 2_000, `${cost} ms`);
+});
+
+test('a batch waits for as much memory as it comes to unpacked, not inflated', async () => {
+  const many = batchOf({ count: BATCH_EVENTS_MAX, times: CONSTANT, fields: constants(32) });
+  const turns: number[] = [];
+  const flow = {
+    inTurn<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+      turns.push(bytes);
+      return work();
+    },
+  };
+  await inflateBatch(flow, 'br', brotliCompressSync(many), HEAP);
+  assert(turns.at(-1)! > 32 * 8 * BATCH_EVENTS_MAX, `${turns}`);
+  turns.length = 0;
+  const usual = batchOf({ count: 4_096, times: everyMinute(4_096), fields: constants(8) });
+  await inflateBatch(flow, 'br', brotliCompressSync(usual), HEAP);
+  assert.equal(turns.length, 1);
+});
+
+test('a gap over very many declared ones is refused before these are looked at', async (t) => {
+  const gateway = await testGateway(t);
+  const stream = freshStream();
+  const declare = (gaps: readonly (readonly [number, number])[]) =>
+    sent(
+      gateway,
+      encode({
+        ...{ v: 1, stream, first: 1, count: 0, sent: 0, queue: [0, 0, 0, 0], columns: [0, [], null, Buffer.of(0), []] },
+        gaps: gaps.map(([first, last]) => [first, last, 'quota', null]),
+      }),
+    );
+  for (let i = 0; i <= BATCH_RANGES_MAX; i += GAPS_MAX) {
+    const gaps = Array.from({ length: GAPS_MAX }, (_, j) => [3 * (i + j) + 1, 3 * (i + j) + 1] as const);
+    assert.equal((await declare(gaps)).status, 200);
+  }
+  const refused = await declare([[1, 4 * BATCH_RANGES_MAX]]);
+  assert.deepEqual([refused.status, refused.problem?.code], [413, 'batch-limit']);
+  assert.equal((await declare([[1, BATCH_RANGES_MAX]])).status, 200);
 });
