@@ -101,8 +101,13 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
     let length = 0;
     let devices = 0;
     let last: string | null = null;
+    let next: string | null = null;
     yield '{"devices":[';
-    for await (const summary of fleet.devices(after, limit)) {
+    for await (const summary of fleet.devices(after, limit + 1)) {
+      if (devices === limit || length >= ANSWER_LENGTH_MAX) {
+        next = last;
+        break;
+      }
       if (devices > 0) yield ',';
       for (const part of deviceParts(summary, fleet.duplicatesOf(summary.deviceId), measure)) {
         length += part.length;
@@ -111,10 +116,8 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
       yield '}';
       devices += 1;
       last = summary.deviceId;
-      if (length >= ANSWER_LENGTH_MAX) break;
     }
     // What to give as `after` for the rest.
-    const next = devices < limit && length < ANSWER_LENGTH_MAX ? null : last;
     yield `],"next":${JSON.stringify(next)}}`;
   }
 

@@ -33,6 +33,9 @@ export interface BatchRequestHead extends Caller {
 /** What is read of a request before its body. */
 export type RequestHeaders = Pick<IncomingMessage, 'headers'> & Partial<Pick<IncomingMessage, 'headersDistinct'>>;
 
+/** A value that this version can judge. A head that has none is not authentic, as one without the header is not. */
+const KNOWN_SCHEME = /(?:^|,)[ \t]*v1=/;
+
 /** The values of a header, one for each time that it stands there. What Fastify's `inject` makes up has it once at most. */
 export function valuesOf({ headers, headersDistinct }: RequestHeaders, name: string): readonly string[] {
   const values = headersDistinct === undefined ? headers[name] : headersDistinct[name];
@@ -58,7 +61,8 @@ export function readRequestHead(request: RequestHeaders, caller: Caller): BatchR
     throw invalid(`${HEADER.timestamp} must be epoch milliseconds`);
   }
   const headSignature = single(request, HEADER.headSignature);
-  const headSignatures = headSignature === undefined ? [] : parseSignatures(headSignature);
+  const isKnown = headSignature !== undefined && KNOWN_SCHEME.test(headSignature);
+  const headSignatures = isKnown ? parseSignatures(headSignature) : [];
   if (headSignatures === undefined) throw invalid(`${HEADER.headSignature} must be v1=<64 hex digits>`);
   // The parser of Node has checked this one.
   const contentLength = request.headers['content-length'];

@@ -31,6 +31,9 @@ export async function printTotals(values: TotalsValues): Promise<void> {
 }
 
 async function readTotals({ url, data, ca, adminTokenFile }: TotalsValues): Promise<TotalsView> {
+  if (url !== undefined && data !== undefined) {
+    throw new CommandError('usage', '--data and --url are both set: give one of them, totals are of one gateway');
+  }
   if (url !== undefined) {
     return askGateway(url, await readAdminToken(adminTokenFile), ca && (await readCertificates('--ca', ca)));
   }

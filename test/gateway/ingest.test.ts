@@ -329,9 +329,18 @@ test('a head is authentic as it was signed, by a live key, and in no other way',
   ]) {
     assert.equal(keyOf(change), undefined, JSON.stringify(change));
   }
-  for (const value of ['', 'v1=5', 'v2=5', `${own[headSignature]}, v1=no`]) {
+  for (const value of [
+    'v1=5',
+    'v2=5,\tv1=5',
+    `${own[headSignature]}, v1=no`,
+    Array(5).fill(own[headSignature]).join(),
+  ]) {
     assert.throws(() => keyOf({ [headSignature]: value }), { code: 'headers-invalid' });
   }
+  for (const value of ['', 'v2=5', 'v2=v1=5, v3']) {
+    assert.equal(keyOf({ [headSignature]: value }), undefined, 'of no scheme that is known');
+  }
+  assert.equal(keyOf({ [headSignature]: `v2=5, ${own[headSignature]}` })?.keyId, KEY_ID);
 });
 
 test('a clock outside the window is told the time, signed', async (t) => {

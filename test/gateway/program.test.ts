@@ -231,6 +231,8 @@ test('a call that cannot be is refused with status 2', async (t) => {
   const folder = await temporaryFolder(t);
   const usage = { code: 'missing-value', status: 2 };
   await fails(t, usage, 'totals');
+  const both = ['--data', folder, '--url', 'http://127.0.0.1:1'];
+  await fails(t, { code: 'usage', status: 2 }, 'totals', ...both);
   await fails(t, usage, 'serve', '--data', folder, '--tls-cert', 'x');
   await fails(t, { code: 'bad-value', status: 2 }, 'serve', '--data', folder, '--body-bytes-max', '5MiB');
   await fails(t, { code: 'usage', status: 2 }, 'keys', 'add', '--data', folder);

@@ -109,6 +109,8 @@ test('devices come page by page', async (t) => {
     next = page.next;
   } while (next !== null);
   assert.deepEqual(found, ids);
+  assert.equal((await read(gateway, '/v1/devices?limit=5')).next, null, 'nothing follows');
+  assert.equal((await read(gateway, '/v1/devices?limit=4')).next, 'd');
 });
 
 test('a device shows its sensors, streams and times', async (t) => {
