@@ -91,17 +91,37 @@ export function eventsInRows(table: Pick<EventTable, 'order' | 'starts'>): Uint3
 
 /** The events `from` … `to - 1` (0-based, in sequence order) as objects, for people and exports. */
 export function* eventsOf(table: EventTable, from = 0, to = table.count): Generator<TelemetryEvent, void, void> {
+  const events = createEventReader(table);
+  for (let event = from; event < to; event++) yield events.at(event);
+}
+
+/** Looks at events (0-based, in sequence order), and makes objects of those that are asked for alone. */
+export interface EventReader {
+  timeOf(event: number): number;
+  sensorOf(event: number): string;
+  /** Takes a look-up in each column; quickest where events are asked for in sequence order. */
+  at(event: number): TelemetryEvent;
+}
+
+export function createEventReader(table: EventTable): EventReader {
+  const { times, sensors, order, columns } = table;
   const rows = rowsInSequence(table);
-  const positions = table.columns.map(positionsByRow);
-  for (let event = from; event < to; event++) {
-    const row = rows[event]!;
-    const fields: Record<string, FieldValue> = {};
-    table.columns.forEach((column, c) => {
-      const position = positions[c]!(row);
-      if (position >= 0) fields[column.name] = valueAt(column, position);
-    });
-    yield { ts: table.times[row]!, sensor: table.sensors[table.order[event]!]!, fields };
-  }
+  const positions = columns.map(positionsByRow);
+  const timeOf = (event: number) => times[rows[event]!]!;
+  const sensorOf = (event: number) => sensors[order[event]!]!;
+  return {
+    timeOf,
+    sensorOf,
+    at(event) {
+      const row = rows[event]!;
+      const fields: Record<string, FieldValue> = {};
+      columns.forEach((column, c) => {
+        const position = positions[c]!(row);
+        if (position >= 0) fields[column.name] = valueAt(column, position);
+      });
+      return { ts: timeOf(event), sensor: sensorOf(event), fields };
+    },
+  };
 }
 
 /**

@@ -6,11 +6,21 @@ import net, { type AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import Fastify from 'fastify';
 import { sendProblem } from '../../src/gateway/answers.ts';
+import { exportEvents } from '../../src/gateway/event-export.ts';
 import { EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
 import type { Page } from '../../src/gateway/pages.ts';
 import { createReadDesk, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
-import type { GatewayStore } from '../../src/store/index.ts';
-import { DEVICE, eventOf, post, say, type TestGateway, testGateway } from './gateway-fixture.ts';
+import { type GatewayStore, SHARED_TURNS } from '../../src/store/index.ts';
+import {
+  batchBytes,
+  DEVICE,
+  eventOf,
+  post,
+  STREAM_HEX,
+  say,
+  type TestGateway,
+  testGateway,
+} from './gateway-fixture.ts';
 
 type Moment = 'page' | 'holdings' | 'pages' | 'batches';
 
@@ -184,4 +194,30 @@ test('a connection is not cut for being still while the gateway itself is at wor
   const [said] = (await once(client, 'data')) as [Buffer];
   assert.match(said.toString(), /^HTTP\/1\.1 200 /);
   client.destroy();
+});
+
+test('an export builds no events that nobody asked for', async () => {
+  const count = 20_000;
+  const names = Array.from({ length: 500 }, (_, i) => `g${i}`);
+  const events = Array.from({ length: count }, (_, i) => eventOf(i + 1, { fields: { [names[i % 500]!]: i } }));
+  const body = batchBytes({ events });
+  const batch = { deviceId: DEVICE, stream: STREAM_HEX, first: 1, last: count, encoding: 'identity', body };
+  const store = {
+    async *batches() {
+      yield { ...batch, tsMin: 0, tsMax: 0, receivedAt: 0 };
+    },
+  };
+  const costOf = async (query: { sensor?: string }) => {
+    const before = process.cpuUsage();
+    let length = 0;
+    for await (const part of exportEvents(store, DEVICE, query, SHARED_TURNS)) length += part.length;
+    const { user, system } = process.cpuUsage(before);
+    return { cost: user + system, length };
+  };
+  const whole = await costOf({});
+  const nothing = await costOf({ sensor: 'nothere' });
+  assert(whole.length > 0);
+  assert.equal(nothing.length, 0);
+  // Looking into 500 columns for each event is most of the work.
+  assert(nothing.cost < whole.cost / 3, `${nothing.cost} µs of ${whole.cost} µs`);
 });
