@@ -15,6 +15,8 @@ export function createGatewayFiles(disk: Pick<Disk, 'isFull'>): (isAlive: () => 
     // A disk that takes nothing shows it when it is written to.
     assertWritable: async () => {},
     createRoom: () => ({ isLow: async () => disk.isFull(), remeasure() {} }),
+    // What its database has lost shows when that is opened.
+    isDatabase: async () => true,
     // A machine that has crashed holds nothing.
     lock: async () => ({ release: async () => {} }),
     readStatement: async () => written,

@@ -14,6 +14,7 @@ import {
   lookAtGatewayStore,
   openRocksGatewayStore,
   type RotReport,
+  StoreError,
 } from '../store/index.ts';
 import { KeyFileError } from './key-errors.ts';
 import { privateMode } from './key-file-disk.ts';
@@ -50,9 +51,17 @@ export async function openData(folder: string, logger?: FastifyBaseLogger): Prom
     const path = keyFilePath(folder);
     await guard(folder, path, logger);
     const keys = await watchKeyFile({ path, ...(logger && { logger }) });
-    if (!keys.hasFile && (await holdsDevice(store))) {
+    const isNew = !(await holdsDevice(store));
+    if (!keys.hasFile && !isNew) {
       keys.close();
-      throw new KeyFileError('keys-unreadable', `${path} is gone, and the database has devices: put back a copy of it`);
+      throw keysGone(path);
+    }
+    // A gateway that is new all over needs no such word.
+    if (isNew && keys.hasFile) {
+      const said =
+        'the database has counted nothing yet: it begins at zero. Where this gateway has counted before, --data names ' +
+        'another folder, or store and store.witness want to be put back from a copy: stop it for that';
+      logger?.info({ code: 'store-new', folder }, said);
     }
     return {
       store,
@@ -116,7 +125,20 @@ async function guard(folder: string, keys: string, logger: FastifyBaseLogger | u
   }
 }
 
-async function holdsDevice(store: GatewayStore<Page>): Promise<boolean> {
+/** Rejects with a KeyFileError `keys-unreadable` where the database has devices: a new file would shut them all out. */
+export async function assertNoDevices(folder: string): Promise<void> {
+  const hasDevice = await lookAtStore(folder, holdsDevice).catch((error) => {
+    if (error instanceof StoreError && error.code === 'not-found') return false;
+    throw error;
+  });
+  if (hasDevice) throw keysGone(keyFilePath(folder));
+}
+
+function keysGone(path: string): KeyFileError {
+  return new KeyFileError('keys-unreadable', `${path} is gone, and the database has devices: put back a copy of it`);
+}
+
+async function holdsDevice(store: Pick<GatewayStoreView<Page>, 'devices'>): Promise<boolean> {
   for await (const _ of store.devices({ limit: 1 })) return true;
   return false;
 }

@@ -9,7 +9,7 @@ import { access, rm } from 'node:fs/promises';
 import { type SettingValues, writeSecretFile } from '../cli/index.ts';
 import { formatCredential } from '../codec/index.ts';
 import { makeDirectory } from '../store/index.ts';
-import { keyFilePath } from './data.ts';
+import { assertNoDevices, keyFilePath } from './data.ts';
 import { KeyFileError } from './key-errors.ts';
 import { createKeyFile, type DeliverKey, type KeyFile, type KeyRecord } from './key-file.ts';
 import type { addKeySettings, keySettings } from './settings.ts';
@@ -79,7 +79,12 @@ async function openKeyFile(folder: string): Promise<KeyFile> {
 }
 
 function keyFileIn(folder: string): KeyFile {
-  return createKeyFile({ path: keyFilePath(folder), clock: Date.now, randomBytes });
+  return createKeyFile({
+    path: keyFilePath(folder),
+    clock: Date.now,
+    randomBytes,
+    mayBegin: () => assertNoDevices(folder),
+  });
 }
 
 async function assertKeyFile(folder: string): Promise<void> {

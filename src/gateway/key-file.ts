@@ -27,6 +27,8 @@ export interface KeyFileOptions {
   readonly path: string;
   readonly clock: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
+  /** Asked before a change makes the file, where there is none; what it rejects with refuses that. */
+  readonly mayBegin?: () => Promise<void>;
 }
 
 /**
@@ -123,7 +125,7 @@ class JsonKeyFile implements KeyFile {
     const { path } = this.#options;
     const lock = await acquire(path);
     try {
-      const table = new Map(await readKeyTable(path));
+      const table = new Map(await readKeyTable(path, this.#options.mayBegin));
       const result = change(table);
       const draft = await writeDraft(path, formatKeyTable(table));
       try {
@@ -144,13 +146,16 @@ class JsonKeyFile implements KeyFile {
   }
 }
 
-/** An absent file holds no keys. */
-export async function readKeyTable(path: string): Promise<KeyTable> {
+/** An absent file holds no keys, where `absent` does not reject. */
+export async function readKeyTable(path: string, absent = async (): Promise<void> => {}): Promise<KeyTable> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
+      await absent();
+      return new Map();
+    }
     if ((cause as NodeJS.ErrnoException).code === 'EACCES') throw await foreign(path, cause);
     throw new KeyFileError('keys-unreadable', `cannot read ${path}`, cause);
   }

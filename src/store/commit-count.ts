@@ -39,6 +39,16 @@ export async function assertCommits(rocks: Rocks, statement: Buffer | undefined,
   assertWitnessed(await storedCount(rocks), statement, witnessPath);
 }
 
+/** Rejects with `corrupt` where there is a witness and nothing of its database. Makes nothing. */
+export async function assertNotGone(
+  path: string,
+  witnessPath: string,
+  files: Pick<GatewayFiles, 'isDatabase' | 'readStatement'>,
+): Promise<void> {
+  const statement = await files.readStatement(witnessPath);
+  if (statement !== undefined && !(await files.isDatabase(path))) assertWitnessed(0, statement, witnessPath);
+}
+
 class WitnessedCount implements CommitCount {
   readonly #path: string;
   #witness: Witness | undefined;

@@ -36,7 +36,7 @@ export interface QueueOptions {
    * quarantine or in gaps is out of date.
    */
   readonly onLate?: () => void;
-  /** Called once for each thing that is found out about a disk that rots; the error, of code `corrupt`, says what came of it. */
+  /** Called once for each thing that is found out about a disk that rots, or denies the witness; the error says what came of it. */
   readonly onRot?: (error: StoreError) => void;
   /** For streams. Default: of `node:crypto`. */
   readonly randomBytes?: (count: number) => Uint8Array;

@@ -8,12 +8,15 @@
 import { assertWritable, makeDirectory } from './directories.ts';
 import { toStoreError } from './errors.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
+import { isDatabase } from './rocks-files.ts';
 import { createRoom, type Room, type RoomOptions } from './room.ts';
 import { openWitness, readStatement, type Witness } from './witness.ts';
 
 export interface GatewayFiles {
   /** Makes the folder where there is none. Rejects with `locked` where it has an owner. */
   lock(path: string): Promise<FolderLock>;
+  /** Whether there is anything of a database. */
+  isDatabase(path: string): Promise<boolean>;
   openWitness(path: string): Promise<Witness>;
   /** What the witness says, changing nothing. */
   readStatement(path: string): Promise<Buffer | undefined>;
@@ -33,6 +36,7 @@ async function makeLocked(path: string): Promise<FolderLock> {
 
 export const gatewayFiles: GatewayFiles = {
   lock: makeLocked,
+  isDatabase,
   openWitness,
   readStatement,
   assertWritable,

@@ -234,7 +234,7 @@ class Disk implements QueueDisk {
     const rocks = await open(generationPath(path, generation), { create, broken: 'leave-out' });
     try {
       await files.removeOlder(path, generation);
-      this.#witness ??= await files.openWitness?.(join(path, 'witness'));
+      this.#witness ??= await this.#openWitness();
       const witnessed = witnessedBy(this.#witness?.statement);
       this.#state = await this.#witnessed(rocks, await loadState(rocks, deviceId, randomBytes, undefined, witnessed));
       const { leftOut } = rocks;
@@ -247,6 +247,15 @@ class Disk implements QueueDisk {
       await rocks.close().catch(() => {});
       throw toStoreError(error, `cannot open the queue in ${path}`);
     }
+  }
+
+  /** A device goes on without its witness, as without whatever else is damaged, and that is told. */
+  async #openWitness(): Promise<Witness | undefined> {
+    const { path, files, onRot } = this.#options;
+    return await files.openWitness?.(join(path, 'witness')).catch((error) => {
+      onRot(toStoreError(error, `cannot open the witness in ${path}`));
+      return undefined;
+    });
   }
 
   /** The state in which what the database has lost without a trace is accounted for. */

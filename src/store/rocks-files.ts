@@ -44,6 +44,15 @@ export interface FileFindings {
   readonly leftOut: readonly string[];
 }
 
+/** Whether there is, or was, a database. */
+export async function isDatabase(path: string): Promise<boolean> {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names.some((name) => DATABASE_NAME.test(name));
+}
+
 /** Resolves at once where there is no database. */
 export async function checkFiles(check: FileCheck): Promise<FileFindings> {
   const names = await readdir(check.path);

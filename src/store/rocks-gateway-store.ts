@@ -5,7 +5,7 @@
  * memory, which may be ahead of it. Never holds more of these than it is told to, but for those that are being changed.
  */
 import { type BatchLog, createBatchLog } from './batch-log.ts';
-import { type CommitCount, createCommitCount } from './commit-count.ts';
+import { assertNotGone, type CommitCount, createCommitCount } from './commit-count.ts';
 import { StoreError } from './errors.ts';
 import type { FolderLock } from './folder-lock.ts';
 import { type GatewayFiles, gatewayFiles } from './gateway-files.ts';
@@ -82,10 +82,15 @@ export async function openRocksGatewayStore<Page>(
   open = openRocks,
   files = gatewayFiles,
 ): Promise<GatewayStore<Page>> {
+  const assertThere = () => assertNotGone(options.path, witnessOf(options), files);
+  // Before the lock, since even that makes a folder, which a restore would then land in; and again with it.
+  await assertThere();
   const lock = await files.lock(options.path);
   // failpoint: store-locked
   const store = new RocksGatewayStore(options, files, lock, openForWriting(options, open));
-  await store.ready().catch((error) => closedOver(store, error));
+  await assertThere()
+    .then(() => store.ready())
+    .catch((error) => closedOver(store, error));
   // failpoint: store-opened
   return store;
 }

@@ -9,7 +9,8 @@
  * Slot: seal over the slot's number and the rest, count of writings (u64), bytes of the statement (u32), statement.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { StoreError } from './errors.ts';
 import { SEAL_BYTES, seal, unseal } from './seal.ts';
 
 export interface Witness {
@@ -26,22 +27,57 @@ const STATEMENT_BYTES_MAX = SLOT_BYTES / 2;
 /** Enough to see how long a statement is; most are not longer. */
 const READ_BYTES = 4_096;
 
+/** Rejects with `io` where it is there, or could be, and cannot be used: nobody would hear of what gets lost. */
 export async function openWitness(path: string): Promise<Witness> {
-  // A witness that cannot be reached is as good as none.
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600).catch(() => undefined);
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600).catch(async (error) => {
+    // Where there is no space for one there was none; the next start makes it.
+    if (isFull(error)) return undefined;
+    throw await unusable(path, error);
+  });
   if (file === undefined) return new TwoSlots(undefined, []);
-  return new TwoSlots(file, await readSlots(file));
+  try {
+    return new TwoSlots(file, await readSlots(file));
+  } catch (error) {
+    await file.close();
+    throw await unusable(path, error);
+  }
 }
 
-/** What the witness says; undefined where it has nothing to say, or is not there. Changes nothing. */
+/** What the witness says; undefined where it has nothing to say, or is not there. Rejects with `io` where it cannot be read. Changes nothing. */
 export async function readStatement(path: string): Promise<Buffer | undefined> {
-  const file = await open(path, 'r').catch(() => undefined);
+  const file = await open(path, 'r').catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw await unusable(path, error);
+  });
   if (file === undefined) return undefined;
   try {
     return latestOf(await readSlots(file))?.statement;
+  } catch (error) {
+    throw await unusable(path, error);
   } finally {
     await file.close();
   }
+}
+
+function isFull(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'ENOSPC' || error.code === 'EDQUOT';
+}
+
+async function unusable(path: string, error: unknown): Promise<StoreError> {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const isDenied = code === 'EACCES' || code === 'EPERM';
+  const owner = isDenied
+    ? await stat(path).then(
+        ({ uid }) => uid,
+        () => undefined,
+      )
+    : undefined;
+  const own = process.geteuid?.();
+  const what =
+    owner === undefined || owner === own
+      ? `${message}: make it readable and writable for this process`
+      : `it belongs to user ${owner}, and this process runs as user ${own}: run it as that user, or chown ${own} '${path}'`;
+  return new StoreError('io', `cannot use ${path}, which alone tells what the database has lost; ${what}`, error);
 }
 
 interface Slot {
@@ -83,7 +119,7 @@ function latestOf(slots: readonly (Slot | undefined)[]): Slot | undefined {
 }
 
 function readSlots(file: FileHandle): Promise<(Slot | undefined)[]> {
-  return Promise.all(SLOTS.map((slot) => readSlot(file, slot).catch(() => undefined)));
+  return Promise.all(SLOTS.map((slot) => readSlot(file, slot)));
 }
 
 async function readSlot(file: FileHandle, slot: number): Promise<Slot | undefined> {

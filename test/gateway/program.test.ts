@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
@@ -191,8 +191,10 @@ test('a gateway serves, tells its totals while it runs and after, and ends on SI
   // Beside it, and nothing of it is changed.
   assert.deepEqual(JSON.parse(await succeeds(t, 'totals', '--data', data, '--json')), asked);
   assert.deepEqual(await gateway.end('SIGTERM'), [0, null]);
+  const [first, ...others] = gateway.lines;
+  assert.equal(first?.code, 'store-new', 'devices are known, and nothing is counted');
   assert.deepEqual(
-    gateway.lines.map(({ msg }) => msg),
+    others.map(({ msg }) => msg),
     [
       'listening',
       'first batch of a device since the start',
@@ -220,6 +222,9 @@ test('a gateway whose keys are gone does not come up to refuse every device', as
   await rm(path);
   const said = await fails(t, { code: 'keys-unreadable', status: 1 }, 'serve', '--data', data);
   assert.match(said, /keys\.json is gone/);
+  // Nor does a new file of one device come in its place.
+  await fails(t, { code: 'keys-unreadable', status: 1 }, 'keys', 'add', 'another', '--data', data);
+  await assert.rejects(access(path), { code: 'ENOENT' });
   await writeFile(path, keys, { mode: 0o600 });
   const again = await serve(t, ['--data', data]);
   const answer = await post(again, { secret, keyId, batch: { first: 6, count: 5 } });

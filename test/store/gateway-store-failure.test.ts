@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { cp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -408,7 +408,7 @@ for (const [what, lose] of [
     await cp(path, copy, { recursive: true });
     await lose(path);
     for (let attempt = 0; attempt < 2; attempt += 1) await assert.rejects(reopen(), corrupt);
-    await rm(path, { recursive: true });
+    await rm(path, { recursive: true, force: true });
     await cp(copy, path, { recursive: true });
     const restored = await reopen();
     assert.equal(await assertBalanced(restored, 'a'), 100);
@@ -420,6 +420,46 @@ for (const [what, lose] of [
     assert.equal(await assertBalanced(accepted, 'a'), 100);
   });
 }
+
+test('a database that is gone is not made anew beside its witness: nothing is made', async (t) => {
+  const { store, reopen, elsewhere } = await open(t);
+  const path = elsewhere.location;
+  await send(store, key, { first: 1, last: 10 });
+  await store.close();
+  await rm(path, { recursive: true });
+  await assert.rejects(reopen(), corrupt);
+  assert.deepEqual(await readdir(join(path, '..')), ['store.witness']);
+});
+
+test('a sorted file that is missing is named, and nothing is changed', async (t) => {
+  const { store, reopen, elsewhere } = await open(t);
+  const path = elsewhere.location;
+  await send(store, key, { first: 1, last: 10 });
+  await store.close();
+  await (await reopen()).close();
+  const table = (await readdir(path)).find((name) => name.endsWith('.sst'))!;
+  await rm(join(path, table));
+  const before = (await readdir(path)).sort();
+  await assert.rejects(reopen(), (error: StoreError) => error.code === 'corrupt' && error.message.includes(table));
+  assert.deepEqual((await readdir(path)).sort(), before);
+});
+
+test('a witness that cannot be used refuses the database, for it alone would tell of a loss', async (t) => {
+  const { store, reopen, elsewhere } = await open(t);
+  const witness = `${elsewhere.location}.witness`;
+  await send(store, key, { first: 1, last: 10 });
+  await store.close();
+  await rename(witness, `${witness}.kept`);
+  await mkdir(witness);
+  for (let attempt = 0; attempt < 2; attempt += 1)
+    await assert.rejects(
+      reopen(),
+      (error: StoreError) => error.code === 'io' && error.message.includes('store.witness'),
+    );
+  await rm(witness, { recursive: true });
+  await rename(`${witness}.kept`, witness);
+  assert.equal(await assertBalanced(await reopen(), 'a'), 10);
+});
 
 async function logOf(path: string): Promise<string> {
   const logs = (await readdir(path)).filter((name) => name.endsWith('.log'));

@@ -1,6 +1,6 @@
 /** What a queue's database has lost without a trace, and the witness knows of. */
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Gap } from '../../src/store/index.ts';
@@ -94,4 +94,15 @@ test('a witness that is behind, damaged, or gone changes nothing', async (t) => 
     assert.equal(again.next, 71);
     await again.close();
   }
+});
+
+test('a witness that cannot be used is told of, and the device goes on', async (t) => {
+  const path = await filled(t);
+  const witness = join(path, 'witness');
+  await rm(witness);
+  await mkdir(witness);
+  const told: string[] = [];
+  const queue = await openTestQueue(t, path, { onRot: ({ code }) => told.push(code) });
+  assert.deepEqual(told, ['io']);
+  assert.equal((await queue.append([block(10, 'g')])).first, 61);
 });
