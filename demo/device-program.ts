@@ -166,7 +166,7 @@ class RunningDevice implements DeviceProgram {
       const summary = summaryIn(output);
       // Where rows were refused, all others are recorded and acknowledged, whatever the status says.
       if (summary === undefined || (status !== 0 && summary.input.refused === 0)) {
-        this.#settle.reject(new Error(`${id} ended with status ${status}: ${program.lastWords()}`));
+        this.#settle.reject(failureOf(id, status, program.lastWords()));
         return;
       }
       this.#refused = summary.input.refused;
@@ -220,6 +220,13 @@ class RunningDevice implements DeviceProgram {
     const left = events === undefined ? [] : ['--events', String(Math.max(0, events - alreadyRecorded))];
     return ['--input', 'simulate', '--rate', String(rate), '--seed', String(seed), ...left];
   }
+}
+
+/** With the code that the device itself gave. */
+function failureOf(id: string, status: number | null, lastWords: string): Error {
+  const [, said, code] = /^error: (.*) \(([\w-]+)\)$/.exec(lastWords) ?? [];
+  if (said === undefined) return new Error(`${id} ended with status ${status}: ${lastWords}`);
+  return Object.assign(new Error(`${id}: ${said}`), { code });
 }
 
 /** Undefined where the program did not come to its summary. */

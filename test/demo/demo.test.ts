@@ -197,16 +197,21 @@ test('a call that makes no sense starts nothing', async (t) => {
   }
 });
 
-test('a file whose columns are not known is no success, and one whose columns are named is', async (t) => {
+test('a file whose columns or rows are not understood is no success, and one whose columns are named is', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tidegate-rows-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const path = join(folder, 'rows.csv');
   await writeFile(path, 'time,flow_m3\n2026-01-02T03:04:05Z,1.5\n2026-01-02T03:05:05Z,2.5\n');
-  const flags = ['--data', path, '--json', '--devices', '1', '--no-faults'];
-  const [refused, mapped] = await Promise.all([
-    startDemo(t, ...flags).ended,
-    startDemo(t, ...flags, '--map', 'ts=time,volume=flow_m3').ended,
+  const refusedPath = join(folder, 'refused.csv');
+  await writeFile(refusedPath, 'ts,volume\nyesterday,1.5\ntoday,2.5\n');
+  const flags = ['--json', '--devices', '1', '--no-faults', '--data'];
+  const [unknown, refused, mapped] = await Promise.all([
+    startDemo(t, ...flags, path).ended,
+    startDemo(t, ...flags, refusedPath).ended,
+    startDemo(t, ...flags, path, '--map', 'ts=time,volume=flow_m3').ended,
   ]);
+  assert.equal(unknown.status, 1);
+  assert.match(unknown.progress.at(-1)!, /^error: pump-1: .*"time", "flow_m3" \(input-heading\)$/);
   const result = JSON.parse(refused.output);
   assert.deepEqual([refused.status, result.recorded, result.refused], [1, 0, 2]);
   const good = JSON.parse(mapped.output);
