@@ -158,7 +158,7 @@ export class GatewayMachine implements KeyRing {
 
   #assemble(store: GatewayStore<Page>, turns: Turns): Running {
     const limits = limitsFrom(this.limits);
-    const fleet = createFleet(store, turns);
+    const fleet = createFleet(store, { turns });
     const sensors = createSensors({ store, sensorsMax: limits.sensorsMax });
     const ingest = createIngest({
       keys: this,

@@ -21,12 +21,16 @@ export interface DeviceSummary {
   readonly streams: number;
   /** Over all sensors, by measure. */
   readonly measures: ReadonlyMap<string, Aggregate>;
+  /** Whether there are more measures than these. */
+  readonly isCut: boolean;
 }
 
 export interface FleetTotals {
   readonly devices: number;
   readonly account: DeviceAccount;
   readonly measures: ReadonlyMap<string, Aggregate>;
+  /** Whether there are more measures than these. */
+  readonly isCut: boolean;
 }
 
 export interface Fleet {
@@ -36,7 +40,8 @@ export interface Fleet {
   device(deviceId: string): Promise<DeviceSummary | undefined>;
   /** Ascending by id, behind `after`. */
   devices(after: string | undefined, limit: number): AsyncIterable<DeviceSummary>;
-  totals(): Promise<FleetTotals>;
+  /** Of one measure alone where it is named, which no names of other devices crowd out. */
+  totals(measure?: string): Promise<FleetTotals>;
   /** Duplicates refused since the start. */
   duplicatesOf(deviceId: string): number;
 }
@@ -44,8 +49,17 @@ export interface Fleet {
 /** Measures of all devices that are held in memory: some 60 MB of them, and the summaries of 65,000 devices with three. */
 const HELD_MEASURES_MAX = 200_000;
 
-export function createFleet(store: GatewayStoreView<Page>, turns: Turns = SHARED_TURNS): Fleet {
-  return new StoreFleet(store, turns);
+/** Totals that are held, of measures which somebody asked for by name, until the next change. */
+const HELD_TOTALS_MAX = 16;
+
+export interface FleetOptions {
+  readonly turns?: Turns;
+  /** Measures of all devices that are held in memory. */
+  readonly heldMax?: number;
+}
+
+export function createFleet(store: GatewayStoreView<Page>, options: FleetOptions = {}): Fleet {
+  return new StoreFleet(store, options);
 }
 
 interface Held {
@@ -61,17 +75,19 @@ class StoreFleet implements Fleet {
   readonly #held = new Map<string, Held>();
   #weight = 0;
   readonly #duplicates = new Map<string, number>();
-  /** For whoever asks until the next change. */
-  #totals: Promise<FleetTotals> | undefined;
+  readonly #heldMax: number;
+  /** For whoever asks until the next change; by the measure that was asked for. */
+  readonly #totals = new Map<string | undefined, Promise<FleetTotals>>();
 
-  constructor(store: GatewayStoreView<Page>, turns: Turns) {
+  constructor(store: GatewayStoreView<Page>, { turns = SHARED_TURNS, heldMax = HELD_MEASURES_MAX }: FleetOptions) {
     this.#store = store;
     this.#turns = turns;
+    this.#heldMax = heldMax;
   }
 
   changed(deviceId: string, duplicates: number): void {
     this.#forget(deviceId);
-    this.#totals = undefined;
+    this.#totals.clear();
     if (duplicates > 0) this.#duplicates.set(deviceId, this.duplicatesOf(deviceId) + duplicates);
   }
 
@@ -80,6 +96,11 @@ class StoreFleet implements Fleet {
   }
 
   device(deviceId: string): Promise<DeviceSummary | undefined> {
+    return this.#summary(deviceId, false);
+  }
+
+  /** @param isPassing whether it is one of all: those come in order, and must not push each other out before they come again */
+  #summary(deviceId: string, isPassing: boolean): Promise<DeviceSummary | undefined> {
     const there = this.#held.get(deviceId);
     if (there !== undefined) {
       this.#held.delete(deviceId);
@@ -94,7 +115,11 @@ class StoreFleet implements Fleet {
     const forget = () => void (isHeld() && this.#forget(deviceId));
     held.summary.then((found) => {
       if (found === undefined) forget();
-      else if (isHeld()) this.#weigh(held, 1 + found.measures.size + found.page.gapSums.size);
+      else if (isHeld()) {
+        this.#weigh(held, 1 + found.measures.size + found.page.gapSums.size);
+        if (isPassing && this.#weight > this.#heldMax) forget();
+        this.#trim();
+      }
     }, forget);
     return held.summary;
   }
@@ -103,15 +128,16 @@ class StoreFleet implements Fleet {
     return this.#each({ ...(after !== undefined && { after }), limit });
   }
 
-  totals(): Promise<FleetTotals> {
-    if (this.#totals === undefined) {
-      const totals = this.#sum();
-      this.#totals = totals;
-      totals.catch(() => {
-        if (this.#totals === totals) this.#totals = undefined;
-      });
-    }
-    return this.#totals;
+  totals(measure?: string): Promise<FleetTotals> {
+    const held = this.#totals.get(measure);
+    if (held !== undefined) return held;
+    const totals = this.#sum(measure);
+    if (this.#totals.size >= HELD_TOTALS_MAX) this.#totals.clear();
+    this.#totals.set(measure, totals);
+    totals.catch(() => {
+      if (this.#totals.get(measure) === totals) this.#totals.delete(measure);
+    });
+    return totals;
   }
 
   #forget(deviceId: string): void {
@@ -122,30 +148,37 @@ class StoreFleet implements Fleet {
   #weigh(held: Held, weight: number): void {
     this.#weight += weight - held.weight;
     held.weight = weight;
+  }
+
+  #trim(): void {
     for (const deviceId of this.#held.keys()) {
-      if (this.#weight <= HELD_MEASURES_MAX) return;
+      if (this.#weight <= this.#heldMax) return;
       this.#forget(deviceId);
     }
   }
 
   async *#each(range: { after?: string; limit?: number }): AsyncGenerator<DeviceSummary, void, void> {
     for await (const deviceId of this.#store.devices(range)) {
-      const summary = await this.device(deviceId);
+      const summary = await this.#summary(deviceId, true);
       if (summary !== undefined) yield summary;
     }
   }
 
-  async #sum(): Promise<FleetTotals> {
+  async #sum(measure: string | undefined): Promise<FleetTotals> {
     const account = { recorded: 0, delivered: 0, queued: 0, quarantined: 0, gaps: 0, missing: 0, earlier: 0 };
     const sums = createMeasureSums();
     let devices = 0;
+    let isCut = false;
     for await (const summary of this.#each({})) {
       for (const place of Object.keys(account) as (keyof DeviceAccount)[]) account[place] += summary.account[place];
-      sums.add(summary.measures);
+      const one = measure === undefined ? undefined : summary.measures.get(measure);
+      if (measure === undefined) sums.add(summary.measures);
+      else if (one !== undefined) sums.add(new Map([[measure, one]]));
+      isCut ||= measure === undefined && summary.isCut;
       devices += 1;
       if (this.#turns.isOver()) await this.#turns.next();
     }
-    return { devices, account, measures: sums.inOrder() };
+    return { devices, account, measures: sums.inOrder(), isCut: isCut || sums.isCut };
   }
 
   async #read(deviceId: string): Promise<DeviceSummary | undefined> {
@@ -160,7 +193,8 @@ class StoreFleet implements Fleet {
     }
     const own = devicePageOf(page);
     const account = deviceAccount(holdings, own.report);
-    return { deviceId, page: own, account, sensors, streams: holdings.streams, measures: sums.inOrder() };
+    const { streams } = holdings;
+    return { deviceId, page: own, account, sensors, streams, measures: sums.inOrder(), isCut: sums.isCut };
   }
 }
 
@@ -180,15 +214,25 @@ interface MeasureSums {
   add(more: ReadonlyMap<string, Aggregate>): void;
   /** The first of them by name (see `FirstNames`). */
   inOrder(): ReadonlyMap<string, Aggregate>;
+  /** Whether there were others. */
+  readonly isCut: boolean;
 }
 
 function createMeasureSums(): MeasureSums {
   const sums = new Map<string, Aggregate>();
-  const names = createFirstNames((name) => sums.delete(name));
+  let isCut = false;
+  const names = createFirstNames((name) => {
+    sums.delete(name);
+    isCut = true;
+  });
   return {
+    get isCut() {
+      return isCut;
+    },
     add(more) {
       for (const [name, aggregate] of more) {
-        if (names.take(name)) sums.set(name, combine(sums.get(name), aggregate)!);
+        if (!names.take(name)) isCut = true;
+        else sums.set(name, combine(sums.get(name), aggregate)!);
       }
     },
     inOrder: () => new Map(names.inOrder().map((name) => [name, sums.get(name)!])),

@@ -31,7 +31,7 @@ const whole = z
 
 const granularities = Object.keys(GRANULARITIES) as [Granularity, ...Granularity[]];
 
-export const noQuery = z.strictObject({});
+export const totalsQuery = z.strictObject({ measure: name.optional() });
 export const devicesQuery = z.strictObject({
   after: id.optional(),
   limit: whole.pipe(z.number().min(1).max(DEVICES_MAX)).prefault('100'),

@@ -18,7 +18,7 @@ import { createTurnstile } from './flow.ts';
 import { ANSWER_LENGTH_MAX, EXPORTS_BYTES_MAX, EXPORTS_OPEN_MAX, READS_OPEN_MAX } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { bucketPageOf, type Page } from './pages.ts';
-import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, noQuery, readQuery } from './queries.ts';
+import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, readQuery, totalsQuery } from './queries.ts';
 import { createReadDesk, JSON_TYPE } from './read-desk.ts';
 import { bucketParts, deviceParts, isoTime, sensorParts, streamView, totalsParts } from './views.ts';
 
@@ -46,9 +46,9 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
     reads.addHook('onRequest', async (request) => mayRead(request));
 
     reads.get('/v1/totals', async (request, reply) => {
-      readQuery(noQuery, request.query);
+      const { measure } = readQuery(totalsQuery, request.query);
       return desk.send(reply, JSON_TYPE, async function* () {
-        yield* totalsParts(await fleet.totals(), metrics.duplicates);
+        yield* totalsParts(await fleet.totals(measure), metrics.duplicates);
       });
     });
 

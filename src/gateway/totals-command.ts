@@ -16,7 +16,7 @@ type TotalsValues = SettingValues<typeof totalsSettings>;
 
 export async function printTotals(values: TotalsValues): Promise<void> {
   const totals = await readTotals(values);
-  const { measures, ...counts } = totals;
+  const { measures, measuresCut, ...counts } = totals;
   if (values.json) {
     process.stdout.write(`${JSON.stringify(totals)}\n`);
     return;
@@ -26,6 +26,7 @@ export async function printTotals(values: TotalsValues): Promise<void> {
     ...Object.entries(measures).map(([name, { count, sum, min, max }]) => {
       return [name, `${sum}  (${count} values from ${min} to ${max})`];
     }),
+    ...(measuresCut ? [['…', 'more measures than are listed here']] : []),
   ];
   process.stdout.write(`${tableLines(rows).join('\n')}\n`);
 }

@@ -24,19 +24,19 @@ export type MeasuresView = Readonly<Record<string, MeasureView>>;
 /** Intervals of one stream that are named; a stream that has more had a very bad link. */
 const INTERVALS_MAX = 100;
 
-export function totalsView({ devices, account, measures }: FleetTotals, duplicates: number) {
+export function totalsView({ devices, account, measures, isCut }: FleetTotals, duplicates: number) {
   const views = Object.fromEntries(Array.from(measures, ([name, aggregate]) => [name, measureView(aggregate)]));
-  return { ...countsView(devices, account, duplicates), measures: views as MeasuresView };
+  return { ...countsView(devices, account, duplicates), measures: views as MeasuresView, measuresCut: isCut };
 }
 
 /** As `totalsView`, as parts of JSON. */
 export function* totalsParts(
-  { devices, account, measures }: FleetTotals,
+  { devices, account, measures, isCut }: FleetTotals,
   duplicates: number,
 ): Generator<string, void, void> {
   yield `${opened(countsView(devices, account, duplicates))},"measures":`;
   yield* objectParts(measures, measureView);
-  yield '}';
+  yield `,"measuresCut":${isCut}}`;
 }
 
 function countsView(devices: number, { delivered, ...rest }: FleetTotals['account'], duplicates: number) {
@@ -51,7 +51,7 @@ export type TotalsView = ReturnType<typeof totalsView>;
 
 /** What a device comes to, as parts of a JSON object that is still open; of its measures only one where it is named. */
 export function* deviceParts(
-  { deviceId, page, account, sensors, streams, measures }: DeviceSummary,
+  { deviceId, page, account, sensors, streams, measures, isCut }: DeviceSummary,
   duplicates: number,
   measure: string | undefined,
 ): Generator<string, void, void> {
@@ -73,7 +73,7 @@ export function* deviceParts(
   });
   yield `,"declaredGaps":${opened({ ...page.gaps, unsummed: page.gapsUnsummed })},"sums":`;
   yield* objectParts(page.gapSums, formatDecimal);
-  yield '},"measures":';
+  yield `},"measuresCut":${measure === undefined && isCut},"measures":`;
   yield* measuresParts(measures, measure);
 }
 

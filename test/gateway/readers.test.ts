@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import Fastify from 'fastify';
 import { sendProblem } from '../../src/gateway/answers.ts';
 import { exportEvents } from '../../src/gateway/event-export.ts';
+import { createFleet } from '../../src/gateway/fleet.ts';
 import { EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
 import type { Page } from '../../src/gateway/pages.ts';
 import { createReadDesk, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
@@ -15,7 +16,9 @@ import {
   batchBytes,
   DEVICE,
   eventOf,
+  KEY_ID,
   post,
+  read,
   STREAM_HEX,
   say,
   type TestGateway,
@@ -220,4 +223,50 @@ test('an export builds no events that nobody asked for', async () => {
   assert.equal(nothing.length, 0);
   // Looking into 500 columns for each event is most of the work.
   assert(nothing.cost < whole.cost / 3, `${nothing.cost} µs of ${whole.cost} µs`);
+});
+
+test('a list of measures that is cut says so, and any of them can be asked for', async (t) => {
+  const gateway = await testGateway(t);
+  gateway.keys.set('other', KEY_ID, {});
+  await post(gateway, { batch: { events: [eventOf(1, { fields: { flow: 2 } })] } });
+  assert.equal((await read(gateway, '/v1/totals')).measuresCut, false);
+  for (let part = 0; part < 4; part++) {
+    const fields = Object.fromEntries(Array.from({ length: 128 }, (_, i) => [`!${part}-${i}`, 1]));
+    await post(gateway, { deviceId: 'other', batch: { first: part + 1, events: [eventOf(part + 1, { fields })] } });
+  }
+  const all = await read(gateway, '/v1/totals');
+  assert.deepEqual([Object.keys(all.measures).length, 'flow' in all.measures, all.measuresCut], [512, false, true]);
+  const { measures, measuresCut, events } = await read(gateway, '/v1/totals?measure=flow');
+  assert.deepEqual([Object.keys(measures), measures.flow.sum, measuresCut, events], [['flow'], '2', false, 5]);
+});
+
+test('totals after one event read what changed, and what does not fit into memory, and not all', async (t) => {
+  const gateway = await testGateway(t);
+  const ids = Array.from({ length: 12 }, (_, i) => `device-${i}`);
+  for (const deviceId of ids) {
+    gateway.keys.set(deviceId, KEY_ID, {});
+    await post(gateway, { deviceId, batch: { events: [eventOf(1)] } });
+  }
+  const { store } = gateway;
+  let reads = 0;
+  const counted: typeof store = new Proxy(store, {
+    get(target, name) {
+      const value = target[name as keyof typeof target] as unknown;
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (name === 'holdings') reads += 1;
+        return value.apply(target, args);
+      };
+    },
+  });
+  // Of two measures each, and one for itself: ten of them fit.
+  const fleet = createFleet(counted, { heldMax: 30 });
+  await fleet.totals();
+  assert.equal(reads, ids.length);
+  for (let round = 0; round < 3; round++) {
+    reads = 0;
+    fleet.changed('device-0', 0);
+    assert.equal((await fleet.totals()).account.delivered, ids.length);
+    assert(reads <= 4, `${reads} devices read`);
+  }
 });
