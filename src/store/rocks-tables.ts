@@ -50,6 +50,9 @@ export async function openTables(check: FileCheck, findings: FileFindings): Prom
   });
   if (check.readOnly && check.broken === 'leave-out')
     throw new StoreError('corrupt', `${trouble.join(', ')}; the next start goes on without it`);
+  // RocksDB removes what the MANIFEST does not name; where that has lost its end, those are the files that hold the rest.
+  const isCut = [...there].some((file) => !unreadable.has(file) && !live.named.has(file));
+  if (isCut) throw new StoreError('corrupt', `the MANIFEST has lost its end: ${trouble.join(', ')}; ${FROM_A_COPY}`);
   if (check.readOnly || check.broken === 'refuse')
     throw new StoreError('corrupt', `${trouble.join(', ')}; ${FROM_A_COPY}`);
   for (const name of lost.map((file) => unreadable.get(file))) {
