@@ -77,6 +77,7 @@ test('a bounded run over a bad link balances and ends with one line of JSON', as
 test('devices and gateway may be killed at any time', async (t) => {
   const args = ['--once', '--json', '--events', '4000', '--rate', '500', '--devices', '2', '--kills', '--seed', '2'];
   const { status, output, progress } = await startDemo(t, ...args).ended;
+  assert.notEqual(output, '', progress.join('\n'));
   const { recorded, delivered, match, kills } = JSON.parse(output);
   assert.deepEqual(
     { status, recorded, delivered, match },
