@@ -58,7 +58,10 @@ export interface Device extends EventEmitter<DeviceEvents> {
   /** The mark of that name as stored last. */
   mark(name: string): Promise<Uint8Array | undefined>;
   status(): DeviceStatus;
-  /** Resolves once everything recorded before is acknowledged or in quarantine, without lingering. */
+  /**
+   * Resolves once everything recorded before is acknowledged or in quarantine, without lingering. Rejects with an AbortError
+   * (`ABORT_ERR`) when the signal aborts or the device is closed before.
+   */
   drain(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Ends the current wait after a failure: the program knows that the network is back. */
   probe(): void;

@@ -172,7 +172,8 @@ class RefusalCount {
 
   add(rows: readonly RefusedRow[]): void {
     for (const { line, code, message } of rows) {
-      if (this.#strict) throw new CommandError('bad-value', `line ${line} of the input: ${message} (${code})`);
+      if (this.#strict)
+        throw new CommandError('bad-value', `line ${line} of the input is refused as ${code}: ${message}`);
       this.rows++;
       const known = this.#byCode.get(code);
       if (known === undefined) {

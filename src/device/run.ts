@@ -21,6 +21,7 @@ import { openDevice } from './assembly.ts';
 import { serveControl } from './control.ts';
 import type { Device } from './device.ts';
 import { keepHeapSmall } from './heap.ts';
+import { runEnd } from './run-end.ts';
 import { feed, type InputReport } from './run-input.ts';
 import { createRunLog } from './run-log.ts';
 import type { runSettings } from './settings.ts';
@@ -78,10 +79,11 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
     const isEnded = !stop.signal.aborted;
     if (values.drain) await device.drain({ signal: stop.signal }).catch(unlessAborted(stop.signal));
     // A script must not take what a signal cut short for done; what has no end of its own is done when it is told to.
-    if (interruption && (isEnded || !isEndless)) process.exitCode = 128 + constants.signals[interruption];
+    const cutShortBy = isEnded || !isEndless ? interruption : undefined;
+    if (cutShortBy) process.exitCode = 128 + constants.signals[cutShortBy];
     else if (status !== 0) process.exitCode = status;
     await counted(device, stop.signal);
-    report(device, values, input, log);
+    report(device, { values, input, cutShortBy, endedBy: interruption }, log);
   } finally {
     runLog.stop();
     await closeControl();
@@ -96,17 +98,26 @@ async function counted(device: Device, signal: AbortSignal): Promise<void> {
     await sleep(COUNTED_POLL_MS, undefined, { signal }).catch(() => {});
 }
 
-function report(device: Device, values: RunValues, input: InputReport, log: Logger): void {
+interface Reported {
+  readonly values: RunValues;
+  readonly input: InputReport;
+  readonly cutShortBy: ShutdownSignal | undefined;
+  readonly endedBy: ShutdownSignal | undefined;
+}
+
+function report(device: Device, { values, input, cutShortBy, endedBy }: Reported, log: Logger): void {
   const status = device.status();
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ input, ...status })}\n`);
     return;
   }
   const { recorded, delivered, queued, quarantined } = status;
-  const isDone = queued.events === 0 && !status.counting;
   const isWhole = input.refused + input.waitingBytes + input.lostBytes + input.dropped + input.unreadable === 0;
-  log[isWhole ? 'info' : 'warn'](
+  const { counting } = status;
+  const { end, level, text } = runEnd({ cutShortBy, endedBy, queuedEvents: queued.events, counting, isWhole });
+  log[level](
     {
+      end,
       recorded: input.recorded,
       refused: input.refused,
       total: recorded.events,
@@ -115,11 +126,7 @@ function report(device: Device, values: RunValues, input: InputReport, log: Logg
       quarantined: quarantined.events,
       volume: delivered.sums['volume'] ?? '0',
     },
-    isDone
-      ? isWhole
-        ? 'done: everything recorded is acknowledged'
-        : 'ended: everything recorded is acknowledged, and the lines above say what of the input is not recorded'
-      : 'stopped',
+    text,
   );
 }
 

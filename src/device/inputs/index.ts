@@ -43,7 +43,7 @@ const STANDARD_INPUT = /^(-|\/dev\/stdin|\/dev\/fd\/0|\/proc\/self\/fd\/0)$/;
 export async function openInput(options: ReadOptions): Promise<OpenInput> {
   const { path, rejects: rejectsPath } = options;
   const format = options.format ?? formatOf(path);
-  const kind = path === '-' ? undefined : await stat(path);
+  const kind = path === '-' ? undefined : await stat(path).catch(unreadable(path));
   if (kind?.isDirectory()) throw new InputError('input-kind', `${path} is a directory: name a file in it`);
   if (kind?.isSocket() && !STANDARD_INPUT.test(path)) {
     throw new InputError('input-kind', `${path} is a socket: have a program read it, and pipe its output to --input -`);
@@ -51,13 +51,28 @@ export async function openInput(options: ReadOptions): Promise<OpenInput> {
   if (kind?.isFile()) {
     let rejects: Rejects | undefined;
     const hasRejects = rejectsPath !== undefined;
-    const file = await openFileInput({ ...options, format, hasRejects, rejectsBytes: () => rejects?.bytes ?? 0 });
+    const rejectsBytes = () => rejects?.bytes ?? 0;
+    const file = await openFileInput({ ...options, format, hasRejects, rejectsBytes }).catch(unreadable(path));
     if (hasRejects) rejects = await openRejects(rejectsPath, path, file.rejectsBytesBefore);
     return { input: file, rejects };
   }
   const rejects = rejectsPath === undefined ? undefined : await openRejects(rejectsPath, undefined, undefined);
   const stream = STANDARD_INPUT.test(path) ? process.stdin : await openStream(path, kind!.isFIFO());
   return { input: new StreamInput(stream, { ...options, format }), rejects };
+}
+
+/** Why a person cannot have it read; what else the file system says goes on as it is. */
+function unreadable(path: string): (error: NodeJS.ErrnoException) => never {
+  return (error) => {
+    const why = {
+      ENOENT: 'there is no such file',
+      ENOTDIR: 'there is no such file',
+      EACCES: 'this user may not read it',
+    };
+    const words = why[error.code as keyof typeof why];
+    if (words === undefined) throw error;
+    throw new InputError('input-unreadable', `cannot read ${path}: ${words}; --input names a file, a pipe or -`);
+  };
 }
 
 /** By its name; NDJSON unless that says something else. */

@@ -51,6 +51,7 @@ export interface RefusedRow {
  * - `input-encoding`: the first bytes are not in the encoding that was named, or in none that can be told.
  * - `input-changed`: the file is not what it was, and still holds rows that were recorded.
  * - `input-copy`: the file begins with rows that were recorded from another one.
+ * - `input-unreadable`: nothing is there, or it may not be read.
  * - `input-kind`: a directory, a socket: nothing that rows can be read from.
  * - `input-refusals`: more refused rows than can be remembered; those that are not, are read again by the next run.
  * - `rejects-unusable`: the file for refused rows is the input itself, or holds rows of another heading.
@@ -61,6 +62,7 @@ export type InputErrorCode =
   | 'input-encoding'
   | 'input-changed'
   | 'input-copy'
+  | 'input-unreadable'
   | 'input-kind'
   | 'input-refusals'
   | 'rejects-unusable';
