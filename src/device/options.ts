@@ -37,7 +37,7 @@ export interface DeviceOptions {
   readonly retryBaseMs?: number;
   /** No wait after a failure is longer, milliseconds. Default 60,000: a link that is back is used within a minute. */
   readonly retryMaxMs?: number;
-  /** How often a paused device (revoked or unknown key) asks again, milliseconds at most. Default 300,000. */
+  /** How often a paused device (a revoked key, or a bound of the gateway) asks again, milliseconds at most. Default 300,000. */
   readonly pauseMaxMs?: number;
 
   /** Bytes of queued blocks to keep at most. Default: no limit but the disk. */

@@ -42,14 +42,18 @@ export const serveSettings = settings({
     'separate ranges of counted events of one device',
     integer({ min: 1 }).prefault('50000'),
   ],
-  streamsMax: ['--streams-max <count>', 'streams of one device at once', integer({ min: 1 }).prefault('10000')],
+  streamsMax: ['--streams-max <count>', 'streams that a new device may have', integer({ min: 1 }).prefault('10000')],
   streamsPerDay: [
     '--streams-per-day <count>',
     'streams of one device, more with each day',
     integer({ min: 0 }).prefault('2000'),
   ],
-  pageBytes: ['--page-bytes <size>', 'sums of one device at once', size({ min: '1MiB' }).prefault('8GiB')],
-  pageBytesPerDay: ['--page-bytes-per-day <size>', 'sums of one device, more with each day', size().prefault('1GiB')],
+  pageBytes: [
+    '--page-bytes <size>',
+    'bytes of stored sums that a new device may have',
+    size({ min: '1MiB' }).prefault('8GiB'),
+  ],
+  pageBytesPerDay: ['--page-bytes-per-day <size>', 'bytes of stored sums, more with each day', size().prefault('1GiB')],
   window: ['--window <time>', 'how far a device’s clock may be off', duration({ min: '1s' }).prefault('5m')],
   bytesInFlight: [
     '--bytes-in-flight <size>',
@@ -74,7 +78,7 @@ export const keySettings = settings({ ...dataSettings, ...jsonSettings });
 export const totalsSettings = settings({
   ...tokenSettings,
   ...jsonSettings,
-  data: ['--data <dir>', 'directory of a gateway that is not running', text().optional()],
+  data: ['--data <dir>', 'directory of a gateway on this machine, running or not', text().optional()],
   url: ['--url <url>', 'address of a gateway that is', httpUrl().optional()],
   ca: ['--ca <file>', 'PEM certificates to trust for --url, instead of the usual ones', text().optional()],
 });
