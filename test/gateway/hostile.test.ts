@@ -118,11 +118,13 @@ test('a gap costs what is new in it, however many there were', async (t) => {
   await gateway.store.ingest(key, () => ({ segments: [], gaps, pages: [] }));
   await post(gateway, { batch: { first: 500_000, events: [] } });
   const declared = (first: number, last: number) => ({ first, last, reason: 'quota' as const, sums: null });
-  const wide = Array.from({ length: 16 }, (_, i) => declared(1, 200_000 + i));
+  // As many as a batch may touch, of which half the sequences are known.
+  const reach = 2 * Math.floor(BATCH_RANGES_MAX / 16);
+  const wide = Array.from({ length: 16 }, (_, i) => declared(reach * i + 1, reach * (i + 1)));
   const narrow = Array.from({ length: 16 }, (_, i) => declared(2 * i + 2, 2 * i + 2));
   for (const [what, list, events] of [
     ['narrow', narrow, 16],
-    ['wide', wide, 100_000 - 16 + 15],
+    ['wide', wide, 8 * reach - 16],
   ] as const) {
     const before = (await read(gateway, '/v1/totals')).gaps;
     const cost = await cpuMs(() => post(gateway, { batch: { first: 500_000, events: [], gaps: list } }));

@@ -60,7 +60,8 @@ async function fails(t: TestContext, expected: { code: string; status: number },
 
 /** A gateway process, and where it listens. */
 async function serve(t: TestContext, args: readonly string[], environment?: NodeJS.ProcessEnv) {
-  const child = start(t, ['serve', '--listen', '127.0.0.1:0', ...args], environment);
+  const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const child = start(t, ['serve', ...listen, ...args], environment);
   const lines: Record<string, unknown>[] = [];
   const reader = createInterface({ input: child.stderr! });
   const heard = new EventEmitter();

@@ -181,6 +181,22 @@ test('bytes that are no text refuse their row, and a named encoding reads them',
   );
 });
 
+test('windows-1252 is read as Windows writes it, and its bytes that stand for nothing refuse their row', () => {
+  const bytes = Buffer.concat([
+    ...[Buffer.from('ts,sensor,note\n1,Grad'), Buffer.of(0x96), Buffer.from('2,'), Buffer.of(0x80, 0x9f, 0xe4)],
+    ...[Buffer.from('\n2,b,'), Buffer.of(0x81), Buffer.from('\n3,c,d\n')],
+  ]);
+  const { events, refused } = readRows('csv', bytes, { encoding: 'windows-1252' });
+  assert.deepEqual(
+    events.map(({ sensor, fields }) => [sensor, fields['note']]),
+    [
+      ['Grad–2', '€Ÿä'],
+      ['c', 'd'],
+    ],
+  );
+  assert.deepEqual(refused, [[3, 'row-encoding']]);
+});
+
 test('UTF-16: characters and rows in pieces, half a pair refuses its row', () => {
   const text = 'ts,note\r\n1,"ä€😀"\r\n2,b\ud800\r\n3,c\r\n';
   for (const [encoding, bytes] of [
