@@ -14,6 +14,19 @@ export interface KeptRow {
   readonly at: number;
   /** Its line end included. */
   readonly bytes: number;
+  /** Where in the source the heading is that it stands under: offset and length. */
+  readonly heading?: readonly [at: number, bytes: number] | undefined;
+}
+
+/** Those that stand under the same heading together, in their order. */
+export function byHeading(rows: readonly KeptRow[]): readonly (readonly KeptRow[])[] {
+  const groups = new Map<number | undefined, KeptRow[]>();
+  for (const row of rows) {
+    const group = groups.get(row.heading?.[0]);
+    if (group === undefined) groups.set(row.heading?.[0], [row]);
+    else group.push(row);
+  }
+  return [...groups.values()];
 }
 
 export type LocatedRow = RefusedRow & KeptRow;

@@ -6,12 +6,13 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Mark } from '../recorder.ts';
-import type { FedRows, KeptRow, LocatedRow } from './fed-rows.ts';
+import { byHeading, type FedRows, joinRows, type KeptRow, type LocatedRow } from './fed-rows.ts';
 import { FileDigest, readExactly } from './file-digest.ts';
 import {
   assertOther,
   FileNames,
   type Found,
+  headingAt,
   newId,
   type Progress,
   progressMark,
@@ -87,6 +88,7 @@ export class FileInput implements Input {
   #undigested: Buffer[] = [];
   #position = 0;
   #behind: Buffer = Buffer.alloc(0);
+  #encoding: Encoding = 'utf-8';
   #refused: KeptRow[] = [];
   /** Refused for good. */
   #unreadable = 0;
@@ -126,6 +128,7 @@ export class FileInput implements Input {
   async begin(found: Found | undefined): Promise<void> {
     const head = (await readExactly(this.#file, 0, Math.min(4, this.#size))) ?? Buffer.alloc(0);
     const { encoding, markBytes } = encodingAt(head, this.#options.encoding);
+    this.#encoding = encoding;
     if (found === undefined) {
       this.#feed = new RowFeed({ ...this.#options, encoding, offset: markBytes, skipRows: this.#oldRows });
       this.#position = markBytes;
@@ -136,8 +139,7 @@ export class FileInput implements Input {
     const { progress, digest } = found;
     const { offset } = progress.digest;
     const { heading, preamble } = progress.feed;
-    const headingBytes = heading && (await readExactly(this.#file, ...heading));
-    const text = headingBytes && new TextDecoder(encoding).decode(headingBytes);
+    const text = await headingAt(this.#file, heading, encoding);
     this.#feed = new RowFeed({ ...this.#options, encoding, offset, state: progress.feed, heading: text });
     this.#preamble = (await readExactly(this.#file, 0, preamble)) ?? Buffer.alloc(0);
     this.#id = progress.id;
@@ -233,12 +235,16 @@ export class FileInput implements Input {
 
   /** Rows that an earlier run has refused: flags may have been put right since. */
   async #retried(): Promise<FedRows> {
-    const rows = this.#refused;
+    const groups = byHeading(this.#refused);
     this.#refused = [];
-    const read = await Promise.all(
-      rows.map(async (row) => [row, (await readExactly(this.#file, row.at, row.bytes)) ?? Buffer.alloc(0)] as const),
-    );
-    return this.#feed.retry(read);
+    const fed: FedRows[] = [];
+    for (const group of groups) {
+      const read = await Promise.all(
+        group.map(async (row) => [row, (await readExactly(this.#file, row.at, row.bytes)) ?? Buffer.alloc(0)] as const),
+      );
+      fed.push(this.#feed.retry(read, await headingAt(this.#file, group[0]!.heading, this.#encoding)));
+    }
+    return joinRows(fed);
   }
 
   async #chunk({ events, refused, rejected, rows }: FedRows): Promise<Chunk> {
@@ -255,9 +261,9 @@ export class FileInput implements Input {
 
   /** @throws InputError `input-refusals`; the mark stays before these rows then, and none of them is lost */
   #remember(refused: readonly LocatedRow[]): void {
-    for (const { code, line, at, bytes } of refused) {
+    for (const { code, line, at, bytes, heading } of refused) {
       if (code === 'row-hole' || code === 'row-too-long') this.#unreadable++;
-      else this.#refused.push({ line, at, bytes });
+      else this.#refused.push({ line, at, bytes, heading });
     }
     if (this.#refused.length <= REFUSED_MAX) return;
     throw new InputError(

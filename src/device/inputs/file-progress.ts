@@ -8,9 +8,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, realpath } from 'node:fs/promises';
 import type { Mark } from '../recorder.ts';
 import type { KeptRow } from './fed-rows.ts';
-import { type DigestState, type FileDigest, holdsSample, resumeDigest } from './file-digest.ts';
+import { type DigestState, type FileDigest, holdsSample, readExactly, resumeDigest } from './file-digest.ts';
 import { InputError } from './refusal.ts';
 import type { FeedState } from './row-feed.ts';
+import { type Encoding, textIn } from './source-text.ts';
 
 export interface Progress {
   readonly version: 2;
@@ -167,4 +168,14 @@ export function progressMark(progress: Progress): Mark {
 
 function progressName(id: string): string {
   return `input file ${id}`;
+}
+
+/** The text of a heading that rows stood under. */
+export async function headingAt(
+  file: FileHandle,
+  heading: FeedState['heading'],
+  encoding: Encoding,
+): Promise<string | undefined> {
+  const bytes = heading && (await readExactly(file, ...heading));
+  return bytes && textIn(bytes, encoding);
 }

@@ -13,7 +13,7 @@ import { NdjsonRows } from './ndjson-rows.ts';
 import { RowError } from './refusal.ts';
 import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
 import { type Cut, type RawRow, ROW_BYTES_MAX, RowSplitter, type SplitterState } from './row-splitter.ts';
-import { createSourceText, type Encoding, type SourceText } from './source-text.ts';
+import { createSourceText, type Encoding, lineEndIn, type SourceText, withoutMark } from './source-text.ts';
 
 /** What must be known to go on in the middle of an input. */
 export interface FeedState {
@@ -143,8 +143,13 @@ export class RowFeed {
     return this.#feed(this.#splitter.cut(Buffer.alloc(0), true));
   }
 
-  /** Reads rows again that were refused; `at` and `bytes` of those that still are, are those that were given. */
-  retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[]): FedRows {
+  /**
+   * Reads rows again that were refused, under their own heading where that is another than now. What of a row that still is
+   * refused tells where it is, is what was given.
+   */
+  retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[], heading = this.#csv?.headingText): FedRows {
+    const now = this.#csv?.headingText;
+    if (heading !== now && heading !== undefined) this.#csv?.resume(heading);
     const source = rows.map(([, bytes]) => this.#source.bytes(bytes));
     let start = 0;
     const raw = rows.map(([{ line }], i): RawRow => {
@@ -157,6 +162,7 @@ export class RowFeed {
     });
     const kept = new Map(rows.map(([row]) => [row.line, row]));
     const fed = this.#read({ bytes: Buffer.concat(source), rows: raw, taken: 0 });
+    if (heading !== now && now !== undefined) this.#csv?.resume(now);
     return { ...fed, refused: fed.refused.map((row) => ({ ...row, ...kept.get(row.line)! })) };
   }
 
@@ -249,7 +255,7 @@ export class RowFeed {
 
   #located({ bytes }: Cut, { line, start, next }: RawRow, { code, message }: RowError | CodecError): LocatedRow {
     const at = this.#offset + this.#source.sourceBytes(bytes, 0, start);
-    return { line, code, message, at, bytes: this.#source.sourceBytes(bytes, start, next) };
+    return { line, code, message, at, bytes: this.#source.sourceBytes(bytes, start, next), heading: this.#heading };
   }
 
   /** Keeps the row as it was, with a line end where a hole or the end of the input has taken it. */
@@ -287,14 +293,4 @@ export class RowFeed {
     if (bytes.length > ROW_BYTES_MAX || this.#csv === undefined) return;
     this.#preamble?.push(this.#source.original(Buffer.from(bytes)));
   }
-}
-
-/** Behind the first line end; all of it where there is none. */
-function lineEndIn(bytes: Buffer): number {
-  const ends = [bytes.indexOf(0x0a), bytes.indexOf(0x0d)].filter((at) => at >= 0);
-  return ends.length === 0 ? bytes.length : Math.min(...ends) + 1;
-}
-
-function withoutMark(text: string | undefined): string | undefined {
-  return text?.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }

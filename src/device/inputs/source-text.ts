@@ -198,3 +198,21 @@ function utf8Texts(bytes: Buffer): TextOf {
   if (isUtf8(bytes)) return (start, end) => bytes.toString('utf8', start, end);
   return (start, end) => (isUtf8(bytes.subarray(start, end)) ? bytes.toString('utf8', start, end) : undefined);
 }
+
+/** Behind the first line end; all of it where there is none. */
+export function lineEndIn(bytes: Buffer): number {
+  const ends = [bytes.indexOf(0x0a), bytes.indexOf(0x0d)].filter((at) => at >= 0);
+  return ends.length === 0 ? bytes.length : Math.min(...ends) + 1;
+}
+
+/** Without a byte order mark. */
+export function withoutMark(text: string | undefined): string | undefined {
+  return text?.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}
+
+/** Text of a piece that is read by itself; undefined where it is none. */
+export function textIn(bytes: Buffer, encoding: Encoding): string | undefined {
+  const source = createSourceText(encoding);
+  const whole = source.bytes(bytes);
+  return withoutMark(source.texts(whole)(0, whole.length));
+}

@@ -52,6 +52,26 @@ async function folder(t: TestContext, text = ROWS, name = 'rows.csv') {
   return { directory, at, path, marks, open, record, keep, lost };
 }
 
+test('a refused row is tried again under its own heading, whatever heading has come since', async (t) => {
+  const { open, keep } = await folder(t, 'ts,a,b\n1,1,100\n2,NAN,100\nts,b,a\n3,100,1\n4,-,1\n');
+  const read = async (missing: readonly string[]) => {
+    const fields = [];
+    for await (const chunk of (await open({ missing: new Set(missing) })).chunks(NEVER)) {
+      fields.push(...chunk.events.map(({ ts, fields: values }) => [ts, values]));
+      keep(chunk);
+    }
+    return fields;
+  };
+  assert.deepEqual(await read([]), [
+    [1, { a: 1, b: 100 }],
+    [3, { b: 100, a: 1 }],
+  ]);
+  assert.deepEqual(await read(['NAN', '-']), [
+    [2, { b: 100 }],
+    [4, { a: 1 }],
+  ]);
+});
+
 test('a file that has grown goes on behind its last row, under whatever path it is named', async (t) => {
   const { at, path, open, record } = await folder(t);
   assert.deepEqual(await record(), [1, 2, 3, 4]);
