@@ -252,6 +252,8 @@ test('looking at a database that is no queue of ours says so', async (t) => {
   await queue.append([{ count: 1, bytes: Buffer.alloc(10) }]);
   await queue.close();
   await withDatabase(path, (rocks) => rocks.write([{ type: 'del', key: IDENTITY_KEY }]));
+  // Which would know whose queue it is.
+  await rm(join(path, 'witness'));
   const before = await picture(path);
   await assert.rejects(
     lookAtQueue(path, async () => {}),
