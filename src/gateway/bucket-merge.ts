@@ -4,19 +4,14 @@
  * Promises that merging is commutative and associative, and that it copies as bytes whatever it does not change: a page of
  * 120,000 aggregates, into which one bucket comes, costs some milliseconds, in steps, and not a tenth of a second.
  */
-import { allAtOnce, type Steps } from '../codec/index.ts';
+import type { Steps } from '../codec/index.ts';
 import type { Aggregate } from './aggregate.ts';
 import { addBucket, type Bucket, COMBINE_WEIGHT } from './bucket.ts';
 import { readAggregate, skipAggregate, writeBucket } from './bucket-bytes.ts';
 import { type BucketPage, bucketsOf, type PackedBuckets, READ_WEIGHT, SKIP_WEIGHT } from './bucket-page.ts';
 import { createPageReader, givePageWriter, type PageReader, type PageWriter, takePageWriter } from './page-bytes.ts';
 
-/** Adds `delta` to `into`, in place. */
-export function mergeBucketPages(into: BucketPage, delta: BucketPage): void {
-  allAtOnce(mergeInSteps(into, delta));
-}
-
-/** As `mergeBucketPages`, with a step for each bucket. Until it is done nobody else may look at `into`. */
+/** Adds `delta` to `into`, in place, with a step for each bucket. Until it is done nobody else may look at `into`. */
 export function* mergeInSteps(into: BucketPage, delta: BucketPage): Steps<void> {
   const names = unionOfNames(into.names, delta.names);
   const fresh: Bucket[] = [];

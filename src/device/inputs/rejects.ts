@@ -6,6 +6,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncDirectory } from '../../store/index.ts';
 import { InputError } from './refusal.ts';
 
 /** Files can be copied and edited by whoever records them, and by nobody else. */
@@ -42,7 +43,7 @@ export async function openRejects(
         throw new InputError('rejects-unusable', '--rejects names the input itself: refused rows go to another file');
       }
     }
-    await syncFolder(dirname(path));
+    await syncDirectory(dirname(path));
     const end = Number(size);
     const isKnown = bytesBefore !== undefined && bytesBefore <= end && end - bytesBefore <= TAIL_BYTES_MAX;
     const from = isKnown ? bytesBefore : end;
@@ -109,12 +110,4 @@ class RejectsFile implements Rejects {
     await this.#file.appendFile(isThere ? bytes.subarray(known) : bytes);
     await this.#file.sync();
   }
-}
-
-/** A file's own fsync does not make its name durable. */
-async function syncFolder(path: string): Promise<void> {
-  // Windows cannot open a directory, and needs no such thing.
-  if (process.platform === 'win32') return;
-  const folder = await open(path);
-  await folder.sync().finally(() => folder.close());
 }
