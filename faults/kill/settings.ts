@@ -49,7 +49,7 @@ export function gatewayFlags(random: () => number): string[] {
   const flags = {
     '--events-max': oneOf(random, ['64', '512', '4096', '65536', '65536']),
     '--body-bytes-max': oneOf(random, ['2KiB', '64KiB', '4MiB', '4MiB']),
-    '--bytes-in-flight': oneOf(random, ['4MiB', '64MiB']),
+    '--bytes-in-flight': oneOf(random, ['8MiB', '64MiB']),
     '--connections-max': oneOf(random, ['12', '100', '10000']),
     '--sensors-max': oneOf(random, ['6', '6', '6', '6', '10000']),
     '--window': oneOf(random, ['10s', '5m']),
