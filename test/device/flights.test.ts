@@ -6,7 +6,7 @@ import { Withdrawn } from '../../src/device/link.ts';
 import type { Queue } from '../../src/store/index.ts';
 
 /** A disk whose commits the test ends one after the other. */
-function testFlights(unsent = 1) {
+function testFlights(unsent = 1, next = 10_000) {
   const commits: { readonly unsent: number; end(): Promise<void>; fail(): Promise<void> }[] = [];
   let onDisk = unsent;
   const commit = (target: number) =>
@@ -30,7 +30,7 @@ function testFlights(unsent = 1) {
     get unsent() {
       return onDisk;
     },
-    next: 10_000,
+    next,
     markSent: commit,
     release: ({ unsent: target }: { unsent?: number }) => commit(target!),
   } as unknown as Queue;
@@ -96,6 +96,37 @@ test('what has not left is taken back, with all that follows it, and cannot leav
   assert.doesNotThrow(() => old!.leave(), 'what an earlier run may have sent stays under way');
   assert.equal(flights.size, 2);
   assert.equal(flights.withdraw(), undefined);
+});
+
+test('what was written ahead and never sent is put on record as not sent, once nothing leaves any more', async () => {
+  const { commits, cut, flights, onDisk } = testFlights();
+  const leaving = cut(1).leave();
+  await commits[0]!.end();
+  await leaving;
+  assert(onDisk() > 11);
+  const settled = flights.settle();
+  assert.equal(commits.length, 2);
+  await commits[1]!.end();
+  await settled;
+  assert.equal(onDisk(), 11);
+  await flights.settle();
+  assert.equal(commits.length, 2, 'what is true already is not written again');
+});
+
+test('what is written ahead of the queue alone needs no such commit, and a disk that refuses one is no failure', async () => {
+  for (const [next, isWritten] of [
+    [11, false],
+    [12, true],
+  ] as const) {
+    const { commits, cut, flights } = testFlights(1, next);
+    const leaving = cut(1).leave();
+    await commits[0]!.end();
+    await leaving;
+    const settled = flights.settle();
+    assert.equal(commits.length === 2, isWritten);
+    await commits[1]?.fail();
+    await settled;
+  }
 });
 
 test('closing ends all of them, also such as are cut meanwhile', () => {

@@ -1,11 +1,13 @@
 /** Ledgers as records: what a change writes, and that what was written reads as the same ledger. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ledgerKey } from '../../src/store/gateway-keys.ts';
+import { ledgerChunkKey, ledgerKey } from '../../src/store/gateway-keys.ts';
 import { createLedger, encodeLedger, type Ledger, type LedgerView } from '../../src/store/index.ts';
+import { RECENT_MAX } from '../../src/store/ledger.ts';
+import { LedgerWriter } from '../../src/store/ledger-bytes.ts';
 import { ledgerWrites, readLedger } from '../../src/store/ledger-chunks.ts';
 import { CHUNK_RANGES_MAX } from '../../src/store/ledger-cuts.ts';
-import { unsealOrThrow } from '../../src/store/seal.ts';
+import { seal, unsealOrThrow } from '../../src/store/seal.ts';
 import { streamKey } from './gateway-store-counter.ts';
 import { digestOver } from './ledger-model.ts';
 import { createRandom, seedOf } from './random.ts';
@@ -80,6 +82,110 @@ test('an event into a ledger with 20,000 holes writes a chunk or two, and fills 
   add(again, 70_000);
   assert.ok(at.store(again) < 3 * CHUNK_RANGES_MAX * 16, 'also after it was read');
   assertSame(await at.read(), again);
+});
+
+test('what begins where a chunk begins is written with that chunk, and what ends before it with the one before', async () => {
+  const holes = (): Ledger => {
+    const ledger = createLedger();
+    for (let first = 4; first < 8 * CHUNK_RANGES_MAX; first += 4) add(ledger, first);
+    return ledger;
+  };
+  /** Has whatever is recent become old, far from all else. */
+  const settle = (ledger: Ledger): void => {
+    for (let i = 0; i < RECENT_MAX; i += 1) add(ledger, 100_000 + 2 * i);
+  };
+  const changes: readonly ((ledger: Ledger, cut: number) => void)[] = [
+    (ledger, cut) => add(ledger, cut - 3, cut - 1),
+    (ledger, cut) => add(ledger, cut + 1),
+    (ledger, cut) => add(ledger, cut - 1),
+    (ledger, cut) => ledger.addGap({ first: cut, last: cut }),
+    (ledger, cut) => ledger.addGap({ first: cut - 1, last: cut + 1 }),
+  ];
+  const cutsOf = ({ records }: ReturnType<typeof disk>) =>
+    [...records.keys()].filter((key) => key !== KEY.toString('hex')).map((key) => Number(`0x${key.slice(-16)}`));
+  const whole = disk();
+  const cutBefore = holes();
+  settle(cutBefore);
+  whole.store(cutBefore);
+  const cuts = cutsOf(whole).filter((first) => first > 0);
+  assert.ok(cuts.length > 0, 'it is cut');
+  for (const cut of cuts) {
+    for (const [number, change] of changes.entries()) {
+      const ledger = holes();
+      settle(ledger);
+      const at = disk();
+      at.store(ledger);
+      change(ledger, cut);
+      at.store(ledger);
+      assertSame(await at.read(), ledger);
+      for (let i = 0; i < RECENT_MAX; i += 1) add(ledger, 200_000 + 2 * i);
+      at.store(ledger);
+      assert.ok(cutsOf(at).includes(cut), `change ${number} at ${cut} is at the edge of a chunk`);
+      assertSame(await at.read(), ledger);
+    }
+  }
+});
+
+test('chunks that are no ledger together are refused, each for what is wrong with them', async () => {
+  type Chunk = readonly [start: number, segments: readonly Pair[], gaps?: readonly Pair[]];
+  type Pair = readonly [first: number, last: number];
+  const columns = (writer: LedgerWriter, start: number, ranges: readonly Pair[], isDigested: boolean): void => {
+    writer.varint(ranges.length);
+    let next = start;
+    for (const [first, last] of ranges) {
+      writer.varint(first - next);
+      writer.varint(last - first);
+      if (isDigested) writer.digest(1n);
+      next = last + 1;
+    }
+  };
+  const read = (
+    chunks: readonly Chunk[],
+    recent: readonly number[] = [],
+    said: Partial<Record<string, number>> = {},
+  ) => {
+    const head = new LedgerWriter(recent.length, 0, 2);
+    head.varint(said.chunks ?? chunks.length);
+    head.varint(recent.length);
+    for (const first of recent) head.varint(first);
+    head.varint(said.segments ?? chunks.reduce((sum, [, segments]) => sum + segments.length, 0));
+    head.varint(said.gaps ?? chunks.reduce((sum, [, , gaps = []]) => sum + gaps.length, 0));
+    return readLedger(head.bytes(), async function* () {
+      for (const [start, segments, gaps = []] of chunks) {
+        const writer = new LedgerWriter(segments.length, gaps.length, 3);
+        columns(writer, start, segments, true);
+        columns(writer, start, gaps, false);
+        const key = ledgerChunkKey(KEY, start);
+        yield [key, seal(key, writer.bytes())];
+      }
+    });
+  };
+  const whole = await read([
+    [0, [[1, 1], [5, 5]], [[2, 3]]], // biome-ignore format: a chunk a line
+    [6, [[7, 9], [10, 10]], [[20, 30]]], // biome-ignore format: a chunk a line
+  ], [10]); // biome-ignore format: a chunk a line
+  assert.deepEqual(whole.intervals(), [
+    { first: 1, last: 1 },
+    { first: 5, last: 5 },
+    { first: 7, last: 10 },
+  ]);
+  const refused: Record<string, Parameters<typeof read>> = {
+    'a first chunk that does not begin at 0': [[[1, [[1, 1]]]]],
+    'a chunk that begins before what the one before holds': [[[0, [[1, 1], [5, 5]]], [3, [[7, 7]]]]], // biome-ignore format: a case a line
+    'a chunk that begins where the last of the one before does': [[[0, [[1, 1], [5, 5]]], [5, [[7, 7]]]]], // biome-ignore format: a case a line
+    'a chunk that begins within the gaps of the one before': [[[0, [[1, 1]], [[8, 9]]], [8, [[20, 20]]]]], // biome-ignore format: a case a line
+    'a segment that the one before reaches into': [[[0, [[1, 9]]], [5, [[6, 12]]]]], // biome-ignore format: a case a line
+    'segments side by side in a chunk that are not one': [[[0, [[1, 4], [5, 5]]]]], // biome-ignore format: a case a line
+    'segments side by side in two chunks that are not one': [[[0, [[1, 4]]], [5, [[5, 5]]]]], // biome-ignore format: a case a line
+    'gaps side by side in two chunks that are not one': [[[0, [[1, 1]], [[2, 4]]], [5, [[7, 7]], [[5, 6]]]]], // biome-ignore format: a case a line
+    'fewer chunks than the head says': [[[0, [[1, 1]]]], [], { chunks: 2 }],
+    'more segments than the head says': [[[0, [[1, 1], [5, 5]]]], [], { segments: 1 }], // biome-ignore format: a case a line
+    'more gaps than the head says': [[[0, [[1, 1]], [[8, 9]]]], [], { gaps: 0 }],
+    'a recent segment that is not there': [[[0, [[1, 4]]]], [2]],
+  };
+  for (const [what, args] of Object.entries(refused)) {
+    await assert.rejects(read(...args), { name: 'StoreError', code: 'corrupt' }, what);
+  }
 });
 
 test('whatever comes in whatever order, what is stored is the ledger', async (t) => {

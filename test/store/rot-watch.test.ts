@@ -129,6 +129,23 @@ function numbers() {
   return { rocks: database, watch: createRotWatch(handle, (report) => void reports.push(report)), reports };
 }
 
+test('each bit that was put right is counted once, also over another opening', () => {
+  const { rocks, watch, reports } = numbers();
+  for (const bits of [1, 1, 3]) {
+    rocks.mendedBits = bits;
+    watch.observe(rocks);
+  }
+  assert.equal(watch.condition.mendedBits, 3);
+  // Opened again, it counts anew.
+  const { rocks: again } = numbers();
+  for (const bits of [0, 2, 2]) {
+    again.mendedBits = bits;
+    watch.observe(again);
+  }
+  assert.equal(watch.condition.mendedBits, 5);
+  assert.deepEqual(reports, [{ mendedBits: 1 }, { mendedBits: 2 }, { mendedBits: 2 }]);
+});
+
 test('files that pile up while RocksDB fails stop the writes before RocksDB would, and until it has caught up', () => {
   const { rocks, watch, reports } = numbers();
   rocks.unmergedFiles = 30;

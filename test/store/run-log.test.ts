@@ -6,7 +6,15 @@ import { type TestContext, test } from 'node:test';
 import type { Gap, Queue } from '../../src/store/index.ts';
 import { numberKey, QUEUE } from '../../src/store/keys.ts';
 import { putSealed } from '../../src/store/queue-records.ts';
-import { beginRun, liveRuns, moveRanges, NO_RUNS, pruneRuns, runOperations } from '../../src/store/queue-streams.ts';
+import {
+  beginRun,
+  liveRuns,
+  moveRanges,
+  NO_RUNS,
+  pruneRuns,
+  runOperations,
+  runsOf,
+} from '../../src/store/queue-streams.ts';
 import { openRunLog, readRuns } from '../../src/store/run-log.ts';
 import { block, countingBytes, hex, openTestQueue, temporaryDirectory, withDatabase } from './queue-fixture.ts';
 import { createRandom, seedOf } from './random.ts';
@@ -102,6 +110,55 @@ test('a queue of few streams has no such file, and one without it, or with a dam
     assert.equal(hex((await queue.gaps()).at(-1)!.stream), hex(streamOf(40)), 'the latest the witness knows');
     await queue.close();
   }
+});
+
+/** So many runs of two sequences each. */
+const manyRuns = (count: number) =>
+  runsOf(Array.from({ length: count }, (_, i) => ({ first: 1 + 2 * i, stream: streamOf(i) })));
+
+test('a record with one flipped bit is left out, whichever it is, and all others are read', async (t) => {
+  const file = join(await temporaryDirectory(t), 'streams');
+  const log = await openRunLog(file);
+  await log.follow(undefined, manyRuns(20));
+  await log.close();
+  const whole = await readFile(file);
+  const told = (await readRuns(file)).map(({ first }) => first);
+  assert.equal(told.length, 20);
+  const bytes = whole.length / 20;
+  // Its sequence, its stream and its checksum.
+  for (const at of [0, 7, 8, 15, 23, bytes - 4, bytes - 1]) {
+    const spoilt = Buffer.from(whole);
+    spoilt[5 * bytes + at]! ^= 4;
+    await writeFile(file, spoilt);
+    assert.deepEqual(
+      (await readRuns(file)).map(({ first }) => first),
+      told.filter((_, i) => i !== 5),
+      `byte ${at}`,
+    );
+  }
+});
+
+test('a file of runs most of which have ended is written anew, and is no longer than what is said of the others', async (t) => {
+  const file = join(await temporaryDirectory(t), 'streams');
+  const log = await openRunLog(file);
+  let runs = manyRuns(6_000);
+  await log.follow(undefined, runs);
+  const bytes = (await stat(file)).size / 6_000;
+  const sizes: number[] = [];
+  for (let from = 100; from <= 5_900; from += 100) {
+    const before = runs;
+    runs = { all: runs.all, from };
+    await log.follow(before, runs);
+    sizes.push((await stat(file)).size / bytes);
+    const said = new Map((await readRuns(file)).map(({ first, stream }) => [first, hex(stream)]));
+    assert.ok(
+      liveRuns(runs).every(({ first, stream }) => said.get(first) === hex(stream)),
+      `all that go on at ${from}`,
+    );
+  }
+  await log.close();
+  assert.equal(sizes[0], 6_000, 'not at each that ends');
+  assert.ok(sizes.at(-1)! < 1_000 && new Set(sizes).size === 2, `written anew once, ${sizes.at(-1)} records`);
 });
 
 test('whatever becomes of runs, file and database follow', async (t) => {
