@@ -27,16 +27,25 @@ export interface ReadOptions {
   readonly fleet: Fleet;
   readonly metrics: Metrics;
   readonly mayRead: AdminGate;
+  readonly bounds?: AnswerBounds;
 }
 
-/** Sensors of one device that are listed at a time, and streams of it that are. */
-const LISTED_MAX = 1_000;
+/** Where an answer ends, and tells on with `next`. */
+export interface AnswerBounds {
+  /** Characters, about. */
+  readonly lengthMax: number;
+  /** Sensors of one device that are listed at a time, and streams of it that are. */
+  readonly listedMax: number;
+}
+
+const ANSWER_BOUNDS: AnswerBounds = { lengthMax: ANSWER_LENGTH_MAX, listedMax: 1_000 };
 
 interface OfDevice {
   readonly Params: { readonly id: string };
 }
 
-export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, mayRead }: ReadOptions): void {
+export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void {
+  const { store, fleet, metrics, mayRead, bounds = ANSWER_BOUNDS } = options;
   const desk = createReadDesk({ openMax: READS_OPEN_MAX });
   // An export may wait for memory that another one holds, which must be worked on meanwhile.
   const exports = createReadDesk({ openMax: EXPORTS_OPEN_MAX, workingMax: EXPORTS_OPEN_MAX });
@@ -104,7 +113,7 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
     let next: string | null = null;
     yield '{"devices":[';
     for await (const summary of fleet.devices(after, limit + 1)) {
-      if (devices === limit || length >= ANSWER_LENGTH_MAX) {
+      if (devices === limit || length >= bounds.lengthMax) {
         next = last;
         break;
       }
@@ -128,7 +137,7 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
     let next: string | null = null;
     yield ',"sensors":[';
     for await (const { key, page } of store.pages(deviceId, 'total', { ...(after !== undefined && { after }) })) {
-      if (sensors === LISTED_MAX || length >= ANSWER_LENGTH_MAX) {
+      if (sensors === bounds.listedMax || length >= bounds.lengthMax) {
         next = last;
         break;
       }
@@ -155,7 +164,7 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
     yield `${JSON.stringify({ id: deviceId, granularity, sensor, from, to }).slice(0, -1)},"buckets":[`;
     let comma = '';
     for await (const bucket of readSeries(store, deviceId, query, range, turns)) {
-      if (length >= ANSWER_LENGTH_MAX) {
+      if (length >= bounds.lengthMax) {
         next = bucket.number * bucketMs;
         break;
       }
@@ -176,7 +185,7 @@ export function addReadRoutes(app: FastifyInstance, { store, fleet, metrics, may
     for await (const { stream, ledger } of store.ledgers(deviceId)) {
       yield `${streams > 0 ? ',' : ''}${JSON.stringify(streamView(stream, ledger))}`;
       streams += 1;
-      if (streams === LISTED_MAX) break;
+      if (streams === bounds.listedMax) break;
     }
     yield ']';
   }

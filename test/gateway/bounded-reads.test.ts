@@ -13,6 +13,7 @@ import { createTurnstile } from '../../src/gateway/flow.ts';
 import { tallyGaps } from '../../src/gateway/gap-tally.ts';
 import { ARENA_BYTES, EXPORTS_OPEN_MAX } from '../../src/gateway/limits.ts';
 import { SHARED_TURNS } from '../../src/store/index.ts';
+import { until } from '../until.ts';
 import { DEVICE, EPOCH_MS, eventOf, post, read, say, type TestGateway, testGateway } from './gateway-fixture.ts';
 
 const MINUTE_MS = 60_000;
@@ -177,12 +178,12 @@ test('so many answers are open at once and no more; one whose client goes away m
   const answers = await Promise.all(Array.from({ length: EXPORTS_OPEN_MAX + 1 }, () => open(gateway, path)));
   assert.equal(answers.filter(({ status }) => status === 503).length, 1);
   for (const answer of answers) await answer.leave();
-  for (;;) {
+  await until(async () => {
     const { status, body } = await say(`${gateway.url}${path}`);
-    if (status === 503) continue;
+    if (status === 503) return false;
     assert.equal(body.toString().trimEnd().split('\n').length, 4);
-    break;
-  }
+    return true;
+  }, 'there is room again');
 });
 
 test('sums of gaps are added in steps', () => {

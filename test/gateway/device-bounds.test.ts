@@ -101,6 +101,9 @@ test('bytes of pages have a bound that grows, too, and keep no duplicate away', 
   const first = await fill();
   assert.ok(first >= 6_000 && first < 7_500, `${first} bytes`);
   assert.equal((await sent(sequence)).status, 200, 'a duplicate');
+  const gaps = [{ first: 1_000, last: 1_001, reason: 'quota' as const, sums: null }];
+  const gap = await post(gateway, { batch: { first: 1_002, gaps, events: [] }, timestamp: now });
+  assert.equal(gap.status, 200, 'a gap, which takes no page');
   now += DAY_MS;
   const second = await fill();
   assert.ok(second >= 10_000 && second < 11_500, `${second} bytes`);

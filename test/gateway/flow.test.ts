@@ -147,3 +147,13 @@ test('a late body gives way within its own part only, and only where that helps'
   assert(flow.take(20, upload({ deviceId: 'y' })));
   assert.deepEqual(dropped, ['c', 'y']);
 });
+
+test('where all of the room is wanted a stranger has no late body of a known device give way', () => {
+  const flow = createFlow({ bytesMax: 100, strangersBytesMax: 40, bodyBytesMax: 40, growingBytesMax: 100 });
+  const late = upload({ isLate: () => true, drop: () => assert.fail('dropped for a stranger') });
+  assert(flow.take(10, late));
+  flow.take(10)!.resize(70);
+  assert.equal(flow.take(30, upload({ isAuthentic: false })), undefined, 'there is room in the part, and none in all');
+  assert.equal(flow.bytes, 80);
+  assert(flow.take(20, upload({ isAuthentic: false })));
+});
