@@ -2,8 +2,8 @@
  * BucketSeries: aggregates over time, read from pages.
  *
  * Owns the choice of range and the adding up over sensors. Promises every bucket of the range, the first and last whole, in
- * bounded memory: a range is added up a window at a time, as wide as its buckets hold few enough aggregates. Never fills
- * buckets in which nothing happened.
+ * bounded memory: a range is added up a window at a time, as wide as what its buckets hold fits (see `WindowMemory`). Never
+ * fills buckets in which nothing happened.
  */
 import type { GatewayStore, Turns } from '../store/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
@@ -13,6 +13,7 @@ import { GatewayError } from './errors.ts';
 import { createFirstNames } from './first-names.ts';
 import { bucketPageOf, type Page, pageStart } from './pages.ts';
 import { inTurns } from './turns.ts';
+import { bytesOf, createWindowMemory, type WindowMemory } from './window-memory.ts';
 
 export interface SeriesQuery {
   readonly granularity: Granularity;
@@ -40,12 +41,6 @@ export interface SeriesBucket {
 const BUCKETS_MAX = 10_080;
 const BUCKETS_DEFAULT = 120;
 
-/** Aggregates that are held while a window is added up: some 5 MB. */
-const WINDOW_AGGREGATES_MAX = 16_384;
-
-/** Where a window turns out too large, it is made to hold about so many; its size is a guess for the next one. */
-const WINDOW_AGGREGATES = WINDOW_AGGREGATES_MAX / 2;
-
 /**
  * The buckets that begin before `to` and end after `from`. Without `to` the range ends with `latest`, a time of the device's
  * events, if there is one; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
@@ -69,23 +64,29 @@ export async function* readSeries(
   { granularity, sensor, measure }: SeriesQuery,
   { begin, end }: BucketRange,
   turns: Turns,
+  memory: WindowMemory = createWindowMemory(),
 ): AsyncGenerator<SeriesBucket, void, void> {
   const { bucketMs } = GRANULARITIES[granularity];
   for (let from = begin, width = end - begin; from < end; ) {
-    const window = createWindow(from, Math.min(end, from + width), measure);
-    const range = {
-      from: pageStart(granularity, from),
-      to: window.end * bucketMs,
-      ...(sensor !== undefined && { sensor }),
-    };
-    for await (const { key, page } of store.pages(deviceId, granularity, range)) {
-      if (key.start < window.end * bucketMs) await inTurns(readPart(bucketPageOf(page), window, window.take), turns);
-      window.shrink();
+    const share = memory.take();
+    try {
+      const window = createWindow(from, Math.min(end, from + width), measure, share.bytes);
+      const range = {
+        from: pageStart(granularity, from),
+        to: window.end * bucketMs,
+        ...(sensor !== undefined && { sensor }),
+      };
+      for await (const { key, page } of store.pages(deviceId, granularity, range)) {
+        if (key.start < window.end * bucketMs) await inTurns(readPart(bucketPageOf(page), window, window.take), turns);
+        window.shrink();
+      }
+      yield* window.buckets();
+      // Twice as wide, but as wide again as it turned out to be where that was too much.
+      width = window.end - from === width ? 2 * width : window.end - from;
+      from = window.end;
+    } finally {
+      share.release();
     }
-    yield* window.buckets();
-    // Twice as wide, but as wide again as it turned out to be where that was too much.
-    width = window.end - from === width ? 2 * width : window.end - from;
-    from = window.end;
   }
 }
 
@@ -104,13 +105,13 @@ interface Window {
   buckets(): Generator<SeriesBucket, void, void>;
 }
 
-function createWindow(begin: number, end: number, measure: string | undefined): Window {
+function createWindow(begin: number, end: number, measure: string | undefined, bytesMax: number): Window {
   const events = new Map<number, number>();
   /** By measure, so that one which has to go goes as a whole. */
   const sums = new Map<string, Map<number, Aggregate>>();
-  let count = 0;
+  let bytes = 0;
   const names = createFirstNames((name) => {
-    count -= sums.get(name)?.size ?? 0;
+    for (const aggregate of sums.get(name)?.values() ?? []) bytes -= bytesOf(aggregate);
     sums.delete(name);
   });
   const add = (name: string, number: number, aggregate: Aggregate): void => {
@@ -118,8 +119,9 @@ function createWindow(begin: number, end: number, measure: string | undefined): 
     const ofName = sums.get(name) ?? new Map<number, Aggregate>();
     sums.set(name, ofName);
     const there = ofName.get(number);
-    if (there === undefined) count += 1;
-    ofName.set(number, combine(there, aggregate)!);
+    const both = combine(there, aggregate)!;
+    bytes += bytesOf(both) - (there === undefined ? 0 : bytesOf(there));
+    ofName.set(number, both);
   };
   const window = {
     begin,
@@ -137,19 +139,20 @@ function createWindow(begin: number, end: number, measure: string | undefined): 
         if (aggregate !== undefined) add(measures[place]!, number, aggregate);
       });
       // Within a page, too, which may hold many times as many.
-      if (count > WINDOW_AGGREGATES_MAX) window.shrink();
+      if (bytes > bytesMax) window.shrink();
     },
     shrink(): void {
-      if (count <= WINDOW_AGGREGATES_MAX || events.size < 2) return;
-      const perBucket = count / events.size;
+      if (bytes <= bytesMax || events.size < 2) return;
+      const perBucket = bytes / events.size;
       const ordered = [...events.keys()].sort((a, b) => a - b);
-      window.end = ordered[Math.max(1, Math.floor(WINDOW_AGGREGATES / perBucket))]!;
+      // Half of what it may hold: its size is a guess for the next one.
+      window.end = ordered[Math.max(1, Math.floor(bytesMax / 2 / perBucket))]!;
       for (const number of events.keys()) if (number >= window.end) events.delete(number);
       for (const ofName of sums.values()) {
-        for (const number of ofName.keys()) {
+        for (const [number, aggregate] of ofName) {
           if (number < window.end) continue;
           ofName.delete(number);
-          count -= 1;
+          bytes -= bytesOf(aggregate);
         }
       }
     },

@@ -110,6 +110,14 @@ export const READS_AT_ONCE = 4;
 /** Answers that are open at once, also to clients that read slowly; beyond it reads are `overloaded`. */
 export const READS_OPEN_MAX = 64;
 
+/**
+ * Of a series each open answer holds a window: at least the fullest bucket there is, of 512 sums of 650 digits each. What all
+ * of them may hold beyond that goes to who comes first, so that all together come to 48 MiB.
+ */
+export const WINDOW_BYTES_MIN = 512 * 1024;
+export const WINDOW_BYTES_MAX = 4 * 1024 * 1024;
+export const WINDOWS_SPARE_BYTES = 16 * 1024 * 1024;
+
 /** With those who are slow to take an answer. What is counted is how long they were waited for, not what the gateway took. */
 export interface ReaderPatience {
   /** In each window of so much waiting, milliseconds, */

@@ -24,6 +24,12 @@ const time = z.string().transform((text, context) => {
 });
 const id = z.string().regex(ID_PATTERN);
 const name = z.string().refine(isName, 'expected a name');
+const stream = z.string().regex(/^[0-9a-f]{32}$/);
+const sequence = z
+  .string()
+  .regex(/^\d{1,16}$/)
+  .transform(Number)
+  .pipe(z.number().max(Number.MAX_SAFE_INTEGER));
 const whole = z
   .string()
   .regex(/^\d{1,9}$/)
@@ -37,7 +43,22 @@ export const devicesQuery = z.strictObject({
   limit: whole.pipe(z.number().min(1).max(DEVICES_MAX)).prefault('100'),
   measure: name.optional(),
 });
-export const deviceQuery = z.strictObject({ measure: name.optional(), sensorsAfter: name.optional() });
+export const deviceQuery = z
+  .strictObject({
+    measure: name.optional(),
+    sensorsAfter: name.optional(),
+    streamsAfter: stream.optional(),
+    stream: stream.optional(),
+    intervalsAfter: sequence.optional(),
+  })
+  .refine(({ stream, streamsAfter }) => stream === undefined || streamsAfter === undefined, {
+    path: ['streamsAfter'],
+    message: 'one stream is asked for',
+  })
+  .refine(({ stream, intervalsAfter }) => stream !== undefined || intervalsAfter === undefined, {
+    path: ['intervalsAfter'],
+    message: 'of which stream',
+  });
 export const bucketsQuery = z.strictObject({
   granularity: z.enum(granularities).prefault('minute'),
   from: time.optional(),

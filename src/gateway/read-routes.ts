@@ -5,8 +5,9 @@
  * made as fast as it is read (see `ReadDesk`). Never changes anything.
  */
 import type { FastifyInstance } from 'fastify';
+import type { z } from 'zod';
 import { ID_PATTERN } from '../codec/index.ts';
-import type { GatewayStore, SHARED_TURNS } from '../store/index.ts';
+import type { GatewayStore, SHARED_TURNS, StoredLedger } from '../store/index.ts';
 import type { AdminGate } from './admin.ts';
 import { GRANULARITIES } from './bucket.ts';
 import { bucketsOf } from './bucket-page.ts';
@@ -21,6 +22,7 @@ import { bucketPageOf, type Page } from './pages.ts';
 import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, readQuery, totalsQuery } from './queries.ts';
 import { createReadDesk, JSON_TYPE } from './read-desk.ts';
 import { bucketParts, deviceParts, isoTime, sensorParts, streamView, totalsParts } from './views.ts';
+import { createWindowMemory } from './window-memory.ts';
 
 export interface ReadOptions {
   readonly store: GatewayStore<Page>;
@@ -34,11 +36,16 @@ export interface ReadOptions {
 export interface AnswerBounds {
   /** Characters, about. */
   readonly lengthMax: number;
-  /** Sensors of one device that are listed at a time, and streams of it that are. */
+  /** Sensors of one device that are listed at a time, streams of it, and intervals of one stream that is asked for by itself. */
   readonly listedMax: number;
 }
 
 const ANSWER_BOUNDS: AnswerBounds = { lengthMax: ANSWER_LENGTH_MAX, listedMax: 1_000 };
+
+/** Intervals of each stream in a list of them; a stream that has more had a very bad link. */
+const INTERVALS_MAX = 100;
+
+type StreamsQuery = Pick<z.infer<typeof deviceQuery>, 'stream' | 'streamsAfter' | 'intervalsAfter'>;
 
 interface OfDevice {
   readonly Params: { readonly id: string };
@@ -50,6 +57,7 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
   // An export may wait for memory that another one holds, which must be worked on meanwhile.
   const exports = createReadDesk({ openMax: EXPORTS_OPEN_MAX, workingMax: EXPORTS_OPEN_MAX });
   const held = createTurnstile(EXPORTS_BYTES_MAX);
+  const windows = createWindowMemory();
 
   app.register(async (reads) => {
     reads.addHook('onRequest', async (request) => mayRead(request));
@@ -67,12 +75,13 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     });
 
     reads.get<OfDevice>('/v1/devices/:id', async (request, reply) => {
-      const { measure, sensorsAfter } = readQuery(deviceQuery, request.query);
+      const query = readQuery(deviceQuery, request.query);
+      const { measure } = query;
       return desk.send(reply, JSON_TYPE, async function* () {
         const summary = await deviceOf(request.params.id);
         yield* deviceParts(summary, fleet.duplicatesOf(summary.deviceId), measure);
-        yield* sensorsParts(summary.deviceId, sensorsAfter, measure);
-        yield* streamsParts(summary.deviceId);
+        yield* sensorsParts(summary.deviceId, query.sensorsAfter, measure);
+        yield* streamsParts(summary.deviceId, query);
         yield '}';
       });
     });
@@ -136,7 +145,7 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     let last: string | null = null;
     let next: string | null = null;
     yield ',"sensors":[';
-    for await (const { key, page } of store.pages(deviceId, 'total', { ...(after !== undefined && { after }) })) {
+    for await (const { key, page } of store.pages(deviceId, 'total', behind(after))) {
       if (sensors === bounds.listedMax || length >= bounds.lengthMax) {
         next = last;
         break;
@@ -163,7 +172,7 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     let next: number | null = null;
     yield `${JSON.stringify({ id: deviceId, granularity, sensor, from, to }).slice(0, -1)},"buckets":[`;
     let comma = '';
-    for await (const bucket of readSeries(store, deviceId, query, range, turns)) {
+    for await (const bucket of readSeries(store, deviceId, query, range, turns, windows)) {
       if (length >= bounds.lengthMax) {
         next = bucket.number * bucketMs;
         break;
@@ -179,14 +188,36 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     yield `],"next":${JSON.stringify(next)}}`;
   }
 
-  async function* streamsParts(deviceId: string) {
+  async function* streamsParts(deviceId: string, { stream: only, streamsAfter, intervalsAfter }: StreamsQuery) {
+    let length = 0;
     let streams = 0;
+    let last: string | null = null;
+    let next: string | null = null;
     yield ',"streams":[';
-    for await (const { stream, ledger } of store.ledgers(deviceId)) {
-      yield `${streams > 0 ? ',' : ''}${JSON.stringify(streamView(stream, ledger))}`;
+    const found = only === undefined ? store.ledgers(deviceId, behind(streamsAfter)) : oneLedger(deviceId, only);
+    for await (const { stream, ledger } of found) {
+      if (streams === bounds.listedMax || length >= bounds.lengthMax) {
+        next = last;
+        break;
+      }
+      const intervalsMax = only === undefined ? INTERVALS_MAX : bounds.listedMax;
+      const view = streamView(stream, ledger, intervalsMax, intervalsAfter);
+      const part = `${streams > 0 ? ',' : ''}${JSON.stringify(view)}`;
+      length += part.length;
+      yield part;
       streams += 1;
-      if (streams === bounds.listedMax) break;
+      last = stream;
     }
-    yield ']';
+    // What to give as `streamsAfter` for the rest.
+    yield `],"nextStreams":${JSON.stringify(next)}`;
   }
+
+  async function* oneLedger(deviceId: string, stream: string): AsyncGenerator<StoredLedger, void, void> {
+    const ledger = await store.ledger({ deviceId, stream });
+    if (ledger.ranges > 0) yield { stream, ledger };
+  }
+}
+
+function behind(after: string | undefined): { readonly after?: string } {
+  return after === undefined ? {} : { after };
 }

@@ -21,9 +21,6 @@ export interface MeasureView {
 
 export type MeasuresView = Readonly<Record<string, MeasureView>>;
 
-/** Intervals of one stream that are named; a stream that has more had a very bad link. */
-const INTERVALS_MAX = 100;
-
 export function totalsView({ devices, account, measures, isCut }: FleetTotals, duplicates: number) {
   const views = Object.fromEntries(Array.from(measures, ([name, aggregate]) => [name, measureView(aggregate)]));
   return { ...countsView(devices, account, duplicates), measures: views as MeasuresView, measuresCut: isCut };
@@ -125,13 +122,18 @@ function opened(members: object): string {
   return JSON.stringify(members).slice(0, -1);
 }
 
-export function streamView(stream: string, ledger: LedgerView) {
+/** A stream with its intervals behind `after`, at most so many; `nextIntervals` says where more of them begin. */
+export function streamView(stream: string, ledger: LedgerView, intervalsMax: number, after = 0) {
+  const intervals = ledger.intervals(intervalsMax + 1, after).map(({ first, last }) => [first, last] as const);
+  const isCut = intervals.length > intervalsMax;
+  if (isCut) intervals.pop();
   return {
     stream,
     events: ledger.count,
     gaps: ledger.gapCount,
     intervalCount: ledger.intervalCount,
-    intervals: ledger.intervals(INTERVALS_MAX).map(({ first, last }) => [first, last] as const),
+    intervals,
+    nextIntervals: isCut ? intervals.at(-1)![1] : null,
   };
 }
 

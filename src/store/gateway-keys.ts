@@ -97,9 +97,12 @@ export function streamOfLedgerKey(key: Buffer): string {
   return key.toString('hex', key.length - STREAM_BYTES);
 }
 
-/** All ledgers of one device. */
-export function ledgerBounds(deviceId: string): KeySpan {
-  return deviceBounds([GATEWAY.ledger], deviceId);
+/** All ledgers of one device, or those of the streams behind one. */
+export function ledgerBounds(deviceId: string, after?: string): KeySpan {
+  const bounds = deviceBounds([GATEWAY.ledger], deviceId);
+  if (after === undefined) return bounds;
+  const behindItsChunks = Buffer.alloc(NUMBER_BYTES + 1, 0xff);
+  return { ...bounds, gte: Buffer.concat([ledgerKey({ deviceId, stream: after }), behindItsChunks]) };
 }
 
 /** Kind, device, NUL, sensor, start. */

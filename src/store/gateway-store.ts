@@ -158,8 +158,8 @@ export interface GatewayStore<Page> {
   ledger(key: StreamKey): Promise<LedgerView>;
   /** What a device has in all, from one record. */
   holdings(deviceId: string): Promise<Holdings>;
-  /** Every ledger of a device, ascending by stream. */
-  ledgers(deviceId: string): AsyncIterable<StoredLedger>;
+  /** Every ledger of a device, ascending by stream; or those of the streams behind `after`. */
+  ledgers(deviceId: string, options?: { readonly after?: string }): AsyncIterable<StoredLedger>;
 
   page(key: PageKey): Promise<Page | undefined>;
   /** Pages of one kind whose start lies in the range, ascending by sensor (in UTF-8 byte order), then start. */

@@ -42,8 +42,8 @@ export interface LedgerView {
    * any range inside the given one. Every list is ascending, with adjacent ranges joined.
    */
   compare(first: number, last: number, digestOf: (first: number, last: number) => bigint): Comparison;
-  /** Every processed range, ascending, or the first `most` of them; adjacent segments are one. */
-  intervals(most?: number): Range[];
+  /** Every processed range that ends behind `after`, ascending, or the first `most` of them; adjacent segments are one. */
+  intervals(most?: number, after?: number): Range[];
   /** How many of them there are. */
   readonly intervalCount: number;
   /** Every range declared as given up, ascending. Some of it may have been processed all the same. */

@@ -173,9 +173,9 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     return value === undefined ? createLedger() : await this.#readLedger(key, unsealOrThrow(at, value));
   }
 
-  async *ledgers(deviceId: string): AsyncGenerator<StoredLedger, void, void> {
+  async *ledgers(deviceId: string, options: { after?: string } = {}): AsyncGenerator<StoredLedger, void, void> {
     const behindChunks = (key: Buffer) => (isLedgerKey(key) ? undefined : ledgerBehindChunk(key));
-    for await (const [key, value] of this.#handle.walk(ledgerBounds(deviceId), behindChunks)) {
+    for await (const [key, value] of this.#handle.walk(ledgerBounds(deviceId, options.after), behindChunks)) {
       if (this.#turns.isOver()) await this.#turns.next();
       const stream = streamOfLedgerKey(key);
       yield { stream, ledger: await this.#readLedger({ deviceId, stream }, unsealOrThrow(key, value)) };

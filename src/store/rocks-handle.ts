@@ -10,9 +10,9 @@ import type { KeySpan, Rocks } from './rocks.ts';
 
 export type Entry = readonly [key: Buffer, value: Buffer];
 
-/** What a walk takes in at once, in memory. */
+/** What a walk takes in at once, in memory, and holds while somebody is slow to take what comes of it. */
 const PIECE_ENTRIES_MAX = 512;
-const PIECE_BYTES_MAX = 1 << 20;
+const PIECE_BYTES_MAX = 256 << 10;
 
 export interface RocksHandle {
   /** Runs with the open database, after opening it again if need be. */

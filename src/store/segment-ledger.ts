@@ -122,9 +122,9 @@ class SegmentLedger implements Ledger {
     return compareSegments(this.#columns, { first, last }, digestOf);
   }
 
-  intervals(most = Infinity): Range[] {
+  intervals(most = Infinity, after = 0): Range[] {
     const ranges: Range[] = [];
-    for (let i = 0; i < this.#firsts.length; i += 1) {
+    for (let i = indexFrom(this.#lasts, after + 1); i < this.#firsts.length; i += 1) {
       join(ranges, { first: this.#firsts[i]!, last: this.#lasts[i]! });
       // The last one may go on.
       if (ranges.length > most) return ranges.slice(0, most);

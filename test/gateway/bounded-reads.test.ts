@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import { test } from 'node:test';
-import { allAtOnce, decimalOf, formatDecimal } from '../../src/codec/index.ts';
+import { addDecimals, allAtOnce, decimalOf, formatDecimal } from '../../src/codec/index.ts';
 import type { Aggregate } from '../../src/gateway/aggregate.ts';
 import { createBucketPage } from '../../src/gateway/bucket-page.ts';
 import { readSeries } from '../../src/gateway/bucket-series.ts';
@@ -11,10 +11,21 @@ import { exportEvents } from '../../src/gateway/event-export.ts';
 import { createFirstNames } from '../../src/gateway/first-names.ts';
 import { createTurnstile } from '../../src/gateway/flow.ts';
 import { tallyGaps } from '../../src/gateway/gap-tally.ts';
-import { ARENA_BYTES, EXPORTS_OPEN_MAX } from '../../src/gateway/limits.ts';
+import { ARENA_BYTES, EXPORTS_OPEN_MAX, READS_OPEN_MAX, WINDOW_BYTES_MIN } from '../../src/gateway/limits.ts';
+import { createWindowMemory } from '../../src/gateway/window-memory.ts';
 import { SHARED_TURNS } from '../../src/store/index.ts';
 import { until } from '../until.ts';
-import { DEVICE, EPOCH_MS, eventOf, post, read, say, type TestGateway, testGateway } from './gateway-fixture.ts';
+import {
+  DEVICE,
+  EPOCH_MS,
+  eventOf,
+  post,
+  read,
+  STREAM_HEX,
+  say,
+  type TestGateway,
+  testGateway,
+} from './gateway-fixture.ts';
 
 const MINUTE_MS = 60_000;
 const YEAR_10000_MS = 253_402_300_800_000;
@@ -215,4 +226,100 @@ test('what exports hold together is bounded, and each goes on when it is its tur
   await waiting;
   await other.return();
   assert.equal([first.value, ...rest].join('').trimEnd().split('\n').length, 100);
+});
+
+test('streams and their intervals are told a part at a time, and each once', async (t) => {
+  const gateway = await testGateway(t);
+  await post(gateway, { batch: { count: 1 } });
+  const streamOf = (i: number) => i.toString(16).padStart(32, '0');
+  const ingest = (stream: string, sequences: readonly number[]) =>
+    gateway.store.ingest({ deviceId: DEVICE, stream }, () => ({
+      segments: sequences.map((first) => ({ first, last: first, digest: 1n })),
+      gaps: [],
+      pages: [],
+    }));
+  const many = 1_100;
+  // One in chunks, too: what lies between two ledgers is no ledger.
+  const sequences = Array.from({ length: 2_300 }, (_, i) => 1 + 2 * i);
+  await Promise.all(Array.from({ length: many }, (_, i) => ingest(streamOf(i), i === 500 ? sequences : [7])));
+  const path = `/v1/devices/${DEVICE}`;
+  const told: string[] = [];
+  for (let after = ''; ; ) {
+    const { streams, nextStreams } = await read(gateway, `${path}${after}`);
+    assert(streams.length <= 1_000);
+    for (const { stream } of streams) told.push(stream);
+    if (nextStreams === null) break;
+    after = `?streamsAfter=${nextStreams}`;
+  }
+  assert.deepEqual(told, [...Array.from({ length: many }, (_, i) => streamOf(i)), STREAM_HEX]);
+  const { streams } = await read(gateway, path);
+  const [{ intervals, intervalCount, nextIntervals }] = streams.slice(500);
+  assert.deepEqual([intervals.length, intervalCount, nextIntervals], [100, sequences.length, intervals[99][1]]);
+  const found: number[] = intervals.map(([first]: number[]) => first);
+  for (let after: number | null = nextIntervals; after !== null; ) {
+    const one = (await read(gateway, `${path}?stream=${streamOf(500)}&intervalsAfter=${after}`)).streams;
+    assert.equal(one.length, 1);
+    for (const [first] of one[0].intervals) found.push(first);
+    after = one[0].nextIntervals;
+  }
+  assert.deepEqual(found, sequences);
+  assert.deepEqual((await read(gateway, `${path}?stream=${'f'.repeat(32)}`)).streams, []);
+  for (const wrong of ['stream=x', 'intervalsAfter=1', `stream=${STREAM_HEX}&streamsAfter=${STREAM_HEX}`]) {
+    assert.equal((await say(`${gateway.url}${path}?${wrong}`)).status, 400, wrong);
+  }
+});
+
+test('what a series holds at a time goes by bytes: sums of many digits make it less wide', async () => {
+  const names = Array.from({ length: 100 }, (_, i) => `m${i}`);
+  const sum = addDecimals(decimalOf(Number.MAX_VALUE), decimalOf(Number.MIN_VALUE));
+  const aggregate = {
+    count: 2,
+    sum,
+    min: Number.MIN_VALUE,
+    max: Number.MAX_VALUE,
+    last: 1,
+    lastTs: 0,
+    lastSequence: 2,
+  };
+  const buckets = Array.from({ length: 60 }, (_, number) => ({
+    number,
+    events: 2,
+    aggregates: names.map(() => aggregate),
+  }));
+  const key = { deviceId: DEVICE, kind: 'minute' as const, sensor: 's', start: 0 };
+  let told = 0;
+  const widths: number[] = [];
+  const store = {
+    async *pages() {
+      widths.push(told);
+      told = 0;
+      yield { key, page: createBucketPage(MINUTE_MS, names, buckets) };
+    },
+  };
+  const range = { begin: 0, end: 60 };
+  const memory = createWindowMemory(0);
+  for await (const bucket of readSeries(store, DEVICE, { granularity: 'minute' }, range, SHARED_TURNS, memory)) {
+    assert.equal(bucket.measures.length, 100);
+    told += 1;
+  }
+  widths.push(told);
+  assert.equal(
+    widths.reduce((all, width) => all + width),
+    60,
+  );
+  // A sum of 633 digits takes 263 bytes by itself.
+  assert(Math.max(...widths) * 100 * (263 + 300) <= WINDOW_BYTES_MIN, `${widths}`);
+});
+
+test('all open series together hold 48 MiB at most, and none waits for another', () => {
+  const memory = createWindowMemory();
+  const shares = Array.from({ length: READS_OPEN_MAX }, () => memory.take());
+  assert(shares.every(({ bytes }) => bytes >= WINDOW_BYTES_MIN));
+  assert(shares.reduce((sum, { bytes }) => sum + bytes, 0) <= 48 * 1024 * 1024);
+  const first = shares[0]!.bytes;
+  for (const share of shares) {
+    share.release();
+    share.release();
+  }
+  assert.equal(memory.take().bytes, first);
 });

@@ -144,8 +144,10 @@ test('a device shows its sensors, streams and times', async (t) => {
         [1, 30],
         [51, 80],
       ],
+      nextIntervals: null,
     },
   ]);
+  assert.equal(device.nextStreams, null);
   assert.equal(device.firstEventAt, new Date(EPOCH_MS + 1_000).toISOString());
   assert.equal(device.lastEventAt, new Date(EPOCH_MS + 80_000).toISOString());
   assert.equal(device.firstReceivedAt, new Date(now).toISOString());

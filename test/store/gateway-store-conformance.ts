@@ -373,6 +373,12 @@ const reading: Record<string, Check> = {
         [0xff, 0xff],
       ],
     );
+    const behind = await all(store.ledgers('a', { after: streamKey('a', 1).stream }));
+    assert.deepEqual(
+      behind.map(({ ledger }) => ledger.count),
+      [0x10, 0xff],
+    );
+    assert.deepEqual(await all(store.ledgers('a', { after: 'f'.repeat(32) })), []);
   },
 
   async 'pages come by sensor and start, whatever the sensor is called, also before 1970'(t, open) {

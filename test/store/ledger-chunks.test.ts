@@ -240,6 +240,9 @@ test('many segments at once are what they are one after another', (t) => {
       assertSame(other, one);
       assert.equal(other.intervalCount, other.intervals().length);
       assert.deepEqual(other.intervals(3), other.intervals().slice(0, 3));
+      for (const [i, { last }] of other.intervals().slice(0, 3).entries()) {
+        assert.deepEqual(other.intervals(2, last), other.intervals().slice(i + 1, i + 3));
+      }
     }
   }
 });
