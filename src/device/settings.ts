@@ -4,7 +4,7 @@
  * Owns their names, bounds and defaults; each can also come from the environment or the config file. Never reads secrets.
  */
 import { choice, duration, httpUrl, integer, settings, size, text, toggle } from '../cli/index.ts';
-import { INPUT_FORMATS, TIME_UNITS } from './inputs/index.ts';
+import { INPUT_FORMATS, QUOTED_LINES, TIME_UNITS } from './inputs/index.ts';
 import { character, encoding, mapping, names, timeFormat, timeZone } from './row-settings.ts';
 import { PROFILES } from './simulation.ts';
 
@@ -59,6 +59,11 @@ export const runSettings = settings({
     integer({ min: 2, max: 1_000 }).optional(),
   ],
   shortRows: ['--short-rows', 'take CSV rows with fewer cells than columns', toggle().prefault(false)],
+  quotedLines: [
+    '--quoted-lines <what>',
+    'lines within quotes that could be rows are text or rows; default: refused',
+    choice(...QUOTED_LINES).optional(),
+  ],
   sensor: ['--sensor <name>', 'sensor of rows that name none', text().prefault('default')],
   timeUnit: [
     '--time-unit <unit>',

@@ -9,11 +9,14 @@ import type { Column, Columns } from './columns.ts';
 import { type CellRow, type CsvCells, createCsvCells, QUOTE } from './csv-cells.ts';
 import { EventDraft } from './event-draft.ts';
 import { InputError, RowError, shown } from './refusal.ts';
-import { NUMBER_PATTERN } from './row-numbers.ts';
+import { NUMBER_PATTERN, numberText } from './row-numbers.ts';
 import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
 import { createTimeReader, type TimeReader } from './row-times.ts';
 
 const TOA5_HEADING = /^"?TOA5"?,/;
+/** Times in all forms that people write. */
+const TIME_LIKE = /^\d[\d\s.,:/TZ+-]*([AaPp]\.?[Mm]\.?|[A-Za-z]{3,4})?$/;
+
 const SHOWN_COLUMNS = 40;
 
 /** A row with more cells than this is no heading. */
@@ -71,13 +74,25 @@ export class CsvRows implements RowReader {
     return { names: [], known: this.#headingCells };
   }
 
-  /** Only where it has a time of its own: a line of text with as many commas is none. */
-  isRow(text: string): boolean {
-    if (this.#heading === undefined) return false;
-    const cells = text.split(this.#delimiter);
-    if (cells.length !== this.#heading.length) return false;
-    const at = this.#heading.findIndex(({ role }) => role === 'ts');
-    return at >= 0 && this.#isTime(unquoted(cells[at]!));
+  /**
+   * With as many cells as there are columns: where the time is a time, of whatever form, or none, or where columns of numbers
+   * hold numbers. With more or fewer: where it has a time. Else a line of text has as many commas by chance.
+   */
+  mayBeRow(text: string): boolean {
+    const heading = this.#heading;
+    if (heading === undefined || text.trim() === '') return false;
+    const cells = text.split(this.#delimiter, HEADING_CELLS_MAX).map((cell) => unquoted(cell.trim()));
+    const timeAt = heading.findIndex(({ role }) => role === 'ts');
+    const time = cells[timeAt];
+    if (time !== undefined && (cells.length > 1 || heading.length === 1) && this.#isTime(time)) return true;
+    while (cells.length > heading.length && cells.at(-1) === '') cells.pop();
+    if (cells.length !== heading.length || cells.length === 1) return false;
+    return time === '' || TIME_LIKE.test(time!) || this.#holdsNumbers(cells, heading);
+  }
+
+  #holdsNumbers(cells: readonly string[], heading: readonly Column[]): boolean {
+    const numbers = cells.filter((cell, at) => cell !== '' && heading[at]!.kind === 'number');
+    return numbers.length > 0 && numbers.every((cell) => numberText(cell, this.#columns.decimal) !== undefined);
   }
 
   /** Takes up the heading of an earlier run. */

@@ -54,7 +54,7 @@ export function joinRows(fed: readonly FedRows[]): FedRows {
 
 /** @throws RowError where the row cannot be read, whatever is in it */
 export function checkFault(
-  { fault, isTorn }: RawRow,
+  { fault, isTorn, line, lines = 1 }: RawRow,
   text: string | undefined,
   isWholeByItself: boolean,
   lastLine: boolean,
@@ -63,6 +63,12 @@ export function checkFault(
     throw new RowError('row-too-long', `a line of more than ${ROW_BYTES_MAX} bytes`);
   if (fault === 'hole')
     throw new RowError('row-hole', 'NUL bytes, as a power cut leaves them: rows may be missing here');
+  if (fault === 'quoted-lines') {
+    throw new RowError(
+      'row-quoted-lines',
+      `lines ${line} to ${line + lines - 1} are one row by its quotes, and at least one of them could be a row itself: --quoted-lines text if they are text in a cell, --quoted-lines rows if a quote is a stray one`,
+    );
+  }
   if (fault === 'quote') throw new RowError('row-malformed', 'no CSV: a quote without its partner');
   if (text === undefined)
     throw new RowError('row-encoding', 'bytes that are no text in this encoding; --encoding says what they are');

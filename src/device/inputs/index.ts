@@ -13,6 +13,7 @@ import { openStream, StreamInput } from './stream-input.ts';
 
 export { type Chunk, type Input, NOTHING_LEFT, type Rest } from './input.ts';
 export { type TimeZone, timeZoneOf } from './local-times.ts';
+export { QUOTED_LINES } from './quoted-row.ts';
 export { InputError, type InputErrorCode, type RefusalCode, type RefusedRow, RowError } from './refusal.ts';
 export type { Rejects } from './rejects.ts';
 export type { DecimalMark } from './row-numbers.ts';

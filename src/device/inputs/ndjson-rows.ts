@@ -44,7 +44,7 @@ export class NdjsonRows implements RowReader {
     return (at) => this.read(texts[at]!);
   }
 
-  isRow(): boolean {
+  mayBeRow(): boolean {
     return false;
   }
 
@@ -102,6 +102,16 @@ export class NdjsonRows implements RowReader {
     this.#unseen.delete(name);
     this.#unseen.delete(this.#columns.nameOf(name));
     if (this.#seen.size < 64) this.#seen.add(name);
+  }
+}
+
+/** Tells whether a text without a line end can be known to be a whole row, or none. */
+export function isWhole(text: string | undefined): boolean {
+  if (text === undefined || text.endsWith('\0')) return false;
+  try {
+    return isObjectOrArray(JSON.parse(text));
+  } catch {
+    return text.trim() === '';
   }
 }
 

@@ -14,6 +14,7 @@ import type { CodecErrorCode } from '../../codec/index.ts';
  * - `row-cells`: another number of cells than there are columns.
  * - `row-name-twice`: one JSON object has a name twice.
  * - `row-kind`: a text where the column holds numbers, or the other way round.
+ * - `row-quoted-lines`: lines within a quoted cell could be rows behind a stray quote.
  * - `row-unfinished`: a pipe has ended in the middle of it.
  */
 export type RowErrorCode =
@@ -24,6 +25,7 @@ export type RowErrorCode =
   | 'row-cells'
   | 'row-name-twice'
   | 'row-kind'
+  | 'row-quoted-lines'
   | 'row-unfinished';
 
 export class RowError extends Error {

@@ -9,10 +9,18 @@ import { CodecError, createTableBuilder, type TableBuilder, type TelemetryEvent 
 import { Columns, type LearntKinds } from './columns.ts';
 import { CsvRows, delimiterOf } from './csv-rows.ts';
 import { checkFault, type FedRows, joinRows, type KeptRow, type LocatedRow } from './fed-rows.ts';
-import { NdjsonRows } from './ndjson-rows.ts';
+import { splitKept } from './kept-rows.ts';
+import { isWhole, NdjsonRows } from './ndjson-rows.ts';
 import { RowError } from './refusal.ts';
 import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
-import { type Cut, type RawRow, ROW_BYTES_MAX, RowSplitter, type SplitterState } from './row-splitter.ts';
+import {
+  type Cut,
+  type RawRow,
+  ROW_BYTES_MAX,
+  RowSplitter,
+  type SplitterOptions,
+  type SplitterState,
+} from './row-splitter.ts';
 import { createSourceText, type Encoding, lineEndIn, type SourceText, withoutMark } from './source-text.ts';
 
 /** What must be known to go on in the middle of an input. */
@@ -37,15 +45,20 @@ export interface FeedOptions extends RowOptions {
   readonly heading?: string | undefined;
   /** A last row without a line end is whole. */
   readonly lastLine: boolean;
+  /** More lines within quotes that could be rows are rows: for an input that may take hours to bring the other quote. */
+  readonly quotedRowsMax?: number | undefined;
   /** So many rows are passed over: they were recorded before. @default 0 */
   readonly skipRows?: number;
 }
 
 const LINE_END = Buffer.from('\n');
 
+const NOTHING_FED: FedRows = { events: [], refused: [], rejected: [], rows: 0, passed: 0 };
+
 export class RowFeed {
   readonly #source: SourceText;
   readonly #splitter: RowSplitter;
+  readonly #splitterOptions: SplitterOptions;
   readonly #columns: Columns;
   readonly #reader: RowReader;
   readonly #csv: CsvRows | undefined;
@@ -72,11 +85,12 @@ export class RowFeed {
     this.#reader = this.#csv ?? new NdjsonRows(options, this.#columns, state?.seen);
     const splitterOptions = {
       quotedBy: format === 'ndjson' || format === 'tsv' ? undefined : delimiterOf({ ...options, format }).charCodeAt(0),
-      isRow: (line: Buffer) => {
-        const text = this.#source.texts(line)(0, line.length);
-        return text !== undefined && this.#reader.isRow(text.trim());
-      },
+      ...{ quotedLines: options.quotedLines, quotedRowsMax: options.quotedRowsMax },
+      // Bytes that are no text in the encoding would make a refused row, too.
+      mayBeRow: (line: Buffer) =>
+        this.#reader.mayBeRow(this.#source.texts(line)(0, line.length) ?? line.toString('latin1')),
     };
+    this.#splitterOptions = splitterOptions;
     this.#splitter = new RowSplitter(splitterOptions, state?.splitter);
     if (state === undefined) return;
     this.#heading = state.heading;
@@ -138,9 +152,10 @@ export class RowFeed {
    */
   end(isGone: boolean): FedRows {
     const { rest } = this.#splitter;
-    const isWhole = this.#lastLine || (this.#reader.isWholeByItself && rest.at(-1) !== 0 && this.#isRow(rest));
-    if (rest.length === 0 || !(isWhole || isGone)) return { events: [], refused: [], rejected: [], rows: 0, passed: 0 };
-    return this.#feed(this.#splitter.cut(Buffer.alloc(0), true));
+    if (rest.length === 0) return NOTHING_FED;
+    const text = this.#source.texts(rest)(0, rest.length);
+    const isRow = this.#lastLine || (this.#reader.isWholeByItself && isWhole(text));
+    return this.#feed(this.#splitter.cut(Buffer.alloc(0), isRow || isGone ? 'last' : 'end'));
   }
 
   /**
@@ -150,31 +165,12 @@ export class RowFeed {
   retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[], heading = this.#csv?.headingText): FedRows {
     const now = this.#csv?.headingText;
     if (heading !== now && heading !== undefined) this.#csv?.resume(heading);
-    const source = rows.map(([, bytes]) => this.#source.bytes(bytes));
-    let start = 0;
-    const raw = rows.map(([{ line }], i): RawRow => {
-      const bytes = source[i]!;
-      let end = bytes.length;
-      while (end > 0 && (bytes[end - 1] === 0x0a || bytes[end - 1] === 0x0d)) end--;
-      const row = { line, start, end: start + end, next: start + bytes.length };
-      start += bytes.length;
-      return row;
-    });
-    const kept = new Map(rows.map(([row]) => [row.line, row]));
-    const fed = this.#read({ bytes: Buffer.concat(source), rows: raw, taken: 0 });
-    if (heading !== now && now !== undefined) this.#csv?.resume(now);
-    return { ...fed, refused: fed.refused.map((row) => ({ ...row, ...kept.get(row.line)! })) };
-  }
-
-  #isRow(bytes: Buffer): boolean {
-    const text = this.#source.texts(bytes)(0, bytes.length);
-    if (text === undefined) return false;
-    try {
-      const row: unknown = JSON.parse(text);
-      return typeof row === 'object' && row !== null;
-    } catch {
-      return text.trim() === '';
-    }
+    const cut = splitKept(rows, this.#source, this.#splitterOptions, this.#splitter.state.isCr);
+    const headingAt = this.#heading;
+    const fed = this.#read(cut);
+    this.#heading = headingAt;
+    if (now !== undefined && now !== this.#csv?.headingText) this.#csv?.resume(now);
+    return { ...fed, refused: fed.refused.map((row) => ({ ...row, ...cut.kept.get(row.line)! })) };
   }
 
   #feed(cut: Cut): FedRows {

@@ -5,6 +5,7 @@
  */
 import type { TelemetryEvent } from '../../codec/index.ts';
 import type { ColumnOptions } from './columns.ts';
+import type { QuotedLines } from './quoted-row.ts';
 import type { TimeOptions } from './row-times.ts';
 
 export const INPUT_FORMATS = ['ndjson', 'csv', 'tsv', 'toa5'] as const;
@@ -21,6 +22,11 @@ export interface RowOptions extends ColumnOptions, TimeOptions {
   readonly rowsLine?: number | undefined;
   /** A row may have fewer cells than there are columns. @default false */
   readonly shortRows?: boolean | undefined;
+  /**
+   * What lines within a quoted cell are that could be rows: a part of the cell, or rows behind a stray quote. Left out, the whole
+   * row is refused.
+   */
+  readonly quotedLines?: QuotedLines | undefined;
 }
 
 export interface RowReader {
@@ -31,8 +37,8 @@ export interface RowReader {
    * @throws (the function) RowError, CodecError for the row; InputError for all of the input
    */
   open(texts: readonly string[]): (at: number, line: number) => TelemetryEvent | undefined;
-  /** Tells whether this line by itself is a row of the format. */
-  isRow(text: string): boolean;
+  /** Tells whether this line by itself could be a row of the format, be it one that is refused. */
+  mayBeRow(text: string): boolean;
   /** Names that flags mention and no row had so far, and names that there are. */
   unknown(): { readonly names: readonly string[]; readonly known: readonly string[] };
 }

@@ -6,7 +6,7 @@
  * one quote without its partner costs that row, and the next line is a row again.
  */
 
-import { QUOTE, walkRow } from './quoted-row.ts';
+import { QUOTE, type QuotedOptions, walkRow } from './quoted-row.ts';
 
 /** No event takes more: 128 texts of 4 KiB, each character of them escaped. */
 export const ROW_BYTES_MAX = 4 * 1024 * 1024;
@@ -19,9 +19,10 @@ const CR = 0x0d;
  * - `too-long`: the beginning of a line above the limit; `more` of it follows.
  * - `hole`: NUL bytes.
  * - `quote`: a quote without its partner.
+ * - `quoted-lines`: lines within quotes could be rows.
  * - `unfinished`: without a line end.
  */
-export type RowFault = 'too-long' | 'more' | 'hole' | 'quote' | 'unfinished';
+export type RowFault = 'too-long' | 'more' | 'hole' | 'quote' | 'quoted-lines' | 'unfinished';
 
 export interface RawRow {
   /** 1-based. */
@@ -32,6 +33,8 @@ export interface RawRow {
   /** Behind its line end. */
   readonly next: number;
   readonly fault?: RowFault;
+  /** How many lines it has. @default 1 */
+  readonly lines?: number;
   /** A hole came before or behind it on the same line. */
   readonly isTorn?: boolean;
 }
@@ -43,12 +46,17 @@ export interface Cut {
   readonly taken: number;
 }
 
-export interface SplitterOptions {
+export interface SplitterOptions extends Pick<QuotedOptions, 'mayBeRow' | 'quotedLines' | 'quotedRowsMax'> {
   /** The byte between cells where quotes have a meaning; undefined where they have none. */
   readonly quotedBy: number | undefined;
-  /** Tells whether a line by itself is a row: inside a quoted cell that shows the quote to be a stray one. */
-  readonly isRow: (line: Buffer) => boolean;
 }
+
+/**
+ * - `piece`: more will come.
+ * - `end`: there is no more for now; what has no line end waits for it, and a quote without its partner does not hold up rows.
+ * - `last`: no more will come; what has no line end is a row, too.
+ */
+export type CutAs = 'piece' | 'end' | 'last';
 
 /** What must be known to go on in the middle of an input. */
 export interface SplitterState {
@@ -68,6 +76,9 @@ export class RowSplitter {
   #state: { lines: number; isCr: boolean | undefined; within: 'long' | 'hole' | undefined; isAfterCr: boolean };
   /** So far there is no line end in what is left. */
   #searched = 0;
+  #isEnd = false;
+  /** For the rows with quotes of this cut. */
+  #walking: QuotedOptions | undefined;
   readonly #next = { lf: -1, nul: -1, quote: -1 };
 
   constructor(options: SplitterOptions, state: SplitterState = { lines: 0 }) {
@@ -85,8 +96,11 @@ export class RowSplitter {
     return this.#rest;
   }
 
-  /** The rows that these bytes complete; with `isLast`, what has no line end is a row, too. */
-  cut(more: Buffer, isLast = false): Cut {
+  /** The rows that these bytes complete. */
+  cut(more: Buffer, as: CutAs = 'piece'): Cut {
+    const isLast = as === 'last';
+    this.#isEnd = as === 'end';
+    this.#walking = undefined;
     const bytes = this.#rest.length === 0 ? more : Buffer.concat([this.#rest, more]);
     const rows: RawRow[] = [];
     let at = 0;
@@ -196,6 +210,7 @@ export class RowSplitter {
 
   /** Behind the line end at this place. A hole is a line end that is not passed over. */
   #behind(bytes: Buffer, end: number): number {
+    if (end === bytes.length) return end;
     if (bytes[end] === NUL) return end;
     if (bytes[end] === LF) return end + 1;
     this.#state.isAfterCr = true;
@@ -229,15 +244,15 @@ export class RowSplitter {
    */
   #quoted(bytes: Buffer, at: number, lineEnd: number, rows: RawRow[], isLast: boolean): number | undefined {
     const isTorn = this.#state.within === 'hole';
-    const { isRow, quotedBy } = this.#options;
-    const isCr = this.#state.isCr === true;
-    const { end, lines, stray, open } = walkRow(bytes, at, { delimiter: quotedBy!, isCr, isLast, isRow });
-    if (stray) {
+    this.#walking ??= { ...this.#options, delimiter: this.#options.quotedBy!, isCr: this.#state.isCr === true, isLast };
+    const { end, lines, stray, open, rowLines } = walkRow(bytes, at, this.#walking);
+    if (stray || (open && this.#isEnd && rowLines > 0)) {
       if (lineEnd >= 0) return this.#add(bytes, at, lineEnd, rows, { fault: 'quote' });
       return undefined;
     }
     if (open) return lineEnd < 0 ? undefined : at;
     if (end < 0) return undefined;
+    if (rowLines > 0) return this.#add(bytes, at, end, rows, { fault: 'quoted-lines', lines }, lines);
     if (end === bytes.length) return this.#unended(bytes, at, rows, isLast);
     return this.#add(bytes, at, end, rows, isTorn ? { isTorn } : {}, lines);
   }

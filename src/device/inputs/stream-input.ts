@@ -21,6 +21,9 @@ export interface StreamOptions extends RowOptions {
   readonly lastLine: boolean;
 }
 
+/** More lines than this are not held up by a quote that waits for its partner. */
+const QUOTED_ROWS_MAX = 16;
+
 export class StreamInput implements Input {
   readonly bytes = undefined;
   readonly skipped = 0;
@@ -79,7 +82,7 @@ export class StreamInput implements Input {
 
   #begin(bytes: Buffer): FedRows {
     const { encoding, markBytes } = encodingAt(bytes, this.#options.encoding);
-    this.#feed = new RowFeed({ ...this.#options, encoding, offset: markBytes });
+    this.#feed = new RowFeed({ ...this.#options, encoding, offset: markBytes, quotedRowsMax: QUOTED_ROWS_MAX });
     return this.#feed.push(bytes.subarray(markBytes));
   }
 

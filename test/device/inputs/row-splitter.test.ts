@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { RowFeed } from '../../../src/device/inputs/row-feed.ts';
 import { ROW_BYTES_MAX } from '../../../src/device/inputs/row-splitter.ts';
 import { seedOf } from '../../codec/property.ts';
-import { readRows, timesOf } from './rows.ts';
+import { OPTIONS, readRows, timesOf } from './rows.ts';
 
 const MIB = 1 << 20;
 const row = (ts: number): string => `{"ts":${ts},"volume":${ts}}\n`;
@@ -59,7 +60,7 @@ test('NULs at the end of a file are room that may still be filled', () => {
 });
 
 test('a stray quote costs its row', () => {
-  const rows = Array.from({ length: 200 }, (_, i) => `${i + 10},${i},ok`);
+  const rows = Array.from({ length: 60 }, (_, i) => `${i + 10},${i},ok`);
   const good = [1, ...rows.map((_, i) => i + 10)];
   const file = (bad: string, more: readonly string[] = rows) => `ts,volume,note\n1,1,ok\n${bad}\n${more.join('\n')}\n`;
   for (const bad of ['2,2,12" main', '2,2,"never closed', '2,2,"x"y', '2,2,"', '2,2,a"b"c', '"2,2,ok', '2,"2,ok']) {
@@ -70,12 +71,91 @@ test('a stray quote costs its row', () => {
       assert.equal(read.rejected, `ts,volume,note\n${bad}\n`);
     }
   }
-  // Another stray quote would close it, and what lies between would be one text.
-  const two = readRows('csv', file('2,2,"open', [...rows.slice(0, 50), '3,3,12"', ...rows.slice(50)]));
-  assert.deepEqual(timesOf(two), good);
-  assert.deepEqual(two.refused, [
-    [3, 'row-malformed'],
-    [54, 'row-malformed'],
+});
+
+test('two stray quotes: nobody can tell what lies between them from text, so all of it is refused', () => {
+  const cases: [what: string, text: string, options?: object][] = [
+    ['the last cell', 'ts,volume,note\n1,1,ok\n2,2,"\n3,3,x\n4,4,"\n5,5,ok\n'],
+    ['an inch mark', 'ts,volume,note\n1,1,ok\n2,2,"open\n3,3,x\n4,4,12"\n5,5,ok\n'],
+    ['another column', 'ts,note,volume\n1,x,1\n2,",2\n3,x,3\n4,",4\n5,ok,5\n'],
+    ['a delimiter at line ends', 'ts,volume,note\n1,1,ok,\n2,2,",\n3,3,x,\n4,4,",\n5,5,ok,\n'],
+    ['fewer cells', 'ts,volume,note\n1,1,ok\n2,2,"\n3,3\n4,4,"\n5,5\n', { shortRows: true }],
+    ['a torn row', 'ts,volume,note\n1,1,ok\n2,"\n3,3\n4,"\n5,5,ok\n'],
+    ['too many cells', 'ts,volume,note\n1,1,ok\n2,2,"x\n3,3,x,x\n4,y"\n5,5,ok\n'],
+    ['a time that is refused', 'ts,volume,note\n1,1,ok\n2,2,"x\n03.04.2026,3,x\ny"\n\n5,5,ok\n'],
+    ['a time that is none', 'ts,volume,note\n1,1,ok\n2,2,"x\nERR,3,x\ny"\n\n5,5,ok\n'],
+    ['no time', 'ts,volume,note\n1,1,ok\n2,2,"x\n,3,x\ny"\n\n5,5,ok\n'],
+    ['CRLF', 'ts,volume,note\r\n1,1,ok\r\n2,2,"\r\n3,3,x\r\n4,4,"\r\n5,5,ok\r\n'],
+    ['RFC 4180', 'ts,volume,note\n1,1,ok\n2,2,"x\n3,3,y\nz"\n\n5,5,ok\n'],
+    ['RFC 4180, the line on which it ends', 'ts,volume,note\n1,1,ok\n2,2,"x\ny\n3,3,z"\n5,5,ok\n'],
+  ];
+  for (const [what, text, options = {}] of cases) {
+    for (const pieceBytes of [1, 7, MIB]) {
+      for (const isFile of [true, false]) {
+        const read = readRows('csv', text, { ...options, pieceBytes, isFile });
+        assert.deepEqual(read.refused, [[3, 'row-quoted-lines']], `${what} ${pieceBytes}`);
+        assert.match(read.messages[0]!, /lines 3 to 5 .* --quoted-lines/, what);
+        assert.deepEqual(timesOf(read), [1, 5], what);
+        assert(read.rejected.includes(text.slice(text.indexOf('\n2') + 1, text.indexOf('\n5') + 1).trim()), what);
+      }
+    }
+  }
+});
+
+test('lines of text in a quoted cell are text, and a flag says so, or the reverse, of lines that could be rows', () => {
+  const text = 'ts,volume,note\n1,1,ok\n2,2,"x, y\nand z"\n3,3,"a\n4,4,b\nc"\n5,5,ok\n';
+  const read = (quotedLines: 'text' | 'rows' | undefined) => readRows('csv', text, { quotedLines, isFile: true });
+  assert.deepEqual([timesOf(read(undefined)), read(undefined).refused], [[1, 2, 5], [[5, 'row-quoted-lines']]]);
+  assert.deepEqual(read('text').refused, []);
+  assert.deepEqual(
+    read('text').events.map(({ fields }) => fields['note']),
+    ['ok', 'x, y\nand z', 'a\n4,4,b\nc', 'ok'],
+  );
+  assert.deepEqual(timesOf(read('rows')), [1, 4, 5]);
+  assert.deepEqual(
+    read('rows').refused.map(([line]) => line),
+    [3, 4, 5, 7],
+  );
+});
+
+test('a quote without its partner holds up rows until the end of a file, and few of a pipe', () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `${i + 10},${i},ok\n`);
+  const text = `ts,volume,note\n1,1,ok\n2,2,"open\n${rows.join('')}`;
+  const file = readRows('csv', text, { isFile: true });
+  assert.deepEqual([file.events.length, file.refused, file.waiting], [41, [[3, 'row-malformed']], 0]);
+  const half = readRows('csv', `${text}50,1,o`, { isFile: true });
+  assert.deepEqual([half.events.length, half.waiting], [41, 6], 'what has no line end waits for it');
+  const closed = `${text}3,3,"\n4,4,ok\n`;
+  assert.deepEqual(readRows('csv', closed, { isFile: true }).refused, [[3, 'row-quoted-lines']]);
+  const pipe = readRows('csv', closed, { quotedRowsMax: 16 });
+  assert.deepEqual(
+    [pipe.events.length, pipe.refused],
+    [
+      42,
+      [
+        [3, 'row-malformed'],
+        [44, 'row-malformed'],
+      ],
+    ],
+  );
+});
+
+test('rows that were refused for their quotes are split anew when they are tried again', () => {
+  const bytes = Buffer.from('2,2,"a\n3,3,b\nc"\n');
+  const retry = (quotedLines: 'text' | 'rows' | undefined) => {
+    const feed = new RowFeed({ ...OPTIONS, quotedLines, format: 'csv', encoding: 'utf-8', offset: 0, lastLine: false });
+    feed.push(Buffer.from('ts,volume,note\n1,1,ok\n'));
+    const { events, refused } = feed.retry([[{ line: 3, at: 22, bytes: bytes.length }, bytes]]);
+    return [events.map(({ ts }) => ts), refused.map(({ line, at, bytes: length }) => [line, at, length])];
+  };
+  assert.deepEqual(retry(undefined), [[], [[3, 22, bytes.length]]]);
+  assert.deepEqual(retry('text'), [[2], []]);
+  assert.deepEqual(retry('rows'), [
+    [3],
+    [
+      [3, 22, 7],
+      [5, 35, 3],
+    ],
   ]);
 });
 

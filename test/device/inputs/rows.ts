@@ -20,6 +20,7 @@ export interface ReadOptions extends Partial<RowOptions> {
   readonly lastLine?: boolean;
   /** The input can be read again, as a file can. */
   readonly isFile?: boolean;
+  readonly quotedRowsMax?: number;
 }
 
 export function readRows(format: InputFormat, text: string | Buffer, options: ReadOptions = {}): ReadRows {
