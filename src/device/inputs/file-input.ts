@@ -6,29 +6,29 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Mark } from '../recorder.ts';
-import { byHeading, type FedRows, joinRows, type KeptRow, type LocatedRow } from './fed-rows.ts';
+import { byHeading, type FedRows, joinRows } from './fed-rows.ts';
 import { FileDigest, readExactly } from './file-digest.ts';
 import {
   assertOther,
   FileNames,
   type Found,
   headingAt,
+  marksTo,
   newId,
   type Progress,
   progressMark,
   type Stored,
 } from './file-progress.ts';
+import type { FileRowsOptions } from './file-rows.ts';
 import type { Chunk, Input, Rest } from './input.ts';
 import { InputError, shown } from './refusal.ts';
-import { RowFeed } from './row-feed.ts';
-import type { InputFormat, RowOptions } from './row-reader.ts';
+import { RefusedRows } from './refused-rows.ts';
+import { type FeedOptions, RowFeed } from './row-feed.ts';
+import { RowSamples } from './row-samples.ts';
 import { type Encoding, encodingAt } from './source-text.ts';
 
-export interface FileOptions extends RowOptions {
+export interface FileOptions extends FileRowsOptions {
   readonly path: string;
-  readonly format: InputFormat;
-  readonly encoding: Encoding | undefined;
-  readonly lastLine: boolean;
   /** Marks as they were stored. */
   readonly stored: Stored;
   readonly fromStart: boolean;
@@ -47,18 +47,11 @@ const READ_BYTES = 256 * 1024;
 /** Read again each time: by them a file is known that was cut short and filled anew. */
 const BEHIND_BYTES = 4 * 1024;
 
-/** Refused rows that are remembered, to be tried again: with more, nothing is passed over, and the run ends. */
-export const REFUSED_MAX = 10_000;
-
 /** @throws InputError; any error of the file system, such as ENOENT */
 export async function openFileInput(options: FileOptions): Promise<FileInput> {
   const file = await open(options.path);
   try {
-    const headLines =
-      options.format === 'ndjson'
-        ? 1
-        : (options.rowsLine ?? (options.format === 'toa5' ? 5 : (options.headingLine ?? 1) + 1));
-    const names = await FileNames.open({ ...options, file, headLines });
+    const names = await FileNames.open({ ...options, file });
     const found = options.fromStart ? undefined : await names.find();
     const oldRows = options.fromStart || found ? 0 : await names.oldRows();
     const { size } = await file.stat();
@@ -84,15 +77,13 @@ export class FileInput implements Input {
   #id = newId();
   #feed!: RowFeed;
   #digest = new FileDigest();
+  #samples = new RowSamples();
   /** Read, and not yet in the digest. */
   #undigested: Buffer[] = [];
   #position = 0;
   #behind: Buffer = Buffer.alloc(0);
   #encoding: Encoding = 'utf-8';
-  #refused: KeptRow[] = [];
-  /** Refused for good. */
-  #unreadable = 0;
-  #unreadableBefore = 0;
+  #refused: RefusedRows;
   #recorded = 0;
   #rows = 0;
   /** Rows to pass over that a version before this one has recorded. */
@@ -117,6 +108,7 @@ export class FileInput implements Input {
     this.#size = size;
     this.#oldRows = oldRows;
     this.rejectsBytesBefore = rejectsBytes;
+    this.#refused = new RefusedRows(options.path);
   }
 
   /** What stands before the first row, as in the file. */
@@ -130,7 +122,8 @@ export class FileInput implements Input {
     const { encoding, markBytes } = encodingAt(head, this.#options.encoding);
     this.#encoding = encoding;
     if (found === undefined) {
-      this.#feed = new RowFeed({ ...this.#options, encoding, offset: markBytes, skipRows: this.#oldRows });
+      this.#samples = new RowSamples();
+      this.#feed = this.#openFeed({ encoding, offset: markBytes, skipRows: this.#oldRows });
       this.#position = markBytes;
       if (markBytes > 0) this.#undigested = [head.subarray(0, markBytes)];
       this.#behind = head.subarray(0, markBytes);
@@ -140,12 +133,12 @@ export class FileInput implements Input {
     const { offset } = progress.digest;
     const { heading, preamble } = progress.feed;
     const text = await headingAt(this.#file, heading, encoding);
-    this.#feed = new RowFeed({ ...this.#options, encoding, offset, state: progress.feed, heading: text });
+    this.#samples = new RowSamples(progress.samples);
+    this.#feed = this.#openFeed({ encoding, offset, state: progress.feed, heading: text });
     this.#preamble = (await readExactly(this.#file, 0, preamble)) ?? Buffer.alloc(0);
     this.#id = progress.id;
     this.#digest = digest;
-    this.#refused = [...progress.refused];
-    this.#unreadable = this.#unreadableBefore = progress.unreadable ?? 0;
+    this.#refused = new RefusedRows(this.#options.path, progress.refused, progress.unreadable);
     this.#recorded = progress.recorded;
     this.skipped = progress.recorded;
     this.#position = offset;
@@ -153,9 +146,13 @@ export class FileInput implements Input {
     this.#behind = (await readExactly(this.#file, from, offset - from)) ?? Buffer.alloc(0);
   }
 
+  #openFeed(options: Pick<FeedOptions, 'encoding' | 'offset' | 'skipRows' | 'state' | 'heading'>): RowFeed {
+    return new RowFeed({ ...this.#options, ...options, onRow: (text, event) => this.#samples.add(text, event) });
+  }
+
   async *chunks(signal: AbortSignal): AsyncGenerator<Chunk, void, void> {
     try {
-      if (this.#refused.length > 0) yield await this.#chunk(await this.#retried());
+      if (this.#refused.rows.length > 0) yield await this.#chunk(await this.#retried());
       while (!signal.aborted) {
         const bytes = await this.#read();
         if (bytes === undefined) continue;
@@ -177,7 +174,7 @@ export class FileInput implements Input {
     return {
       waitingBytes: this.#feed.waiting,
       lostBytes: this.#lostBytes,
-      unreadable: this.#unreadableBefore,
+      unreadable: this.#refused.unreadableBefore,
       unknownNames: isRead ? unknownNames : [],
       knownNames,
     };
@@ -215,15 +212,15 @@ export class FileInput implements Input {
 
   /** What was read is not there any more: the file was cut short, as logrotate's copytruncate does. */
   async #beginAnew(): Promise<void> {
-    await assertOther(this.#options.path, this.#file, { digest: this.#digest.state, recorded: this.#recorded });
+    const before = { samples: this.#samples.state, recorded: this.#recorded };
+    await assertOther({ ...this.#options, file: this.#file }, before, true);
     const lostBytes = Math.max(0, this.#size - this.#position) + this.#feed.waiting;
     this.#lostBytes += lostBytes;
     this.#options.onRewritten(lostBytes);
     this.#id = newId();
     this.#digest = new FileDigest();
     this.#undigested = [];
-    this.#refused = [];
-    this.#unreadable = this.#unreadableBefore = 0;
+    this.#refused = new RefusedRows(this.#options.path);
     this.#recorded = 0;
     this.#oldRows = 0;
     this.#isNamed = false;
@@ -235,8 +232,7 @@ export class FileInput implements Input {
 
   /** Rows that an earlier run has refused: flags may have been put right since. */
   async #retried(): Promise<FedRows> {
-    const groups = byHeading(this.#refused);
-    this.#refused = [];
+    const groups = byHeading(this.#refused.take());
     const fed: FedRows[] = [];
     for (const group of groups) {
       const read = await Promise.all(
@@ -251,39 +247,34 @@ export class FileInput implements Input {
     this.#digestUpTo(this.#feed.offset);
     this.#recorded += events.length;
     this.#rows += rows;
-    if (!this.#options.hasRejects) this.#remember(refused);
+    if (!this.#options.hasRejects) this.#refused.add(refused);
     const isOpen = this.#feed.isInHole && events.length === 0;
-    const names = isOpen || this.#isNamed ? [] : await this.#names.marks(this.#id);
-    if (!isOpen) this.#isNamed = true;
+    const names = isOpen ? [] : this.#newNames();
     const marks = (): Mark[] => (isOpen ? [] : [progressMark(this.#progress()), ...names]);
     return { events, refused, rejected, rows: this.#rows, bytes: this.#feed.offset, marks };
   }
 
-  /** @throws InputError `input-refusals`; the mark stays before these rows then, and none of them is lost */
-  #remember(refused: readonly LocatedRow[]): void {
-    for (const { code, line, at, bytes, heading } of refused) {
-      if (code === 'row-hole' || code === 'row-too-long') this.#unreadable++;
-      else this.#refused.push({ line, at, bytes, heading });
-    }
-    if (this.#refused.length <= REFUSED_MAX) return;
-    throw new InputError(
-      'input-refusals',
-      `${this.#options.path} has more than ${REFUSED_MAX} refused rows, more than can be remembered to be tried again: put the flags right, or --rejects FILE keeps the rows; the next run goes on where this one ends`,
-    );
+  /** Marks by which the file is found, that it does not have yet. */
+  #newNames(): Mark[] {
+    const names = marksTo(this.#id, this.#samples.takeNames());
+    if (this.#isNamed) return names;
+    this.#isNamed = true;
+    return [...this.#names.marks(this.#id), ...names];
   }
 
   #progress(): Progress {
     const { path, rejectsBytes } = this.#options;
     return {
-      version: 2,
+      version: 3,
       id: this.#id,
       run: `${this.#run}-${this.#rows}`,
       path,
       digest: this.#digest.state,
+      samples: this.#samples.state,
       feed: this.#feed.state,
       recorded: this.#recorded,
-      refused: this.#refused,
-      unreadable: this.#unreadable,
+      refused: this.#refused.rows,
+      unreadable: this.#refused.unreadable,
       rejectsBytes: rejectsBytes(),
     };
   }
@@ -291,9 +282,7 @@ export class FileInput implements Input {
   #digestUpTo(offset: number): void {
     const all = Buffer.concat(this.#undigested);
     const done = offset - this.#digest.offset;
-    const headed = Math.min(done, Math.max(0, this.#feed.state.preamble - this.#digest.offset));
-    this.#digest.add(all.subarray(0, headed), false);
-    this.#digest.add(all.subarray(headed, done), true);
+    this.#digest.add(all.subarray(0, done));
     this.#undigested = done < all.length ? [all.subarray(done)] : [];
   }
 }

@@ -1,26 +1,30 @@
 /**
  * FileProgress: how far a file is recorded, and under which names that is found again.
  *
- * Owns the marks. A file is found by device and inode, by its path, or by how it begins; and it is the same file only where it still
+ * Owns the marks. A file is found by device and inode, by its path, or by its first rows; and it is the same file only where it still
  * holds what it held before the mark. Promises never to guess: what cannot be told is an `InputError` that names the flag.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, realpath } from 'node:fs/promises';
 import type { Mark } from '../recorder.ts';
 import type { KeptRow } from './fed-rows.ts';
-import { type DigestState, type FileDigest, holdsSample, readExactly, resumeDigest } from './file-digest.ts';
+import { type DigestState, type FileDigest, readExactly, resumeDigest } from './file-digest.ts';
+import { type FileRowsOptions, readFileRows } from './file-rows.ts';
 import { InputError } from './refusal.ts';
 import type { FeedState } from './row-feed.ts';
+import { firstRowName, type Likeness, SampleSearch, type SamplesState } from './row-samples.ts';
 import { type Encoding, textIn } from './source-text.ts';
 
 export interface Progress {
-  readonly version: 2;
+  readonly version: 3;
   /** Of the file, in the marks' names. */
   readonly id: string;
   /** Of the run that has written it: no two marks are alike. */
   readonly run: string;
   readonly path: string;
   readonly digest: DigestState;
+  /** Undefined in version 2. */
+  readonly samples?: SamplesState;
   readonly feed: FeedState;
   readonly recorded: number;
   /** Rows that were refused and are in no file of rejects: they are tried again. */
@@ -40,16 +44,12 @@ interface OldProgress {
 
 export type Stored = (name: string) => Promise<Uint8Array | undefined>;
 
-export interface FindOptions {
+export interface FindOptions extends FileRowsOptions {
   readonly path: string;
   readonly file: FileHandle;
   readonly stored: Stored;
   /** Go on behind rows that were recorded from another file with the same beginning. */
   readonly goOn: boolean;
-  /** Lines that tell one file from another. */
-  readonly headLines: number;
-  /** What else tells one input from another. */
-  readonly sensor: string;
 }
 
 /** Where an earlier run has ended. */
@@ -58,16 +58,14 @@ export interface Found {
   readonly digest: FileDigest;
 }
 
-/** A file up to this size is compared as a whole, whatever speaks for it. */
-const WHOLE_BYTES = 64 * 1024 * 1024;
-
-const HEAD_BYTES_MAX = 1024 * 1024;
+/** First rows that a copy is looked for by: the very first may have been refused in the other file, and put right in this one. */
+const LOOKED_FOR_ROWS = 256;
+const LOOKED_FOR_BYTES = 1024 * 1024;
 
 export class FileNames {
   readonly #options: FindOptions;
   readonly #inode: string;
   readonly #path: string;
-  #head: string | undefined;
 
   private constructor(options: FindOptions, inode: string, path: string) {
     this.#options = options;
@@ -81,30 +79,29 @@ export class FileNames {
   }
 
   /** Marks that lead to this progress. */
-  async marks(id: string): Promise<Mark[]> {
-    const head = await this.#headName();
-    const names = [this.#inode, this.#path, ...(head === undefined ? [] : [head])];
-    return names.map((name) => ({ name, value: Buffer.from(id) }));
+  marks(id: string): Mark[] {
+    return marksTo(id, [this.#inode, this.#path]);
   }
 
-  /** @throws InputError `input-changed`, `input-copy` */
+  /** @throws InputError `input-changed`, `input-copy`, or why nothing can be made of the file */
   async find(): Promise<Found | undefined> {
-    const { file, goOn, path } = this.#options;
+    const { file } = this.#options;
     const tried = new Set<string>();
-    for (const by of ['inode', 'path', 'head'] as const) {
-      const progress = await this.#progress(by);
+    for (const name of [this.#inode, this.#path]) {
+      const progress = await this.#progress(name);
       if (progress === undefined || tried.has(progress.id)) continue;
       tried.add(progress.id);
-      const isWhole = by !== 'inode' || progress.digest.offset <= WHOLE_BYTES;
-      const digest = await resumeDigest(file, progress.digest, isWhole);
-      if (digest !== undefined && by === 'head' && !goOn && progress.recorded > 0) {
-        throw new InputError(
-          'input-copy',
-          `${path} begins with the ${progress.recorded} rows that were recorded from ${progress.path}: --continue goes on behind them, --from-start records all of it`,
-        );
-      }
+      const digest = await resumeDigest(file, progress.digest);
       if (digest !== undefined) return { progress, digest };
-      if (by !== 'head') await assertOther(path, file, progress);
+      const isSamePath = (await this.#progress(this.#path))?.id === progress.id;
+      await assertOther(this.#options, progress, isSamePath);
+    }
+    for (const name of await this.#firstRows()) {
+      const progress = await this.#progress(name);
+      if (progress === undefined || tried.has(progress.id)) continue;
+      tried.add(progress.id);
+      const digest = await this.#copied(progress);
+      if (digest !== undefined) return { progress, digest };
     }
     return undefined;
   }
@@ -120,42 +117,82 @@ export class FileNames {
     return digest === headDigest ? rows : 0;
   }
 
-  async #progress(by: 'inode' | 'path' | 'head'): Promise<Progress | undefined> {
+  async #progress(name: string): Promise<Progress | undefined> {
     const { stored } = this.#options;
-    const name = by === 'inode' ? this.#inode : by === 'path' ? this.#path : await this.#headName();
-    const id = name === undefined ? undefined : await stored(name);
+    const id = await stored(name);
     const bytes = id && (await stored(progressName(Buffer.from(id).toString())));
     return bytes && (JSON.parse(Buffer.from(bytes).toString()) as Progress);
   }
 
-  /** By the lines that a heading and the first row take; undefined until they are there. */
-  async #headName(): Promise<string | undefined> {
-    if (this.#head !== undefined) return this.#head;
-    const { file, headLines, sensor } = this.#options;
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES_MAX), 0, HEAD_BYTES_MAX, 0);
-    let end = 0;
-    for (let line = 0; line < headLines; line++) {
-      const at = buffer.subarray(0, bytesRead).indexOf('\n', end);
-      if (at < 0) return undefined;
-      end = at + 1;
+  async #firstRows(): Promise<readonly string[]> {
+    const names: string[] = [];
+    await readFileRows(
+      this.#options.file,
+      this.#options,
+      (text, event) => names.push(firstRowName(text, event)) < LOOKED_FOR_ROWS,
+      LOOKED_FOR_BYTES,
+    );
+    return names;
+  }
+
+  /**
+   * Where to go on in a copy of another file, as a flag says; undefined for a file of its own.
+   * @throws InputError `input-copy`
+   */
+  async #copied(progress: Progress): Promise<FileDigest | undefined> {
+    const { file, goOn, path } = this.#options;
+    const digest = await resumeDigest(file, progress.digest);
+    if (digest !== undefined && goOn) return digest;
+    if (digest !== undefined) {
+      throw new InputError(
+        'input-copy',
+        `${path} begins with the ${progress.recorded} rows that were recorded from ${progress.path}: --continue goes on behind them, --from-start records all of it`,
+      );
     }
-    const digest = createHash('sha256').update(`${sensor}\n`).update(buffer.subarray(0, end)).digest('hex');
-    this.#head = `input head ${digest}`;
-    return this.#head;
+    const { rows, samples } = await likeness(this.#options, progress.samples);
+    // Files of two instruments may share some rows, such as those of a night in which both stood still.
+    if (2 * rows <= samples) return undefined;
+    throw new InputError(
+      'input-copy',
+      `${path} holds rows that were recorded from ${progress.path} (${rows} of ${samples} that were compared): put what is new into a file of its own, or --from-start records all of it again`,
+    );
   }
 }
 
-/** @throws InputError `input-changed` where the file holds rows that were recorded from what it was */
+/**
+ * @param isSamePath the rows of this file were written over it: those of the same times and sensors are edited ones
+ * @throws InputError `input-changed` where the file holds rows that were recorded from what it was
+ */
 export async function assertOther(
-  path: string,
-  file: FileHandle,
-  { digest, recorded }: Pick<Progress, 'digest' | 'recorded'>,
+  options: FileRowsOptions & Pick<FindOptions, 'path' | 'file'>,
+  { samples, recorded }: Pick<Progress, 'samples' | 'recorded'>,
+  isSamePath: boolean,
 ): Promise<void> {
-  if (!(await holdsSample(file, digest.samples))) return;
+  const found = await likeness(options, samples);
+  const isEdited = isSamePath && 2 * found.keys > found.samples;
+  if (recorded === 0 || (samples !== undefined && found.rows === 0 && !isEdited)) return;
   throw new InputError(
     'input-changed',
-    `${path} is not what it was, and still holds some of the ${recorded} rows that were recorded from it: put new rows into a file of their own, or --from-start records all of them again`,
+    `${options.path} is not what it was, and still holds some of the ${recorded} rows that were recorded from it, or others of their times: put new rows into a file of their own, or --from-start records all of them again`,
   );
+}
+
+async function likeness(
+  options: FileRowsOptions & Pick<FindOptions, 'file'>,
+  samples: SamplesState | undefined,
+): Promise<Likeness> {
+  if (samples === undefined) return { samples: 0, rows: 0, keys: 0 };
+  const search = new SampleSearch(samples);
+  await readFileRows(options.file, options, (text, event) => {
+    search.add(text, event);
+    return true;
+  });
+  return search.likeness;
+}
+
+/** Marks of these names that lead to a progress. */
+export function marksTo(id: string, names: readonly string[]): Mark[] {
+  return names.map((name) => ({ name, value: Buffer.from(id) }));
 }
 
 export function newId(): string {

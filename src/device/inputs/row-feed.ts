@@ -49,6 +49,8 @@ export interface FeedOptions extends RowOptions {
   readonly quotedRowsMax?: number | undefined;
   /** So many rows are passed over: they were recorded before. @default 0 */
   readonly skipRows?: number;
+  /** Told of each row that can be recorded. */
+  readonly onRow?: ((text: string, event: TelemetryEvent) => void) | undefined;
 }
 
 const LINE_END = Buffer.from('\n');
@@ -63,6 +65,7 @@ export class RowFeed {
   readonly #reader: RowReader;
   readonly #csv: CsvRows | undefined;
   readonly #lastLine: boolean;
+  readonly #onRow: FeedOptions['onRow'];
   #check: TableBuilder = createTableBuilder();
   #offset: number;
   #heading: readonly [number, number] | undefined;
@@ -79,6 +82,7 @@ export class RowFeed {
     this.#offset = options.offset;
     this.#lastLine = options.lastLine;
     this.#skipRows = options.skipRows ?? 0;
+    this.#onRow = options.onRow;
     this.#source = createSourceText(options.encoding);
     this.#columns = new Columns(options, state?.kinds);
     this.#csv = format === 'ndjson' ? undefined : new CsvRows({ ...options, format }, this.#columns);
@@ -158,10 +162,7 @@ export class RowFeed {
     return this.#feed(this.#splitter.cut(Buffer.alloc(0), isRow || isGone ? 'last' : 'end'));
   }
 
-  /**
-   * Reads rows again that were refused, under their own heading where that is another than now. What of a row that still is
-   * refused tells where it is, is what was given.
-   */
+  /** Reads rows again that were refused, under their own heading; those that still are refused keep the place that was given. */
   retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[], heading = this.#csv?.headingText): FedRows {
     const now = this.#csv?.headingText;
     if (heading !== now && heading !== undefined) this.#csv?.resume(heading);
@@ -210,8 +211,10 @@ export class RowFeed {
         continue;
       }
       count++;
-      if (!(outcome instanceof Error)) events.push(outcome);
-      else {
+      if (!(outcome instanceof Error)) {
+        events.push(outcome);
+        this.#onRow?.(text!, outcome);
+      } else {
         this.#reject(cut, row, rejected);
         // A row that is too long is counted once.
         if (row.fault !== 'more') refused.push(this.#located(cut, row, outcome));

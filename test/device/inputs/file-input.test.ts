@@ -3,9 +3,10 @@ import { appendFile, copyFile, open as openFile, rename, rm, symlink, truncate, 
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type FileOptions, openFileInput, REFUSED_MAX } from '../../../src/device/inputs/file-input.ts';
+import { type FileOptions, openFileInput } from '../../../src/device/inputs/file-input.ts';
 import type { Chunk } from '../../../src/device/inputs/index.ts';
 import { formatOf } from '../../../src/device/inputs/index.ts';
+import { REFUSED_MAX } from '../../../src/device/inputs/refused-rows.ts';
 import { createRandom, seedOf } from '../../codec/property.ts';
 import { temporaryDirectory } from '../device-fixture.ts';
 import { OPTIONS } from './rows.ts';
@@ -353,4 +354,87 @@ test('rows that cannot become whole are counted by every later run', async (t) =
   await appendFile(path, '4,4\n');
   assert.deepEqual(await record(), [4]);
   assert.equal(await unreadable(), 2);
+});
+
+/** A row a minute, with texts that tell the rows of one file from those of another. */
+const minutes = (count: number, value: (i: number) => unknown = (i) => i) =>
+  Array.from({ length: count }, (_, i) => `${1_772_323_200_000 + i * 60_000},${value(i)}\n`).join('');
+
+test('a copy is known however it is written, cut short, grown, or put right', async (t) => {
+  for (const [title, original, copy] of [
+    ['cut short', `ts,volume\n${minutes(500)}`, `ts,volume\n${minutes(3)}`],
+    ['put right', `ts,volume\n${minutes(3, (i) => (i === 0 ? 'ERR' : i))}`, `ts,volume\n${minutes(3)}`],
+    [
+      'put right at its beginning',
+      `ts,volume\n${minutes(90, (i) => (i < 40 ? 'ERR' : i))}`,
+      `ts,volume\n${minutes(90)}`,
+    ],
+    ['CR', `ts,volume\n${minutes(9)}`.replaceAll('\n', '\r'), `ts,volume\n${minutes(9)}`.replaceAll('\n', '\r')],
+    ['of a spreadsheet', `ts,volume\n${minutes(9)}`, `\ufeffts,volume\n${minutes(9)}`.replaceAll('\n', '\r\n')],
+    ['quoted, parted otherwise', `ts,a\n${minutes(9)}`, `ts\ta\n${minutes(9, (i) => `"${i}"`)}`.replaceAll(',', '\t')],
+    ['UTF-16', `ts,volume\n${minutes(9)}`, Buffer.from(`\ufeffts,volume\n${minutes(9)}`, 'utf16le')],
+    ['other rows before it', `ts,volume\n${minutes(99)}`, `ts,volume\n1,1\n2,2\n${minutes(99)}`],
+    ['grown and edited', `ts,volume\n${minutes(99)}`, `ts,volume\n${minutes(200, (i) => (i % 7 === 3 ? -i : i))}`],
+  ] as const) {
+    const { at, record } = await folder(t, original);
+    await record();
+    await writeFile(at('copy.csv'), copy);
+    const flags = { path: at('copy.csv'), ...(copy.includes('\t') && { delimiter: '\t' }) };
+    await assert.rejects(record(flags), { code: 'input-copy', message: /--from-start/ }, title);
+    assert((await record({ ...flags, fromStart: true })).length > 0, title);
+  }
+});
+
+test('files of two instruments are no copies, although some of their rows are the same', async (t) => {
+  const idle = (i: number) => (i < 6 ? 0 : i);
+  const { at, path, record } = await folder(t, `ts,volume\n${minutes(2_000, idle)}`);
+  assert.equal((await record()).length, 2_000);
+  await writeFile(at('other.csv'), `ts,volume\n${minutes(2_000, (i) => (i < 6 ? 0 : 2 * i))}`);
+  assert.equal((await record({ path: at('other.csv') })).length, 2_000);
+  await writeFile(at('short.csv'), `ts,volume\n${minutes(20, (i) => (i < 4 ? 0 : 2 * i + 1))}`);
+  assert.equal((await record({ path: at('short.csv') })).length, 20);
+  await writeFile(at('same-times.csv'), `ts,volume\n${minutes(2_000, (i) => i + 0.5)}`);
+  assert.equal((await record({ path: at('same-times.csv') })).length, 2_000);
+  assert.deepEqual(await record({ path }), []);
+});
+
+test('a file that was edited in place is refused, in whatever place and however large it is', async (t) => {
+  const row = (i: number) => `${i},${100_000 + i}\n`;
+  const text = `ts,volume\n${Array.from({ length: 50_000 }, (_, i) => row(i)).join('')}`;
+  for (const [title, before, after] of [
+    ['its only row', 'ts,volume\n1,1\n', 'ts,volume\n1,7\n'],
+    ['every value', `ts,volume\n${minutes(100)}`, `ts,volume\n${minutes(100, (i) => 10 * i)}`],
+    ['another encoding', ROWS, Buffer.from(`\ufeff${ROWS}`, 'utf16le')],
+    ['a digit far before the end', text, text.replace('5,100005', '5,900005')],
+  ] as const) {
+    const { path, record } = await folder(t, before);
+    await record();
+    await writeFile(path, after);
+    await assert.rejects(record(), { code: 'input-changed' }, title);
+  }
+});
+
+test('a file that is written anew for each reading is another one each time', async (t) => {
+  const { path, record } = await folder(t, 'ts,volume\n60000,5\n');
+  await record();
+  await writeFile(path, 'ts,volume\n120000,5\n');
+  assert.deepEqual(await record(), [120_000]);
+  await writeFile(path, 'ts,volume\n180000,5\n');
+  assert.deepEqual(await record(), [180_000]);
+});
+
+test('a file whose mark has no samples goes on, and is refused where it is not what it was', async (t) => {
+  const { path, marks, record } = await folder(t);
+  await record();
+  for (const [name, value] of marks) {
+    if (!name.startsWith('input file')) continue;
+    const { samples: _, ...progress } = JSON.parse(Buffer.from(value).toString());
+    marks.set(name, Buffer.from(JSON.stringify({ ...progress, version: 2 })));
+  }
+  await appendFile(path, '5,5\n');
+  const stored = new Map(marks);
+  assert.deepEqual(await record(), [5]);
+  for (const [name, value] of stored) marks.set(name, value);
+  await writeFile(path, 'ts,volume\n6,6\n');
+  await assert.rejects(record(), { code: 'input-changed' });
 });

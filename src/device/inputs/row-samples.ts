@@ -1,0 +1,153 @@
+/**
+ * RowSamples: rows of a file that were recorded, some of them, by which the file is known however it is written.
+ *
+ * Owns what of a row is compared: what stands between quotes, delimiters and spaces, as text. So a copy of another encoding, with
+ * other line ends, or saved by a spreadsheet, is a copy; and a row whose value was edited is known by its time and sensor.
+ */
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { TelemetryEvent } from '../../codec/index.ts';
+
+/** Rows at the beginning that are all samples. */
+const FIRST_ROWS = 8;
+const SAMPLES_MAX = 32;
+const SENSOR_CHARS = 64;
+
+export interface RowSample {
+  /** How many rows were recorded before it. */
+  readonly at: number;
+  readonly row: string;
+  /** Time and sensor. */
+  readonly key: string;
+}
+
+/** As JSON. */
+export interface SamplesState {
+  /** Rows that were recorded. */
+  readonly rows: number;
+  /** Each row so many is a sample. */
+  readonly stride: number;
+  readonly first: readonly RowSample[];
+  /** The first rows apart, each that is a stride further. */
+  readonly others: readonly RowSample[];
+}
+
+export class RowSamples {
+  #rows: number;
+  #stride: number;
+  #first: RowSample[];
+  #others: RowSample[];
+  #names: string[] = [];
+
+  constructor({ rows, stride, first, others }: SamplesState = { rows: 0, stride: 1, first: [], others: [] }) {
+    this.#rows = rows;
+    this.#stride = stride;
+    this.#first = [...first];
+    this.#others = [...others];
+  }
+
+  get state(): SamplesState {
+    return { rows: this.#rows, stride: this.#stride, first: this.#first, others: this.#others };
+  }
+
+  /** Names of first rows that were added since this was asked for last. */
+  takeNames(): readonly string[] {
+    const names = this.#names;
+    this.#names = [];
+    return names;
+  }
+
+  /** A row that is recorded. */
+  add(text: string, event: TelemetryEvent): void {
+    const at = this.#rows++;
+    const isFirst = this.#first.length < FIRST_ROWS;
+    if (!isFirst && at % this.#stride !== 0) return;
+    const outline = outlineOf(text);
+    const sample = { at, row: sampleOf(outline), key: keyOf(event) };
+    if (isFirst) {
+      this.#first.push(sample);
+      this.#names.push(nameOf(outline, event.sensor));
+      return;
+    }
+    this.#others.push(sample);
+    if (this.#others.length < SAMPLES_MAX) return;
+    this.#stride *= 2;
+    this.#others = this.#others.filter((other) => other.at % this.#stride === 0);
+  }
+}
+
+/** Of a first row, to find a file by: another sensor's is another one. */
+export function firstRowName(text: string, { sensor }: TelemetryEvent): string {
+  return nameOf(outlineOf(text), sensor);
+}
+
+export interface Likeness {
+  /** Samples that the rows should hold if they were those of the same file, or of a part of it. */
+  readonly samples: number;
+  /** Of them, those that are there. */
+  readonly rows: number;
+  /** And those of which a row is there with the same time and sensor. */
+  readonly keys: number;
+}
+
+/** Compares the rows of a file with samples. */
+export class SampleSearch {
+  readonly #samples: readonly RowSample[];
+  readonly #checksums: ReadonlySet<string>;
+  readonly #wanted: ReadonlySet<string>;
+  readonly #wantedKeys: ReadonlySet<string>;
+  readonly #found = new Set<string>();
+  readonly #foundKeys = new Set<string>();
+  #rows = 0;
+
+  constructor({ first, others }: SamplesState) {
+    this.#samples = [...first, ...others];
+    this.#checksums = new Set(this.#samples.map(({ row }) => row.slice(0, row.indexOf(' '))));
+    this.#wanted = new Set(this.#samples.map(({ row }) => row));
+    this.#wantedKeys = new Set(this.#samples.map(({ key }) => key));
+  }
+
+  add(text: string, event: TelemetryEvent): void {
+    this.#rows++;
+    const key = keyOf(event);
+    if (this.#wantedKeys.has(key)) this.#foundKeys.add(key);
+    const outline = outlineOf(text);
+    // Rows of which nobody has asked, nearly all of them, cost no SHA-256.
+    if (!this.#checksums.has(checksumOf(outline))) return;
+    const sample = sampleOf(outline);
+    if (this.#wanted.has(sample)) this.#found.add(sample);
+  }
+
+  get likeness(): Likeness {
+    const within = this.#samples.filter(({ at }) => at < this.#rows);
+    return {
+      samples: within.length,
+      rows: this.#samples.filter(({ row }) => this.#found.has(row)).length,
+      keys: within.filter(({ key }) => this.#foundKeys.has(key)).length,
+    };
+  }
+}
+
+function outlineOf(text: string): string {
+  return text.replace(/[\s",;|]+/g, ',').replace(/^,|,$/g, '');
+}
+
+function sampleOf(outline: string): string {
+  return `${checksumOf(outline)} ${digestOf(outline)}`;
+}
+
+function checksumOf(outline: string): string {
+  return crc32(outline).toString(36);
+}
+
+function keyOf({ ts, sensor }: TelemetryEvent): string {
+  return `${ts} ${sensor.length > SENSOR_CHARS ? digestOf(sensor) : sensor}`;
+}
+
+function nameOf(outline: string, sensor: string): string {
+  return `input row ${digestOf(`${sensor}\n${outline}`)}`;
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64').slice(0, 16);
+}
