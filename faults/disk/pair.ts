@@ -55,10 +55,10 @@ export interface Pair {
   /** Until events are counted that were not before; gives how long that took. */
   untilCounting(trouble: string): Promise<number>;
   /**
-   * Opens a side's data by a command that ends at once where it can. A refusal must be one line with a code, and status 1;
-   * gives the code, or undefined where it did not refuse.
+   * Opens a side's data by a command that ends at once where it can: a gateway's to write there, a device's to look at it or
+   * to write there. A refusal must be one line with a code, and status 1; gives the code, or undefined where it did not refuse.
    */
-  refusal(side: Side): Promise<string | undefined>;
+  refusal(side: Side, deviceCommand?: 'look' | 'write'): Promise<string | undefined>;
   /** Records no more, drains and ends. */
   drainDevice(): Promise<void>;
   /** A second device of the same id, with data of its own. */
@@ -195,12 +195,12 @@ class RunningPair implements Pair {
     await this[side].kill();
   }
 
-  async refusal(side: Side): Promise<string | undefined> {
+  async refusal(side: Side, deviceCommand: 'look' | 'write' = 'look'): Promise<string | undefined> {
     const { programs } = this.#options;
     const args =
       side === 'gateway'
         ? ['serve', '--data', this.gateway.data, '--listen', '127.0.0.1:0']
-        : ['status', '--data', this.device.data];
+        : [...(deviceCommand === 'look' ? ['status'] : ['quarantine', 'retry']), '--data', this.device.data];
     const program = programs.start(side, `bin/tidegate-${side}.js`, args, this.#started());
     const lines: string[] = [];
     let isOpen = false;

@@ -62,7 +62,8 @@ export const refusing: readonly Scenario[] = [
         await refused(pair, side);
         await pair.kill(side);
         await disk.remount('ro');
-        if ((await pair.refusal(side)) === undefined) pair.found(`the ${side} opens its data where it cannot write`);
+        if ((await pair.refusal(side, 'write')) === undefined)
+          pair.found(`the ${side} opens its data where it cannot write`);
         await disk.remount('rw');
         await pair.start(side);
         return await pair.untilCounting('nothing was counted once the file system was as before');

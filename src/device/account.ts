@@ -38,9 +38,13 @@ export interface Account {
   report(): AccountReport;
 }
 
-/** @param stored what `settled` gave last, or undefined for a new queue */
-export function createAccount(stored: Uint8Array | undefined): Account {
-  const settled = settledFrom(stored);
+/**
+ * @param stored what `settled` gave last, or undefined for a new queue
+ * @param witnessed the same as kept elsewhere: what has left the disk only ever grows, so the further of both is right
+ */
+export function createAccount(stored: Uint8Array | undefined, witnessed?: Uint8Array): Account {
+  const [ofDatabase, ofWitness] = [settledFrom(stored), settledFrom(witnessed)];
+  const settled = eventsOf(ofWitness) > eventsOf(ofDatabase) ? ofWitness : ofDatabase;
   const tallies: Record<Place, Tally> = {
     delivered: settled.delivered,
     queued: NOTHING,
@@ -93,7 +97,16 @@ export function createAccount(stored: Uint8Array | undefined): Account {
   return account;
 }
 
-function settledFrom(stored: Uint8Array | undefined): { delivered: Tally; gaps: Tally } {
+interface Settled {
+  readonly delivered: Tally;
+  readonly gaps: Tally;
+}
+
+function eventsOf({ delivered, gaps }: Settled): number {
+  return delivered.events + gaps.events;
+}
+
+function settledFrom(stored: Uint8Array | undefined): Settled {
   if (stored === undefined) return { delivered: NOTHING, gaps: NOTHING };
   const record = JSON.parse(Buffer.from(stored).toString()) as Readonly<Record<string, unknown>>;
   const [delivered, gaps] = [tallyFrom(record['delivered']), tallyFrom(record['gaps'])];

@@ -45,7 +45,7 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
     ...news.callbacks,
   });
   try {
-    const account = createAccount(queue.totals);
+    const account = createAccount(queue.totals, queue.witnessedTotals);
     const gaps = createGaps();
     const stock = await takeStock(queue);
     enterStock(stock, account, gaps);

@@ -25,7 +25,7 @@ export interface OfflineStatus extends AccountReport {
 /** @throws StoreError `not-found` and others */
 export function offlineStatus(data: string, silent = false): Promise<OfflineStatus> {
   return lookAtQueue(queueIn(data), async (queue) => {
-    const account = createAccount(queue.totals);
+    const account = createAccount(queue.totals, queue.witnessedTotals);
     for await (const { table } of readTables(queue, queue.blocks())) {
       if (table) account.add('queued', tallyOf(table));
     }

@@ -117,6 +117,8 @@ export interface Queue {
   readonly unsent: number;
   /** As last given to `release`; undefined where that never was, or where the disk has lost it. */
   readonly totals: Uint8Array | undefined;
+  /** The same from beside the database, as of the opening: further than `totals` where the database has lost the latest. */
+  readonly witnessedTotals: Uint8Array | undefined;
 
   /** What the queued blocks take on disk. */
   readonly blockBytes: number;
@@ -186,6 +188,7 @@ export type QueueView = Pick<
   | 'head'
   | 'next'
   | 'totals'
+  | 'witnessedTotals'
   | 'blockBytes'
   | 'events'
   | 'mark'

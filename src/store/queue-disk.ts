@@ -44,6 +44,8 @@ export interface QueueDiskOptions {
 export interface QueueDisk {
   /** As of the last commit. */
   readonly state: QueueState;
+  /** As the witness had them at the opening. */
+  readonly witnessedTotals: Uint8Array | undefined;
   readonly handle: RocksHandle;
   /** Runs one task at a time, with the database open. */
   exclusive<T>(task: () => Promise<T>): Promise<T>;
@@ -85,6 +87,7 @@ export async function openQueueDisk(options: QueueDiskOptions): Promise<QueueDis
 
 class Disk implements QueueDisk {
   readonly handle: RocksHandle;
+  witnessedTotals: Uint8Array | undefined;
   readonly #options: QueueDiskOptions;
   readonly #reserve: Reserve;
   readonly #lock: FolderLock;
@@ -92,6 +95,8 @@ class Disk implements QueueDisk {
   #state: QueueState = EMPTY;
   #witness: Witness | undefined;
   #runs: RunLog | undefined;
+  /** The latest totals that were released; those of the witness while none have been since the opening. */
+  #totals: Uint8Array | undefined;
   #generation = 0;
   #failuresSeen = 0;
   /** The position before a change of which nobody knows whether it came to disk; the next opening tells. */
@@ -132,7 +137,8 @@ class Disk implements QueueDisk {
         this.#state = after;
         // Before the witness, which names the latest runs alone.
         await this.#runs?.follow(before.streams, after.streams);
-        await this.#witness?.write(encodeStatement(after));
+        this.#released(before, after);
+        await this.#tellWitness();
         return;
       } catch (error) {
         // Opening again writes, and so does closing.
@@ -144,7 +150,7 @@ class Disk implements QueueDisk {
         });
         // What failed may be on disk after all, and then it is durable: opening has written it anew.
         const { revision, next } = this.#state.position;
-        if (revision === after.position.revision && next === after.position.next) return;
+        if (revision === after.position.revision && next === after.position.next) return this.#released(before, after);
         if (!(isFirstTry && isUrgent && isFull(error))) throw error;
       }
     }
@@ -236,6 +242,8 @@ class Disk implements QueueDisk {
       await files.removeOlder(path, generation);
       this.#witness ??= await this.#openWitness();
       const witnessed = witnessedBy(this.#witness?.statement);
+      this.witnessedTotals ??= witnessed?.totals;
+      this.#totals ??= witnessed?.totals;
       this.#state = await this.#witnessed(rocks, await loadState(rocks, deviceId, randomBytes, undefined, witnessed));
       const { leftOut } = rocks;
       if (leftOut.length > 0) this.#options.onRot(rotError(path, { trouble: leftOut.join(', ') }));
@@ -258,6 +266,14 @@ class Disk implements QueueDisk {
     });
   }
 
+  #released(before: QueueState, after: QueueState): void {
+    if (after.totals !== before.totals) this.#totals = after.totals;
+  }
+
+  async #tellWitness(state = this.#state): Promise<void> {
+    await this.#witness?.write(encodeStatement({ ...state, totals: this.#totals ?? state.totals }));
+  }
+
   /** The state in which what the database has lost without a trace is accounted for. */
   async #witnessed(rocks: Rocks, found: QueueState): Promise<QueueState> {
     const { path, files, onLost } = this.#options;
@@ -267,7 +283,7 @@ class Disk implements QueueDisk {
     if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
     this.#runs ??= await files.openRunLog?.(runsPath);
     await this.#runs?.follow(undefined, state.streams);
-    await this.#witness?.write(encodeStatement(state));
+    await this.#tellWitness(state);
     for (const gap of lost?.gaps ?? []) onLost(gap);
     return state;
   }

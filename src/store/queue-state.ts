@@ -59,6 +59,7 @@ export function stateOperations(before: QueueState, after: QueueState): Operatio
 export interface Witnessed {
   readonly deviceId: string;
   readonly position: Pick<Position, 'head' | 'next' | 'cleared'>;
+  readonly totals: Uint8Array | undefined;
 }
 
 /** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. `write` is how it adds a stream; for who only looks it does nothing. `witnessed` is what is known of it from elsewhere. */

@@ -45,12 +45,14 @@ async function openViewedDisk(path: string, onLost: (gap: Gap) => void): Promise
     const statement = await queueFiles.readStatement?.(join(path, 'witness'));
     const rocks = await openRocks(generationPath(path, generation), { readOnly: true, broken: 'leave-out' });
     try {
-      const found = await loadState(rocks, undefined, randomBytes, async () => {}, witnessedBy(statement));
+      const witnessed = witnessedBy(statement);
+      const found = await loadState(rocks, undefined, randomBytes, async () => {}, witnessed);
       const lost = lostSince(statement, found, (await queueFiles.readRuns?.(join(path, 'streams'))) ?? []);
       for (const gap of lost?.gaps ?? []) onLost(gap);
       return new ViewedDisk(
         createRocksHandle(async () => rocks),
         lost?.state ?? found,
+        witnessed?.totals,
       );
     } catch (error) {
       await rocks.close();
@@ -63,12 +65,14 @@ async function openViewedDisk(path: string, onLost: (gap: Gap) => void): Promise
 
 class ViewedDisk implements QueueDisk {
   readonly handle: RocksHandle;
+  readonly witnessedTotals: Uint8Array | undefined;
   state: QueueState;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(handle: RocksHandle, state: QueueState) {
+  constructor(handle: RocksHandle, state: QueueState, witnessedTotals: Uint8Array | undefined) {
     this.handle = handle;
     this.state = state;
+    this.witnessedTotals = witnessedTotals;
   }
 
   exclusive<T>(task: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 /**
  * What the witness of a queue says, held against the database that was found.
  *
- * Owns the statement: whose queue it is, which sequences are queued, and under which streams. Promises that events which
+ * Owns the statement: whose queue it is, which sequences are queued, under which streams, and the totals. Promises that events which
  * the database has lost without a trace, with the end of its log or altogether, become gaps of their exact count, and that
  * their sequences are not used again. Never doubts a database that is as far as the witness says, or further.
  */
@@ -26,12 +26,17 @@ export interface Found {
   readonly gaps: readonly Gap[];
 }
 
-export function encodeStatement({ deviceId, position, streams }: QueueState): Buffer {
+/** Bytes of totals that a statement has room for: those of a thousand measures. */
+const TOTALS_BYTES_MAX = 64 << 10;
+
+export function encodeStatement({ deviceId, position, streams, totals }: QueueState): Buffer {
   const { head, next, cleared } = position;
   const runs = streams.all
     .slice(Math.max(streams.from, streams.all.length - WITNESSED_RUNS))
     .map(({ first, stream }) => [first, Buffer.from(stream).toString('hex')]);
-  return Buffer.from(JSON.stringify([deviceId, head, next, cleared.map(({ first, last }) => [first, last]), runs]));
+  const away = cleared.map(({ first, last }) => [first, last]);
+  const told = totals && totals.length <= TOTALS_BYTES_MAX ? [Buffer.from(totals).toString('base64')] : [];
+  return Buffer.from(JSON.stringify([deviceId, head, next, away, runs, ...told]));
 }
 
 /**
@@ -74,16 +79,18 @@ function allRuns(logged: readonly StreamRun[], named: readonly StreamRun[]): Str
 }
 
 function decodeStatement(bytes: Buffer): Statement {
-  const [deviceId, head, next, cleared, runs] = JSON.parse(bytes.toString()) as [
+  const [deviceId, head, next, cleared, runs, totals] = JSON.parse(bytes.toString()) as [
     string,
     number,
     number,
     [number, number][],
     [number, string][],
+    string?,
   ];
   return {
     deviceId,
     position: { head, next, cleared: cleared.map(([first, last]) => ({ first, last })) },
     streams: runs.map(([first, stream]) => ({ first, stream: Buffer.from(stream, 'hex') })),
+    totals: totals === undefined ? undefined : Buffer.from(totals, 'base64'),
   };
 }

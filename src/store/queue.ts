@@ -113,6 +113,10 @@ export class RocksQueue implements Queue {
     return this.#disk.state.totals;
   }
 
+  get witnessedTotals(): Uint8Array | undefined {
+    return this.#disk.witnessedTotals;
+  }
+
   get blockBytes(): number {
     return this.#disk.state.position.bytes;
   }

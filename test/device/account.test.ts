@@ -49,6 +49,23 @@ test('what is stored is what has left the disk: delivered, and gaps that are dec
   });
 });
 
+test('of what two places have stored the further is right', () => {
+  const stored = (events: number) => {
+    const account = createAccount(undefined);
+    account.add('delivered', volume(events, `${events}`));
+    return account.settled();
+  };
+  const delivered = (...places: (Uint8Array | undefined)[]) => createAccount(places[0], places[1]).report().delivered;
+  for (const places of [
+    [stored(4), stored(3)],
+    [stored(3), stored(4)],
+    [undefined, stored(4)],
+    [stored(4), undefined],
+  ]) {
+    assert.deepEqual(delivered(...places), { events: 4, sums: { volume: '4' } });
+  }
+});
+
 test('totals of another form are not guessed at', () => {
   assert.throws(() => createAccount(Buffer.from('{"delivered":{"events":1}}')), /not readable/);
 });

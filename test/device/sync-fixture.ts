@@ -67,7 +67,7 @@ export async function testSync(
   const disk = await queueOf(t, data, { onDamage: (gap) => gaps.add(gap) }, open);
   const queue = bend ? bent(disk, bend(disk)) : disk;
   const timer = createManualTimer();
-  const account = createAccount(queue.totals);
+  const account = createAccount(queue.totals, queue.witnessedTotals);
   const gaps = createGaps();
   const stop = new AbortController();
   const flights: Flight[] = [];

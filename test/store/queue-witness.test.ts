@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { Gap } from '../../src/store/index.ts';
-import { block, contents, countingBytes, hex, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
+import { type Gap, lookAtQueue, type QueueView } from '../../src/store/index.ts';
+import { block, collect, contents, countingBytes, hex, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
 
 /** Two streams of blocks of ten, the second block released out of order; closed. */
 async function filled(t: TestContext): Promise<string> {
@@ -44,6 +44,29 @@ test('the end of a log that is gone becomes a gap, and its sequences are not use
     assert.deepEqual(ranges(await again.gaps()), expected);
     assert.deepEqual([again.next, again.unsent], [62, 61]);
   }
+});
+
+test('totals that the database has lost are those of the witness, until others are released', async (t) => {
+  const path = await filled(t);
+  const totalsOf = ({ totals, witnessedTotals }: QueueView) =>
+    [totals, witnessedTotals].map((bytes) => bytes && `${bytes}`);
+  const queue = await openTestQueue(t, path);
+  const [oldest] = await collect(queue.blocks());
+  await queue.release({ blocks: [oldest!], totals: Buffer.from('first') });
+  await queue.append([block(1, 'h')]);
+  await queue.close();
+  await rm(join(path, 'db-1'), { recursive: true });
+  for (let start = 0; start < 2; start += 1) {
+    const without = await openTestQueue(t, path);
+    assert.deepEqual(totalsOf(without), [undefined, 'first']);
+    assert.deepEqual(await lookAtQueue(path, async (view) => totalsOf(view)), [undefined, 'first']);
+    await without.append([block(1, 'i')]);
+    await without.close();
+  }
+  const later = await openTestQueue(t, path);
+  await later.release({ totals: Buffer.from('second') });
+  await later.close();
+  assert.deepEqual(totalsOf(await openTestQueue(t, path)), ['second', 'second']);
 });
 
 test('a database that is gone altogether leaves gaps of what was queued, stream by stream', async (t) => {
