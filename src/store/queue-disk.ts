@@ -22,7 +22,7 @@ import type { Reserve } from './reserve.ts';
 import type { openRocks, Rocks } from './rocks.ts';
 import { CALM_MAX_MS } from './rocks-calm.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
-import { createRotWatch, type RotReport, type RotWatch } from './rot-watch.ts';
+import { createRotWatch, type RotWatch, rotError } from './rot-watch.ts';
 import type { RunLog } from './run-log.ts';
 import type { Witness } from './witness.ts';
 
@@ -290,15 +290,6 @@ class Disk implements QueueDisk {
 }
 
 const EVERYTHING = { gte: Buffer.from([QUEUE.meta]), lt: Buffer.from([QUEUE.mark + 1]) };
-
-/** A device goes on with what is whole, and gives up the rest as a gap. */
-function rotError(path: string, report: RotReport): StoreError {
-  const what =
-    'trouble' in report
-      ? `${report.trouble}; what is whole goes on`
-      : `${report.mendedBits} flipped bits were put right`;
-  return new StoreError('corrupt', `the disk of ${path} rots: ${what}. Check the disk`);
-}
 
 function isFull(error: unknown): boolean {
   return error instanceof StoreError && error.code === 'disk-full';

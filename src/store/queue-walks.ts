@@ -5,7 +5,10 @@
  * the walk gets to them: a count of the queue can then be kept right by counting what changes. Never holds a snapshot of
  * the database, which would keep its old files alive.
  */
-import type { Block } from './queue-blocks.ts';
+import type { Block, ReadLimit } from './queue-blocks.ts';
+
+/** How much a walk takes in at once. */
+export const WALK_LIMIT: ReadLimit = { bytesMax: 1 << 20, blocksMax: 1024 };
 
 export interface Walks {
   /** Blocks below `end`: ascending, and last those that left meanwhile. `read` gives those from a sequence on. */

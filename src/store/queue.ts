@@ -49,15 +49,13 @@ import {
 } from './queue-records.ts';
 import { getReadable, storedGaps } from './queue-state.ts';
 import { streamRanges } from './queue-streams.ts';
-import { createWalks } from './queue-walks.ts';
+import { createWalks, WALK_LIMIT } from './queue-walks.ts';
 import { type Operation, openRocks } from './rocks.ts';
 import { unseal } from './seal.ts';
 
 const RESERVE_BYTES = 16 << 20;
 /** Few enough for the event loop, however many small blocks a release lets go of. */
 const LOOK_UP_AT_ONCE = 256;
-/** How much a walk over the blocks takes in at once. */
-const WALK_LIMIT: ReadLimit = { bytesMax: 1 << 20, blocksMax: 1024 };
 
 /**
  * `locked` where it is open already, `other-device`, `not-found`, `corrupt` where it is no queue that we can read.
@@ -188,10 +186,9 @@ export class RocksQueue implements Queue {
         ...deletions(QUEUE.quarantine, removeQuarantine),
         ...deletions(QUEUE.gap, gapsDeclared),
       ];
-      const stored = totals && Buffer.from(totals);
       // failpoint: before-release
       await this.#disk.commit(
-        (state) => without(leaving, { state: { ...state, totals: stored ?? state.totals }, operations }, unsent),
+        (state) => without(leaving, { state: { ...state, totals: totals ?? state.totals }, operations }, unsent),
         true,
       );
       // failpoint: release-committed

@@ -25,6 +25,15 @@ export interface StoreCondition {
 /** What was found out: bits that were put right, or why nothing is written any more. */
 export type RotReport = { readonly mendedBits: number } | { readonly trouble: string };
 
+/** As a device says it, which goes on with what is whole and gives up the rest as a gap. */
+export function rotError(path: string, report: RotReport): StoreError {
+  const what =
+    'trouble' in report
+      ? `${report.trouble}; what is whole goes on`
+      : `${report.mendedBits} flipped bits were put right`;
+  return new StoreError('corrupt', `the disk of ${path} rots: ${what}. Check the disk`);
+}
+
 export interface RotWatch {
   readonly condition: StoreCondition;
   /** Looks at the numbers of the open database; where they have grown, the files are looked through behind the scenes. */
