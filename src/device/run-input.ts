@@ -200,7 +200,7 @@ class RefusalCount {
 }
 
 function tellRest(
-  { waitingBytes, lostBytes, unreadable, unknownNames, knownNames }: Rest,
+  { waitingBytes, lostBytes, unreadable, unknownNames, knownNames, quotedNumbers }: Rest,
   dropped: number,
   values: RunValues,
   log: Logger,
@@ -216,6 +216,11 @@ function tellRest(
     const text =
       'an earlier run refused rows that cannot be read, and they are not recorded: NUL bytes, or rows that are too long';
     log.error({ file: values.input, rows: unreadable }, text);
+  }
+  if (quotedNumbers.length > 0) {
+    const text =
+      'numbers in quotes are texts, and these columns are kept as such; --number NAMES if they are numbers, --text NAMES if not';
+    log.warn({ columns: quotedNumbers }, text);
   }
   if (dropped > 0)
     log.error({ rows: dropped }, 'rows were read from the pipe and could not be recorded before the run ended');

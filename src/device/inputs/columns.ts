@@ -45,6 +45,8 @@ export interface Column {
 /** An input with more names than this is judged row by row: what is kept beside it stays small. */
 const LEARNT_MAX = 1_024;
 
+const SHOWN_MAX = 40;
+
 const NOTHING: ReadonlySet<string> = new Set();
 
 export class Columns {
@@ -53,6 +55,7 @@ export class Columns {
   readonly #missing: ReadonlySet<string>;
   readonly #byColumn = new Map<string, Column>();
   readonly #learnt: Map<string, Kind>;
+  readonly #quotedNumbers = new Set<string>();
   /** To learn once the row is taken. */
   #news: [Column, Kind][] = [];
 
@@ -61,6 +64,11 @@ export class Columns {
     this.decimal = options.decimal ?? '.';
     this.#missing = options.missing ?? NOTHING;
     this.#learnt = new Map(Object.entries(learnt));
+  }
+
+  /** Columns that are of texts because their first number was in quotes; some of them. */
+  get quotedNumbers(): string[] {
+    return [...this.#quotedNumbers];
   }
 
   get learnt(): LearntKinds {
@@ -138,8 +146,9 @@ export class Columns {
     const number = numberText(text, this.decimal);
     if (column.declared === 'mixed') return number === undefined || isQuoted?.(at) ? cell : exactNumber(number);
     if (column.kind === 'number') {
-      if (number !== undefined) return exactNumber(number);
-      throw noNumber(column, text);
+      if (number === undefined) throw noNumber(column, text);
+      if (!isNumberByName(column) && isQuoted?.(at)) throw quotedNumber(column, text);
+      return exactNumber(number);
     }
     if (number === undefined) {
       if (column.kind === undefined) {
@@ -149,21 +158,23 @@ export class Columns {
       return cell;
     }
     if (isQuoted?.(at)) {
-      if (column.kind === undefined) this.#news.push([column, 'text']);
+      if (column.kind === undefined) {
+        this.#news.push([column, 'text']);
+        if (this.#quotedNumbers.size < SHOWN_MAX) this.#quotedNumbers.add(column.column);
+      }
       return cell;
     }
-    if (column.kind !== undefined) {
-      throw new RowError(
-        'row-kind',
-        `${shown(column.column)} has held texts and holds ${shown(text)} here: --text, --number or --mixed says what it is`,
-      );
-    }
+    if (column.kind !== undefined) throw otherKind(column, text);
     this.#news.push([column, 'number']);
     return exactNumber(number);
   }
 
-  /** A JSON value, which says itself what it is. What no field can hold is refused where the event is checked. */
-  valueOfJson(column: Column, value: unknown, line: string): FieldValue | undefined {
+  /**
+   * A JSON value, which says itself what it is. What no field can hold is refused where the event is checked.
+   * @param tokenOf a number of the row as it is written, by its name
+   * @throws RowError `row-kind`, CodecError `event-number`
+   */
+  valueOfJson(column: Column, value: unknown, tokenOf: (name: string) => string): FieldValue | undefined {
     const { declared, kind } = column;
     if (typeof value === 'string') {
       if (this.isMissing(value)) return undefined;
@@ -173,11 +184,17 @@ export class Columns {
         if (number !== undefined) return exactNumber(number);
         throw noNumber(column, value);
       }
-      if (kind === undefined) this.#news.push([column, 'text']);
+      if (kind === undefined) {
+        if (isNearlyNumber(value.trim())) throw nearlyNumber(column, value);
+        this.#news.push([column, 'text']);
+      }
     } else if (typeof value === 'number') {
       if (this.isMissing(String(value))) return undefined;
-      if (declared === 'text') return textInJson(column, value, line);
-      if (declared === undefined && kind !== 'number') this.#news.push([column, 'number']);
+      if (declared === 'text') return tokenOf(column.column);
+      if (declared === undefined && kind !== 'number') {
+        if (kind !== undefined) throw otherKind(column, String(value));
+        this.#news.push([column, 'number']);
+      }
     } else if (typeof value === 'boolean' && declared !== 'mixed') {
       if (declared === 'text') return String(value);
       if (kind === 'number') throw noNumber(column, String(value));
@@ -201,10 +218,21 @@ function nearlyNumber({ column }: Column, text: string): RowError {
   );
 }
 
-/** With the digits that stand in the line: `1.10` is not `1.1`. */
-function textInJson({ column }: Column, value: number, line: string): string {
-  const text = String(value);
-  const token = new RegExp(`[:\\s]${text.replace(/[.+]/g, '\\$&')}[,}\\s]`);
-  if (token.test(line)) return text;
-  throw new RowError('row-kind', `${shown(column)} is to be a text, and is a number of another notation than ${text}`);
+function otherKind({ column, kind }: Column, text: string): RowError {
+  return new RowError(
+    'row-kind',
+    `${shown(column)} has held ${kind}s and holds ${shown(text, 40)} here: --text, --number or --mixed says what it is`,
+  );
+}
+
+function quotedNumber({ column }: Column, text: string): RowError {
+  return new RowError(
+    'row-kind',
+    `${shown(text, 40)} is in quotes, which makes it a text, and ${shown(column)} holds numbers: --number, --text or --mixed says what it is`,
+  );
+}
+
+/** Whoever has said that a column holds numbers, or has called it by the name of a measure, means those in quotes, too. */
+function isNumberByName({ declared, name }: Column): boolean {
+  return declared === 'number' || name === HEADLINE;
 }

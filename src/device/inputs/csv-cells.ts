@@ -15,8 +15,8 @@ export interface CellRow {
 
 export interface CsvCells {
   rowsOf(texts: readonly string[]): (CellRow | RowError)[];
-  /** Tells whether a cell of the row was in quotes. Asked for numbers only, which hold no quotes themselves. */
-  isQuoted(row: CellRow, at: number): boolean;
+  /** Which cells of the row are in quotes. */
+  quotedIn(row: CellRow): readonly boolean[];
 }
 
 export function createCsvCells(delimiter: string, hasQuotes: boolean): CsvCells {
@@ -73,21 +73,19 @@ class Cells implements CsvCells {
     }
   }
 
-  isQuoted({ text, cells }: CellRow, at: number): boolean {
-    if (!this.#hasQuotes) return false;
-    const cell = cells[at]!;
-    if (!text.includes(QUOTE + cell + QUOTE)) return false;
-    if (!text.includes('""') && cells.indexOf(cell) === cells.lastIndexOf(cell)) return true;
-    const flags: boolean[] = [];
-    parse(text, {
-      delimiter: this.#delimiter,
-      record_delimiter: '\n',
-      relax_column_count: true,
-      cast: (value, { quoting, index }) => {
-        flags[index] = quoting;
-        return value;
-      },
-    });
-    return flags[at] === true;
+  quotedIn({ text }: CellRow): readonly boolean[] {
+    const quoted: boolean[] = [];
+    let at = 0;
+    for (;;) {
+      const isQuoted = this.#hasQuotes && text[at] === QUOTE;
+      quoted.push(isQuoted);
+      if (isQuoted) {
+        at = text.indexOf(QUOTE, at + 1);
+        while (text[at + 1] === QUOTE) at = text.indexOf(QUOTE, at + 2);
+      }
+      at = text.indexOf(this.#delimiter, at);
+      if (at < 0) return quoted;
+      at++;
+    }
   }
 }

@@ -177,7 +177,13 @@ export class CsvRows implements RowReader {
     }
     if (this.#unusable !== undefined) throw new RowError('row-cells', this.#unusable);
     this.#checkLength(cells, heading.length);
-    const isQuoted = text.includes(QUOTE) ? (at: number) => this.#cells.isQuoted(row, at) : undefined;
+    let quoted: readonly boolean[] | undefined;
+    const isQuoted = text.includes(QUOTE)
+      ? (at: number): boolean => {
+          quoted ??= this.#cells.quotedIn(row);
+          return quoted[at] === true;
+        }
+      : undefined;
     for (let at = 0; at < heading.length; at++) {
       const column = heading[at]!;
       const cell = cells[at];
@@ -185,7 +191,7 @@ export class CsvRows implements RowReader {
       if (column.role === 'field') {
         const value = this.#columns.valueOfCell(column, cell, isQuoted, at);
         if (value !== undefined) draft.setField(column, value);
-      } else if (column.role === 'sensor' && cell.trim() !== '') draft.setSensor(cell);
+      } else if (column.role === 'sensor' && cell.trim() !== '') draft.setSensor(isQuoted?.(at) ? cell : cell.trim());
     }
     return draft.event(this.#options.sensor);
   }

@@ -22,8 +22,9 @@ export class EventDraft {
 
   setSensor(value: unknown): void {
     if (this.#sensor !== undefined) throw twice('sensor');
-    if (typeof value === 'object') throw new CodecError('event-sensor', 'a sensor is a name');
-    this.#sensor = String(value).trim();
+    const name = typeof value === 'object' ? '' : String(value);
+    if (name.trim() === '') throw new CodecError('event-sensor', 'a sensor is a name');
+    this.#sensor = name;
   }
 
   setField({ name }: Column, value: FieldValue): void {
@@ -38,7 +39,7 @@ export class EventDraft {
   /** Tells whether a number was taken as it is: one that was left out, or is a time, may have any digits. */
   taken(): (number: number) => boolean {
     const values = new Set<FieldValue>(Object.values(this.#fields));
-    return (number) => values.has(number) || this.#sensor === String(number);
+    return (number) => values.has(number);
   }
 
   /** @param sensor where the row names none */

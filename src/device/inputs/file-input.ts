@@ -177,6 +177,7 @@ export class FileInput implements Input {
       unreadable: this.#refused.unreadableBefore,
       unknownNames: isRead ? unknownNames : [],
       knownNames,
+      quotedNumbers: this.#feed.quotedNumbers,
     };
   }
 

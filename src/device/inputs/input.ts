@@ -34,6 +34,8 @@ export interface Rest {
   readonly unknownNames: readonly string[];
   /** Names that rows had, some of them. */
   readonly knownNames: readonly string[];
+  /** Columns that this run took for texts because their first number was in quotes; some of them. */
+  readonly quotedNumbers: readonly string[];
 }
 
 export interface Input {
@@ -53,4 +55,7 @@ export interface Input {
   rest(): Rest;
 }
 
-export const NOTHING_LEFT: Rest = { waitingBytes: 0, lostBytes: 0, unreadable: 0, unknownNames: [], knownNames: [] };
+export const NOTHING_LEFT: Rest = {
+  ...{ waitingBytes: 0, lostBytes: 0, unreadable: 0 },
+  ...{ unknownNames: [], knownNames: [], quotedNumbers: [] },
+};

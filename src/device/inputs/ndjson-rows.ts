@@ -7,6 +7,7 @@
 import { CodecError, type TelemetryEvent } from '../../codec/index.ts';
 import type { Columns } from './columns.ts';
 import { EventDraft } from './event-draft.ts';
+import { numberTokens } from './number-tokens.ts';
 import { RowError } from './refusal.ts';
 import { checkDigits } from './row-numbers.ts';
 import type { RowOptions, RowReader } from './row-reader.ts';
@@ -31,6 +32,13 @@ export class NdjsonRows implements RowReader {
   /** Names that flags mention and that no row had yet. */
   readonly #unseen: Set<string>;
   readonly #seen = new Set<string>();
+  #line = '';
+  #tokens: ReadonlyMap<string, string> | undefined;
+  /** A number of the row as it is written. */
+  readonly #tokenOf = (name: string): string => {
+    this.#tokens ??= numberTokens(this.#line);
+    return this.#tokens.get(name)!;
+  };
 
   /** @param seen names that an earlier run has met */
   constructor(options: RowOptions, columns: Columns, seen: readonly string[] = []) {
@@ -56,7 +64,9 @@ export class NdjsonRows implements RowReader {
   read(line: string): TelemetryEvent {
     const row = parseObject(line);
     const draft = new EventDraft();
-    const names = this.#addAll(draft, row, '', line, 0);
+    this.#line = line;
+    this.#tokens = undefined;
+    const names = this.#addAll(draft, row, '', 0);
     const { keys, isLong } = outlineOf(line);
     if (keys !== names)
       throw new RowError('row-name-twice', 'a name is there twice in one object: only one value would be kept');
@@ -65,13 +75,7 @@ export class NdjsonRows implements RowReader {
   }
 
   /** Gives how many names there are, at any depth. */
-  #addAll(
-    draft: EventDraft,
-    values: Readonly<Record<string, unknown>>,
-    prefix: string,
-    line: string,
-    depth: number,
-  ): number {
+  #addAll(draft: EventDraft, values: Readonly<Record<string, unknown>>, prefix: string, depth: number): number {
     const keys = Object.keys(values);
     let count = keys.length;
     for (const key of keys) {
@@ -82,16 +86,18 @@ export class NdjsonRows implements RowReader {
       if (column.role === 'skip' || value === null) count += isObjectOrArray(value) ? namesIn(value) : 0;
       else if (column.role === 'ts') {
         if (isObjectOrArray(value)) throw new CodecError('event-time', 'a time is a number or a text');
-        draft.setTime(value, this.#readTime);
-      } else if (column.role === 'sensor') draft.setSensor(value);
+        // A double cannot tell nanoseconds apart.
+        const isInexact = typeof value === 'number' && !Number.isSafeInteger(value);
+        draft.setTime(isInexact ? this.#tokenOf(name) : value, this.#readTime);
+      } else if (column.role === 'sensor') draft.setSensor(typeof value === 'number' ? this.#tokenOf(name) : value);
       else if (isObject(value) && key !== '__proto__') {
         if (depth >= DEPTH_MAX)
           throw new CodecError('event-field', `objects within one another more than ${DEPTH_MAX} times`);
-        count += this.#addAll(draft, value, name === 'fields' ? '' : name, line, depth + 1);
+        count += this.#addAll(draft, value, name === 'fields' ? '' : name, depth + 1);
       } else {
         if (Array.isArray(value))
           throw new CodecError('event-field', 'a field is a number, a text or a flag, and no list');
-        const found = this.#columns.valueOfJson(column, value, line);
+        const found = this.#columns.valueOfJson(column, value, this.#tokenOf);
         if (found !== undefined) draft.setField(column, found);
       }
     }

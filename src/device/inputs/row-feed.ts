@@ -136,6 +136,10 @@ export class RowFeed {
     return this.#reader.unknown();
   }
 
+  get quotedNumbers(): readonly string[] {
+    return this.#columns.quotedNumbers;
+  }
+
   /** @throws InputError where nothing can be made of the input */
   push(bytes: Buffer): FedRows {
     let text = this.#source.bytes(bytes);

@@ -71,7 +71,8 @@ export class StreamInput implements Input {
   rest(): Rest {
     const { names: unknownNames = [], known: knownNames = [] } = this.#feed?.unknown() ?? {};
     const waitingBytes = this.#feed?.waiting ?? this.#first.length;
-    return { waitingBytes, lostBytes: 0, unreadable: 0, unknownNames: this.#rows > 0 ? unknownNames : [], knownNames };
+    const names = { unknownNames: this.#rows > 0 ? unknownNames : [], knownNames };
+    return { waitingBytes, lostBytes: 0, unreadable: 0, ...names, quotedNumbers: this.#feed?.quotedNumbers ?? [] };
   }
 
   #push(bytes: Buffer): FedRows | undefined {

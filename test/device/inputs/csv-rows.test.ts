@@ -44,13 +44,26 @@ test('nothing is learnt from a row that is refused', () => {
   assert.deepEqual(refusedOf('ts,a,b\n1,5,9007199254740993\n2,x,1\n'), [[2, 'event-number']]);
 });
 
-test('a number in quotes is a text, unless its column holds numbers', () => {
+test('a number in quotes is a text, and no number where others are', () => {
   assert.deepEqual(fieldsOf('ts,version,serial,volume\n1,"1.10","007","5"\n2,"1.10","007",6\n'), [
     { version: '1.10', serial: '007', volume: 5 },
     { version: '1.10', serial: '007', volume: 6 },
   ]);
   assert.deepEqual(fieldsOf('ts,a,b\n1,"1.10",1.10\n'), [{ a: '1.10', b: 1.1 }], 'the same digits, once in quotes');
   assert.deepEqual(fieldsOf('ts,a\n1,"7"\n', { numbers: set('a') }), [{ a: 7 }]);
+  for (const text of [
+    'ts,a,b\n1,12,x\n2,"007",x\n',
+    'ts,a,b\n1,"007",x\n2,12,x\n',
+    'ts,a,b\n1,1.1,"1.1"\n2,"1.1",1.1\n',
+  ]) {
+    assert.deepEqual(refusedOf(text), [[3, 'row-kind']], 'in either order');
+    assert.deepEqual(refusedOf(text, { numbers: set('a', 'b') }).length, text.includes('x') ? 2 : 0);
+    assert.deepEqual(refusedOf(text, { texts: set('a', 'b') }), []);
+  }
+  assert.deepEqual(fieldsOf('ts,n,a\n1,"a ""b"", c",5\n2,"""",6\n'), [
+    { n: 'a "b", c', a: 5 },
+    { n: '"', a: 6 },
+  ]);
   assert.deepEqual(fieldsOf('ts,a\n1,007\n2,1.10\n', { texts: set('a') }), [{ a: '007' }, { a: '1.10' }]);
 });
 
@@ -216,9 +229,10 @@ test('UTF-16: characters and rows in pieces, half a pair refuses its row', () =>
 });
 
 test('a sensor is a name, also where it looks like a number', () => {
-  const { events } = readRows('csv', 'ts,sensor,volume\n1, 0012 ,1\n2,1e5,1\n3,,1\n');
+  const { events } = readRows('csv', 'ts,sensor,volume\n1, 0012 ,1\n2,1e5,1\n3,,1\n4," 7 ",1\n');
   assert.deepEqual(
     events.map(({ sensor }) => sensor),
-    ['0012', '1e5', OPTIONS.sensor],
+    ['0012', '1e5', OPTIONS.sensor, ' 7 '],
+    'without the spaces around it, unless it is in quotes',
   );
 });
