@@ -48,6 +48,13 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {
+    name: 'let a lost MANIFEST end a device',
+    file: 'src/store/queue-rebuild.ts',
+    find: "if (!(error instanceof StoreError) || error.code !== 'corrupt' || files.salvage === undefined) throw error;",
+    replace: 'if (error instanceof StoreError || files.salvage === undefined) throw error;',
+    caughtBy: [{ campaign: 'disk', size: 1_500 }],
+  },
+  {
     name: 'believe memory after a write that failed',
     file: 'src/store/queue-disk.ts',
     find: `this.handle.doubt();

@@ -126,9 +126,9 @@ class Copies implements Rot {
     }
     const { end, code, lost, doubled, gaps } = ending;
     const problems = [...ending.problems];
-    // What is sealed only as a whole may be refused over a bit.
-    const mayRefuse = damage.kind !== 'bit' || damage.file === 'keys.json';
-    if (end === 'refused' && !mayRefuse) problems.push(`refused with ${code} over one bit`);
+    // A device goes on with what is whole. What is sealed only as a whole a gateway may refuse over a bit.
+    const mayRefuse = damage.side === 'gateway' && (damage.kind !== 'bit' || damage.file === 'keys.json');
+    if (end === 'refused' && !mayRefuse) problems.push(`refused with ${code}`);
     if (damage.kind === 'bit' && gaps > 0) problems.push(`${gaps} events given up over one bit`);
     if (end === 'refused') problems.push(...(await this.#restored(patient)));
     return { damage, lost, doubled, gaps, end, problems };

@@ -33,6 +33,10 @@ export function toStoreError(error: unknown, doing: string): StoreError {
   return new StoreError(codeOf(root), `${doing}: ${root.message}`, error);
 }
 
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'disk-full';
+}
+
 function rootOf(error: unknown): Error {
   let root = error instanceof Error ? error : new Error(String(error));
   while (root.cause instanceof Error) root = root.cause;

@@ -6,17 +6,16 @@
  * whatever frees space gets through on a full disk. Never decides what a change is.
  */
 import { join } from 'node:path';
-import { StoreError, toStoreError } from './errors.ts';
+import { isDiskFull, StoreError, toStoreError } from './errors.ts';
 import type { FolderLock } from './folder-lock.ts';
-import { generationPath } from './generations.ts';
 import { numberKey, QUEUE } from './keys.ts';
 import type { Block } from './queue-blocks.ts';
 import type { Change } from './queue-changes.ts';
 import type { QueueFiles } from './queue-files.ts';
 import type { Position } from './queue-position.ts';
-import { rebuildQueue } from './queue-rebuild.ts';
+import { openWhole, rebuildQueue } from './queue-rebuild.ts';
 import type { Gap } from './queue-records.ts';
-import { EMPTY, loadState, type QueueState, stateOperations } from './queue-state.ts';
+import { EMPTY, loadState, type QueueState, stateOperations, type Witnessed } from './queue-state.ts';
 import { encodeStatement, lostSince, witnessedBy } from './queue-witness.ts';
 import type { Reserve } from './reserve.ts';
 import type { openRocks, Rocks } from './rocks.ts';
@@ -142,7 +141,7 @@ class Disk implements QueueDisk {
         return;
       } catch (error) {
         // Opening again writes, and so does closing.
-        if (isFull(error)) await this.#reserve.spend();
+        if (isDiskFull(error)) await this.#reserve.spend();
         this.handle.doubt();
         await this.#ready(CALM_MAX_MS).catch((failure) => {
           this.#doubted ??= before.position;
@@ -151,7 +150,7 @@ class Disk implements QueueDisk {
         // What failed may be on disk after all, and then it is durable: opening has written it anew.
         const { revision, next } = this.#state.position;
         if (revision === after.position.revision && next === after.position.next) return this.#released(before, after);
-        if (!(isFirstTry && isUrgent && isFull(error))) throw error;
+        if (!(isFirstTry && isUrgent && isDiskFull(error))) throw error;
       }
     }
   }
@@ -229,24 +228,21 @@ class Disk implements QueueDisk {
       return await this.#openNewest();
     } catch (error) {
       // Even opening writes.
-      if (!isFull(error) || !(await this.#reserve.spend())) throw error;
+      if (!isDiskFull(error) || !(await this.#reserve.spend())) throw error;
       return await this.#openNewest();
     }
   }
 
   async #openNewest(): Promise<Rocks> {
-    const { path, deviceId, create, randomBytes, open, files } = this.#options;
-    const generation = Math.max(1, await files.newestGeneration(path));
-    const rocks = await open(generationPath(path, generation), { create, broken: 'leave-out' });
+    const { path, deviceId, randomBytes, files, onRot } = this.#options;
+    const { rocks, generation, trouble } = await openWhole({ ...this.#options, witnessed: () => this.#statement() });
     try {
       await files.removeOlder(path, generation);
-      this.#witness ??= await this.#openWitness();
-      const witnessed = witnessedBy(this.#witness?.statement);
+      const witnessed = await this.#statement();
       this.witnessedTotals ??= witnessed?.totals;
       this.#totals ??= witnessed?.totals;
-      this.#state = await this.#witnessed(rocks, await loadState(rocks, deviceId, randomBytes, undefined, witnessed));
-      const { leftOut } = rocks;
-      if (leftOut.length > 0) this.#options.onRot(rotError(path, { trouble: leftOut.join(', ') }));
+      this.#state = await this.#witnessed(rocks, await loadState(rocks, { deviceId, randomBytes, witnessed }));
+      if (trouble.length > 0) onRot(rotError(path, { trouble: trouble.join(', ') }));
       this.#generation = generation;
       this.#failuresSeen = 0;
       this.#endDoubt();
@@ -258,12 +254,13 @@ class Disk implements QueueDisk {
   }
 
   /** A device goes on without its witness, as without whatever else is damaged, and that is told. */
-  async #openWitness(): Promise<Witness | undefined> {
+  async #statement(): Promise<Witnessed | undefined> {
     const { path, files, onRot } = this.#options;
-    return await files.openWitness?.(join(path, 'witness')).catch((error) => {
+    this.#witness ??= await files.openWitness?.(join(path, 'witness')).catch((error) => {
       onRot(toStoreError(error, `cannot open the witness in ${path}`));
       return undefined;
     });
+    return witnessedBy(this.#witness?.statement);
   }
 
   #released(before: QueueState, after: QueueState): void {
@@ -290,7 +287,3 @@ class Disk implements QueueDisk {
 }
 
 const EVERYTHING = { gte: Buffer.from([QUEUE.meta]), lt: Buffer.from([QUEUE.mark + 1]) };
-
-function isFull(error: unknown): boolean {
-  return error instanceof StoreError && error.code === 'disk-full';
-}

@@ -10,6 +10,7 @@ import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { clearUnfinished, newestGeneration, publishUnfinished, removeOlder } from './generations.ts';
 import type { StreamRun } from './queue-streams.ts';
 import { openReserve, type Reserve, type ReserveOptions } from './reserve.ts';
+import { type Salvage, salvage } from './rocks-salvage.ts';
 import { openRunLog, type RunLog, readRuns } from './run-log.ts';
 import { openWitness, readStatement, type Witness } from './witness.ts';
 
@@ -31,6 +32,8 @@ export interface QueueFiles {
   /** Beside a witness: without it, what of the oldest streams is lost is taken for part of later ones. */
   openRunLog?(path: string): Promise<RunLog>;
   readRuns?(path: string): Promise<StreamRun[]>;
+  /** Without it, a database that does not open stays as it is. */
+  salvage?(path: string): Promise<Salvage>;
   /** What the witness says, for who only looks. */
   readStatement?(path: string): Promise<Buffer | undefined>;
 }
@@ -48,5 +51,6 @@ export const queueFiles: QueueFiles = {
   openWitness,
   openRunLog,
   readRuns,
+  salvage,
   readStatement,
 };

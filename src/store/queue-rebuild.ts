@@ -2,15 +2,20 @@
  * Rebuilding: what is good of a queue, in a new database.
  *
  * Owns the copy. RocksDB never gets past a sorted file that has rotted: it tries to merge it again and again, its files
- * pile up, and in the end it holds every write back for ever. Promises that the queue is the old database until the new
- * one is whole and on disk. Never runs beside another write: the queue sees to that.
+ * pile up, and in the end it holds every write back for ever. And it opens nothing once its MANIFEST is lost, however whole
+ * all else is. Promises that the queue is the old database until the new one is whole and on disk. Never runs beside
+ * another write: the queue sees to that.
  */
+import { StoreError } from './errors.ts';
+import { generationPath } from './generations.ts';
 import { familyRange, numberKey, QUEUE } from './keys.ts';
 import { type Block, blockPut } from './queue-blocks.ts';
 import type { QueueFiles } from './queue-files.ts';
 import type { Put } from './queue-records.ts';
+import { loadState, type Witnessed } from './queue-state.ts';
 import type { Operation, openRocks, Rocks } from './rocks.ts';
 import type { Entry, RocksHandle } from './rocks-handle.ts';
+import { freeBytes } from './room.ts';
 
 const COMMIT_BYTES = 1 << 20;
 /** Up to and with the fence. */
@@ -29,14 +34,65 @@ export interface RebuildOptions {
 }
 
 export async function rebuildQueue(options: RebuildOptions): Promise<void> {
-  const { path, generation, open, files, handle, blocks } = options;
-  const unfinished = await files.clearUnfinished(path);
-  const rocks = await open(unfinished);
-  try {
+  const { handle, blocks } = options;
+  await publish(options, async (rocks) => {
     await copy(rocks, blockPuts(blocks));
     // Only now: reading the blocks may have added gaps and moved the position.
     await copy(rocks, entryPuts(handle.walk(BEFORE_BLOCKS)));
     await copy(rocks, entryPuts(handle.walk(familyRange(QUEUE.mark))));
+  });
+}
+
+export interface OpenOptions extends Pick<RebuildOptions, 'path' | 'open'> {
+  readonly deviceId: string | undefined;
+  readonly create: boolean;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly files: Publication['files'] & Pick<QueueFiles, 'newestGeneration' | 'salvage'>;
+  readonly witnessed: () => Promise<Witnessed | undefined>;
+}
+
+export interface Opened {
+  readonly rocks: Rocks;
+  readonly generation: number;
+  /** What is left out, or was wrong with the database before this one. */
+  readonly trouble: readonly string[];
+}
+
+/** Opens the newest database; where its files are damaged so that it does not open, a new one of what is whole in them. */
+export async function openWhole(options: OpenOptions): Promise<Opened> {
+  const { path, create, open, files } = options;
+  const newest = Math.max(1, await files.newestGeneration(path));
+  const openOne = async (generation: number) =>
+    await open(generationPath(path, generation), { create, broken: 'leave-out' });
+  try {
+    const rocks = await openOne(newest);
+    return { rocks, generation: newest, trouble: rocks.leftOut };
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'corrupt' || files.salvage === undefined) throw error;
+    const { bytes, damaged, entries } = await files.salvage(generationPath(path, newest));
+    // RocksDB must not meet the end of the disk by itself.
+    if (bytes > (await freeBytes(path))) {
+      const need = `what is whole goes on as a copy, which takes ${bytes} bytes: make room for it`;
+      throw new StoreError('disk-full', `${error.message}; ${need}`);
+    }
+    const generation = newest + 1;
+    await publish({ path, generation, open, files }, async (rocks) => {
+      await copy(rocks, entryPuts(entries()));
+      // Now: once it is the queue, nobody knows that some of it is missing.
+      await loadState(rocks, { ...options, witnessed: await options.witnessed(), isPartial: true });
+    });
+    const trouble = [error.message, ...[...damaged].map((name) => `${name} is damaged`)];
+    return { rocks: await openOne(generation), generation, trouble };
+  }
+}
+
+type Publication = Pick<RebuildOptions, 'path' | 'generation' | 'open' | 'files'>;
+
+async function publish({ path, generation, open, files }: Publication, fill: (rocks: Rocks) => Promise<void>) {
+  const unfinished = await files.clearUnfinished(path);
+  const rocks = await open(unfinished);
+  try {
+    await fill(rocks);
     await rocks.close();
   } catch (error) {
     await rocks.close().catch(() => {});

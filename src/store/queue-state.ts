@@ -62,27 +62,38 @@ export interface Witnessed {
   readonly totals: Uint8Array | undefined;
 }
 
-/** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. `write` is how it adds a stream; for who only looks it does nothing. `witnessed` is what is known of it from elsewhere. */
-export async function loadState(
-  rocks: Rocks,
-  deviceId: string | undefined,
-  randomBytes: (count: number) => Uint8Array,
-  write: (operations: readonly Operation[]) => Promise<void> = (operations) => rocks.write(operations),
-  witnessed?: Witnessed,
-): Promise<QueueState> {
-  if ((await firstEntry(rocks, {})) === undefined) return await makeState(rocks, deviceId);
+export interface LoadOptions {
+  /** Whose the queue is to be; undefined where any will do. */
+  readonly deviceId: string | undefined;
+  readonly randomBytes: (count: number) => Uint8Array;
+  /** How a stream is added; for who only looks it does nothing. */
+  readonly write?: (operations: readonly Operation[]) => Promise<void>;
+  /** What is known of the queue from elsewhere. */
+  readonly witnessed: Witnessed | undefined;
+  /** Whether records may be gone, and others be older ones. Where that is left open, as the database was opened. */
+  readonly isPartial?: boolean;
+}
+
+/** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. */
+export async function loadState(rocks: Rocks, options: LoadOptions): Promise<QueueState> {
+  const { deviceId, randomBytes, witnessed, isPartial = rocks.leftOut.length > 0 } = options;
+  const write = options.write ?? ((operations) => rocks.write(operations));
+  if ((await firstEntry(rocks, {})) === undefined) return await makeState(rocks, deviceId, witnessed?.deviceId);
   const identity = await getReadable(rocks, IDENTITY_KEY);
+  const isLost = witnessed !== undefined || isPartial;
   const owner =
-    identity === undefined ? await lostOwner(rocks, deviceId, witnessed?.deviceId) : decodeIdentity(identity)?.deviceId;
+    identity === undefined
+      ? await lostOwner(rocks, isLost ? (witnessed?.deviceId ?? deviceId) : undefined)
+      : decodeIdentity(identity)?.deviceId;
   if (owner === undefined) throw new StoreError('corrupt', 'the queue has a format that this version does not know');
   if (owner !== (deviceId ?? owner)) throw new StoreError('other-device', `the queue belongs to ${owner}`);
   const stored = await storedRuns(rocks);
   const known = decodePosition(await getReadable(rocks, POSITION_KEY));
-  const isWhole = known !== undefined && rocks.leftOut.length === 0;
+  const isWhole = known !== undefined && !isPartial;
   const stated = known ? await withTail(rocks, known) : await derivePosition(rocks, stored);
   const found = isWhole || witnessed === undefined ? stated : await withWitnessed(rocks, stated, witnessed.position);
   // The mark may have been in what was left out, and this one is an older one.
-  const unsent = rocks.leftOut.length > 0 ? found.next : Math.min(found.unsent, found.next);
+  const unsent = isPartial ? found.next : Math.min(found.unsent, found.next);
   const position = withUnsent(found, unsent);
   // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before any of it is.
   if (position !== found) await write([positionPut(position)]);
@@ -94,8 +105,14 @@ export async function loadState(
   return { deviceId: owner, position, streams, totals, begun: false };
 }
 
-async function makeState(rocks: Rocks, deviceId: string | undefined): Promise<QueueState> {
+async function makeState(
+  rocks: Rocks,
+  deviceId: string | undefined,
+  owner: string | undefined = deviceId,
+): Promise<QueueState> {
   if (deviceId === undefined) throw new StoreError('corrupt', 'the database is not a queue');
+  // Made for another, it would be nobody's any more.
+  if (owner !== deviceId) throw new StoreError('other-device', `the queue belonged to ${owner}`);
   await rocks.write([...ownerPuts(deviceId), positionPut(START)]);
   return { ...EMPTY, deviceId };
 }
@@ -105,12 +122,10 @@ function ownerPuts(deviceId: string): Operation[] {
 }
 
 /** Whose a queue is that has lost the record of it with a file, and not by being something else. */
-async function lostOwner(rocks: Rocks, deviceId: string | undefined, witnessed: string | undefined): Promise<string> {
+async function lostOwner(rocks: Rocks, owner: string | undefined): Promise<string> {
   const outside = [{ lt: Buffer.from([QUEUE.meta]) }, { gte: Buffer.from([QUEUE.mark + 1]) }];
   const others = await Promise.all(outside.map((range) => firstEntry(rocks, range)));
-  const isLost = witnessed !== undefined || rocks.leftOut.length > 0;
-  const owner = witnessed ?? deviceId;
-  if (owner === undefined || !isLost || others.some((entry) => entry !== undefined))
+  if (owner === undefined || others.some((entry) => entry !== undefined))
     throw new StoreError('corrupt', 'the database is not a queue');
   return owner;
 }

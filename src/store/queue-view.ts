@@ -43,10 +43,15 @@ async function openViewedDisk(path: string, onLost: (gap: Gap) => void): Promise
     if (generation === 0) throw new StoreError('not-found', 'there is no queue');
     // Before the database, so that it is not ahead of what is seen of that.
     const statement = await queueFiles.readStatement?.(join(path, 'witness'));
-    const rocks = await openRocks(generationPath(path, generation), { readOnly: true, broken: 'leave-out' });
+    const rocks = await openRocks(generationPath(path, generation), { readOnly: true, broken: 'leave-out' }).catch(
+      (error) => {
+        if (!(error instanceof StoreError) || error.code !== 'corrupt') throw error;
+        throw new StoreError('corrupt', `${error.message}; the next start goes on with what is whole`, error);
+      },
+    );
     try {
       const witnessed = witnessedBy(statement);
-      const found = await loadState(rocks, undefined, randomBytes, async () => {}, witnessed);
+      const found = await loadState(rocks, { deviceId: undefined, randomBytes, write: async () => {}, witnessed });
       const lost = lostSince(statement, found, (await queueFiles.readRuns?.(join(path, 'streams'))) ?? []);
       for (const gap of lost?.gaps ?? []) onLost(gap);
       return new ViewedDisk(

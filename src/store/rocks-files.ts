@@ -12,6 +12,7 @@ import { syncDirectory } from './directories.ts';
 import { StoreError } from './errors.ts';
 import { examineLog, formatLog, type LogFindings } from './rocks-log.ts';
 import { type LiveTables, liveTables, removalRecord } from './rocks-manifest.ts';
+import { firstOrder } from './rocks-versions.ts';
 
 export interface FileCheck {
   readonly path: string;
@@ -22,12 +23,17 @@ export interface FileCheck {
 }
 
 const MANIFEST_NAME = /^MANIFEST-\d+$/;
-const LOG_NAME = /^\d+\.log$/;
+export const LOG_NAME = /^\d+\.log$/;
 /** Where one of these is, there was a database. */
 const DATABASE_NAME = /^(CURRENT|MANIFEST-\d+|\d+\.(log|sst|ldb))$/;
 
 /** What to do about a database that is refused. */
-export const FROM_A_COPY = 'bring the whole folder back from a copy, with what lies beside it';
+const FROM_A_COPY = 'bring the whole folder back from a copy, with what lies beside it';
+
+/** A device is told what became of the rest, and needs no copy. */
+export function refusal(broken: FileCheck['broken'], trouble: string): StoreError {
+  return new StoreError('corrupt', broken === 'refuse' ? `${trouble}; ${FROM_A_COPY}` : trouble);
+}
 
 function brokenText(name: string, at: number): string {
   return `${name} is damaged at byte ${at}`;
@@ -40,6 +46,8 @@ export interface FileFindings {
   readonly mendedBits: number;
   /** The sorted files that RocksDB will open; undefined where nobody can tell. */
   readonly tables: LiveTables | undefined;
+  /** The first change that a log still has; infinite where there is none. */
+  readonly loggedFrom: number;
   /** What was broken in the logs and is left out, for people. */
   readonly leftOut: readonly string[];
 }
@@ -57,16 +65,19 @@ export async function isDatabase(path: string): Promise<boolean> {
 export async function checkFiles(check: FileCheck): Promise<FileFindings> {
   const names = await readdir(check.path);
   const manifest = await currentManifest(check, names);
-  if (manifest === undefined) return { exists: false, mendedBits: 0, tables: undefined, leftOut: [] };
+  if (manifest === undefined) return { exists: false, mendedBits: 0, tables: undefined, loggedFrom: 0, leftOut: [] };
   let { mendedBits, records } = await checkLog(check, manifest, 'refuse');
   const leftOut: string[] = [];
+  let loggedFrom = Number.POSITIVE_INFINITY;
   // In the order in which they were written.
   for (const name of names.filter((one) => LOG_NAME.test(one)).sort()) {
     const log = await checkLog(check, name, check.broken);
     mendedBits += log.mendedBits;
+    const [oldest] = log.records;
+    if (oldest !== undefined) loggedFrom = Math.min(loggedFrom, firstOrder(oldest));
     if (log.brokenAt !== undefined) leftOut.push(brokenText(name, log.brokenAt));
   }
-  return { exists: true, mendedBits, tables: liveTables(records), leftOut };
+  return { exists: true, mendedBits, tables: liveTables(records), loggedFrom, leftOut };
 }
 
 /** Has RocksDB go on without sorted files of its own. Their names are in the MANIFEST, and `tables` is what it says. */
@@ -90,7 +101,7 @@ async function currentManifest(check: FileCheck, names: readonly string[]): Prom
     return only;
   }
   if (names.some((name) => DATABASE_NAME.test(name)))
-    throw new StoreError('corrupt', `nothing says any more which files the database is made of; ${FROM_A_COPY}`);
+    throw refusal(check.broken, 'nothing says any more which files the database is made of');
   return undefined;
 }
 
@@ -102,7 +113,7 @@ async function checkLog(
   const bytes = await readFile(join(check.path, name));
   const { mendedBits, brokenAt, failedAt, unfinishedAt, records } = examineLog(bytes);
   if (brokenAt !== undefined && broken === 'refuse') {
-    throw new StoreError('corrupt', `${brokenText(name, brokenAt)}; ${FROM_A_COPY}`);
+    throw refusal(check.broken, brokenText(name, brokenAt));
   }
   if (check.readOnly && (mendedBits > 0 || failedAt !== undefined)) {
     throw new StoreError('corrupt', `${name} is damaged; the next start puts it right`);

@@ -6,7 +6,7 @@
  */
 import { type BatchLog, createBatchLog } from './batch-log.ts';
 import { assertNotGone, type CommitCount, createCommitCount } from './commit-count.ts';
-import { StoreError } from './errors.ts';
+import { isDiskFull, StoreError } from './errors.ts';
 import type { FolderLock } from './folder-lock.ts';
 import { type GatewayFiles, gatewayFiles } from './gateway-files.ts';
 import {
@@ -242,7 +242,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   async stats(): Promise<GatewayStoreStats> {
     await this.#gate.renewed().catch((error: unknown) => {
       // Then memory may be ahead of the disk by what the last write did not get through.
-      if (!(error instanceof StoreError && error.code === 'disk-full')) throw error;
+      if (!isDiskFull(error)) throw error;
     });
     return { retained: this.#log.tally, admissions: this.#intake.admissions, commits: this.#intake.commits };
   }

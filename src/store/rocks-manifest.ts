@@ -29,7 +29,7 @@ const FORMS: ReadonlyMap<number, string> = new Map([
   [203, 'n'],
   [300, 'n'],
 ]);
-const LOG_NUMBER = 2;
+const LAST_SEQUENCE = 4;
 const DELETED_FILE = 6;
 const NEW_FILES: ReadonlySet<number> = new Set([7, 100, 102, 103]);
 const NEW_FILE_4 = 103;
@@ -42,19 +42,19 @@ export interface LiveTables {
   readonly levels: ReadonlyMap<number, number>;
   /** Every file that was ever named, also those that are not part of the database any more. */
   readonly named: ReadonlySet<number>;
-  /** The oldest log that is still needed; undefined where that was never said. */
-  readonly log: number | undefined;
+  /** How many changes the database had seen when it last said so. */
+  readonly changes: number;
 }
 
 interface Found extends LiveTables {
   readonly levels: Map<number, number>;
   readonly named: Set<number>;
-  log: number | undefined;
+  changes: number;
 }
 
 /** What the records of a MANIFEST come to; undefined where they are not of the form. */
 export function liveTables(records: readonly Buffer[]): LiveTables | undefined {
-  const found: Found = { levels: new Map(), named: new Set(), log: undefined };
+  const found: Found = { levels: new Map(), named: new Set(), changes: 0 };
   try {
     for (const record of records) applyRecord(record, found);
     return found;
@@ -86,7 +86,7 @@ function applyRecord(record: Buffer, found: Found): void {
       else fields.take(fields.varint());
     }
     if (tag === NEW_FILE_4) while (fields.varint() !== CUSTOM_END) fields.take(fields.varint());
-    if (tag === LOG_NUMBER) found.log = numbers[0];
+    if (tag === LAST_SEQUENCE) found.changes = Math.max(found.changes, numbers[0]!);
     const [level, file] = numbers;
     if (level === undefined || file === undefined) continue;
     if (NEW_FILES.has(tag)) {

@@ -29,6 +29,8 @@ export interface Table {
   boundBelow(lt: Buffer | undefined, bytes: number): Buffer | undefined;
   /** Rejects with `corrupt` where iterating over the range would meet a damaged block. Gives how many bits it put right. */
   check(range: TableRange): Promise<number>;
+  /** The blocks of data, one after another; undefined for one that is damaged by more than a bit. */
+  blocks(): AsyncGenerator<Buffer | undefined, void, void>;
 }
 
 const FOOTER_BYTES = 53;
@@ -36,6 +38,7 @@ const MAGIC = 0x88e241b785f4cff7n;
 const FORMAT_VERSION = 4;
 const CHECKSUM_CRC32C = 1;
 const TRAILER_BYTES = 5;
+const NOT_COMPRESSED = 0;
 /** Behind a key of the index: its sequence and kind, where it has them. */
 const VERSION_BYTES = 8;
 const BROKEN = { condition: 'broken' } as const;
@@ -150,6 +153,17 @@ class SortedFile implements Table {
     return mendedBits;
   }
 
+  async *blocks(): AsyncGenerator<Buffer | undefined, void, void> {
+    for (let at = 0; at < this.#index.count; at += 1) {
+      const file = await open(this.#path, this.#mode);
+      // Closed before others have their turn: there may be more files than may be open.
+      const { block, condition, isPacked } = await readBlock(file, this.#index.at(at), this.#mode).finally(() =>
+        file.close(),
+      );
+      yield condition === 'broken' || isPacked ? undefined : block;
+    }
+  }
+
   #marginBehind(first: number): number {
     let at = first;
     for (let bytes = 0; at < this.#index.count && at < first + MARGIN_BLOCKS_MAX; at += 1) {
@@ -219,7 +233,7 @@ async function readBlock(file: FileHandle, { offset, size }: BlockPlace, mode: T
   const found = bytes.length < size + TRAILER_BYTES ? 'broken' : mend(bytes, 0, size + 1, size + 1);
   const condition = found === 'mended' && mode === 'r' ? 'broken' : found;
   if (condition === 'mended') await writeBack(file, bytes, offset);
-  return { block: bytes.subarray(0, size), condition };
+  return { block: bytes.subarray(0, size), condition, isPacked: bytes[size] !== NOT_COMPRESSED };
 }
 
 async function read(file: FileHandle, start: number, length: number): Promise<Buffer> {

@@ -8,8 +8,9 @@
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
-import { type FileCheck, type FileFindings, FROM_A_COPY, removeTables } from './rocks-files.ts';
+import { type FileCheck, type FileFindings, refusal, removeTables } from './rocks-files.ts';
 import { damaged, mendBlock, openTable, type Table, type TableMode, type TableRange } from './rocks-table.ts';
+import { tableVersions } from './rocks-versions.ts';
 
 export interface Tables {
   /** Bits that were put right. */
@@ -26,7 +27,7 @@ export interface Tables {
   mend(complaint: string): Promise<boolean>;
 }
 
-const TABLE_NAME = /^\d+\.(sst|ldb)$/;
+export const TABLE_NAME = /^\d+\.(sst|ldb)$/;
 const COMPLAINT = /block checksum mismatch: .* in (.+\.(?:sst|ldb)) offset (\d+) size (\d+)/;
 /** What is looked through before it is iterated over. */
 const PIECE_BYTES = 256 << 10;
@@ -43,18 +44,20 @@ export async function openTables(check: FileCheck, findings: FileFindings): Prom
   for (const name of await tables.load()) unreadable.set(Number.parseInt(name, 10), name);
   const there = new Set((await readdir(check.path)).filter((name) => TABLE_NAME.test(name)).map(Number.parseFloat));
   const lost = [...(live?.levels.keys() ?? [])].filter((file) => unreadable.has(file) || !there.has(file));
-  if (live === undefined || lost.length === 0) return tables;
+  if (live === undefined) return tables;
+  const unnamed = [...there].filter((file) => !unreadable.has(file) && !live.named.has(file));
+  // RocksDB removes what the MANIFEST does not name; where that has lost its end, those are the files that hold the rest.
+  if (lost.length === 0) {
+    const isCut = check.broken === 'leave-out' && (await tables.hold(unnamed, live.changes, findings.loggedFrom));
+    if (isCut) throw refusal(check.broken, LOST_END);
+    return tables;
+  }
   const trouble = lost.map((file) => {
     const name = unreadable.get(file);
     return name === undefined ? `${tableName(file)} is missing` : `${name} is ${UNREADABLE}`;
   });
-  if (check.readOnly && check.broken === 'leave-out')
-    throw new StoreError('corrupt', `${trouble.join(', ')}; the next start goes on without it`);
-  // RocksDB removes what the MANIFEST does not name; where that has lost its end, those are the files that hold the rest.
-  const isCut = [...there].some((file) => !unreadable.has(file) && !live.named.has(file));
-  if (isCut) throw new StoreError('corrupt', `the MANIFEST has lost its end: ${trouble.join(', ')}; ${FROM_A_COPY}`);
-  if (check.readOnly || check.broken === 'refuse')
-    throw new StoreError('corrupt', `${trouble.join(', ')}; ${FROM_A_COPY}`);
+  if (unnamed.length > 0) throw refusal(check.broken, `${LOST_END}: ${trouble.join(', ')}`);
+  if (check.readOnly || check.broken === 'refuse') throw refusal(check.broken, trouble.join(', '));
   for (const name of lost.map((file) => unreadable.get(file))) {
     // Kept for inspection. Before the MANIFEST: what that does not name RocksDB removes.
     if (name !== undefined) await rename(join(check.path, name), join(check.path, `${name}.damaged`));
@@ -64,6 +67,7 @@ export async function openTables(check: FileCheck, findings: FileFindings): Prom
   return tables;
 }
 
+const LOST_END = 'the MANIFEST has lost its end';
 const UNREADABLE = 'damaged in what it says of itself';
 
 function tableName(file: number): string {
@@ -100,6 +104,15 @@ class DirectoryTables implements Tables {
       this.#known.set(name, opened.table);
     }
     return unreadable;
+  }
+
+  /** Whether one of these files holds a change behind `after` and before `before`. */
+  async hold(files: readonly number[], after: number, before: number): Promise<boolean> {
+    for (const [name, table] of this.#known) {
+      if (!files.includes(Number.parseInt(name, 10))) continue;
+      for await (const { order } of tableVersions(table)) if (order > after && order < before) return true;
+    }
+    return false;
   }
 
   async *pieces({ gte, lt, reverse }: TableRange & { reverse: boolean }): AsyncGenerator<TableRange, void, void> {

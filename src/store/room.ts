@@ -61,14 +61,15 @@ class MeasuredRoom implements Room {
 
   async #measure(): Promise<void> {
     const { directory, now, onMeasure } = this.#options;
-    this.#freeBytes = await measureFree(directory);
+    this.#freeBytes = await freeBytes(directory);
     this.#measuredAtMs = now();
     this.#grantedBytes = 0;
     onMeasure?.(this.#freeBytes);
   }
 }
 
-async function measureFree(directory: string): Promise<number> {
+/** What may be written on the disk of a directory. */
+export async function freeBytes(directory: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(directory);
     return bavail * bsize;

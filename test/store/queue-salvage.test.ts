@@ -1,9 +1,13 @@
 /** What a queue does without a file of its database: what intact files hold goes on, and the rest becomes a gap. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Gap, lookAtQueue, type StoreError } from '../../src/store/index.ts';
+import { type Gap, lookAtQueue, openQueue, type StoreError } from '../../src/store/index.ts';
+import { queueFiles } from '../../src/store/queue-files.ts';
+import { openRocks } from '../../src/store/rocks.ts';
+import { examineLog, formatLog } from '../../src/store/rocks-log.ts';
+import { salvage } from '../../src/store/rocks-salvage.ts';
 import { block, collect, contents, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
 
 /** A closed queue of blocks of ten, one sorted file for each text but the last, whose blocks are in the log. */
@@ -82,4 +86,117 @@ test('what lost the record of its owner stays the queue of who recorded it', asy
   for (const file of await tablesIn(path)) await rm(file);
   await assert.rejects(openTestQueue(t, path, { deviceId: 'pump-2' }), { code: 'other-device' });
   assert.equal((await openTestQueue(t, path)).deviceId, 'pump-1');
+});
+
+const all = Array.from('abcdefgh', (letter, index) => `${10 * index + 1}+10 ${letter}`);
+
+/** What says which files the database is made of. */
+const INDEX_FILES = /^(CURRENT|MANIFEST-\d+)$/;
+
+const INDEX_DAMAGES: readonly [what: string, act: (file: string) => Promise<void>][] = [
+  ['missing', (file) => rm(file)],
+  ['empty', (file) => truncate(file, 0)],
+  ['cut short', async (file) => await truncate(file, (await stat(file)).size >> 1)],
+  ['zeroed', async (file) => await writeFile(file, Buffer.alloc((await stat(file)).size))],
+  [
+    'wrong in one byte',
+    async (file) => {
+      const bytes = await readFile(file);
+      bytes[bytes.length >> 1]! ^= 0xff;
+      await writeFile(file, bytes);
+    },
+  ],
+  [
+    'without its last record',
+    async (file) => await writeFile(file, formatLog(examineLog(await readFile(file)).records.slice(0, -1))),
+  ],
+];
+
+for (const [what, act] of INDEX_DAMAGES) {
+  test(`a database whose CURRENT or MANIFEST is ${what} costs no event, and is told of`, async (t) => {
+    for (const witness of ['with', 'without']) {
+      const path = await filled(t, ['ab', 'cd', 'ef', 'gh']);
+      const files = (await readdir(join(path, 'db-1'))).filter((name) => INDEX_FILES.test(name));
+      const before = await openTestQueue(t, path);
+      const { stream } = before.streamAt(1);
+      await before.release({
+        totals: Buffer.from('t'),
+        quarantine: [{ first: 1, last: 1, stream, bytes: Buffer.from('q') }],
+      });
+      await before.close();
+      assert.equal(files.length, 2);
+      for (const name of (await readdir(join(path, 'db-1'))).filter((one) => INDEX_FILES.test(one)))
+        await act(join(path, 'db-1', name));
+      if (witness === 'without') await rm(join(path, 'witness'));
+      await assert.rejects(
+        lookAtQueue(path, async () => {}),
+        { code: 'corrupt' },
+      );
+      const told: string[] = [];
+      const queue = await openTestQueue(t, path, { onRot: ({ code }) => told.push(code) });
+      assert.deepEqual(told, ['corrupt']);
+      assert.deepEqual(await contents(queue), all);
+      assert.deepEqual(ranges(await queue.gaps()), []);
+      assert.equal(`${queue.totals}`, 't');
+      assert.equal((await collect(queue.quarantine())).length, 1);
+      assert.equal(queue.unsent, 81, 'nobody knows what of it was sent');
+      assert.equal((await queue.append([block(10, 'i')])).first, 81);
+      await queue.close();
+      const again = await openTestQueue(t, path, { onRot: () => assert.fail('it is told once') });
+      assert.deepEqual(await contents(again), [...all, '81+10 i']);
+    }
+  });
+}
+
+test('what is damaged besides the MANIFEST is a gap, and the rest goes on', async (t) => {
+  const path = await filled(t, ['ab', 'cd', 'ef', 'gh']);
+  const [, broken] = await tablesIn(path);
+  await truncate(broken!, 100);
+  for (const name of await readdir(join(path, 'db-1'))) if (INDEX_FILES.test(name)) await rm(join(path, 'db-1', name));
+  const told: StoreError[] = [];
+  const queue = await openTestQueue(t, path, { onRot: (error) => told.push(error) });
+  assert.match(told[0]!.message, new RegExp(broken!.slice(-10)));
+  const read = await collect(queue.blocks());
+  const lost = (await queue.gaps()).reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  assert.ok(read.length >= 4 && read.length < 8, `${read.length} of 8`);
+  assert.equal(lost + 10 * read.length, 80);
+});
+
+test('a MANIFEST that has lost whole records costs no sorted file that it does not name any more', async (t) => {
+  const path = await temporaryDirectory(t);
+  const before = await openTestQueue(t, path);
+  for (let i = 0; i < 800; i += 1) await before.append([block(3, `${i}`, 14_000)]);
+  await before.close();
+  const database = join(path, 'db-1');
+  const name = (await readFile(join(database, 'CURRENT'), 'latin1')).trim();
+  const { records } = examineLog(await readFile(join(database, name)));
+  assert.ok(records.length >= 5, `${records.length} records`);
+  for (let kept = 0; kept < records.length; kept += 1) {
+    const copy = join(await temporaryDirectory(t), 'queue');
+    await cp(path, copy, { recursive: true });
+    await writeFile(join(copy, 'db-1', name), formatLog(records.slice(0, kept)));
+    const queue = await openTestQueue(t, copy);
+    assert.equal((await collect(queue.blocks())).length, 800, `${kept} of ${records.length} records`);
+    assert.deepEqual(ranges(await queue.gaps()), []);
+    await queue.close();
+  }
+});
+
+test('what does not fit on the disk a second time waits for room, untouched', async (t) => {
+  const path = await filled(t, ['ab', 'cd']);
+  for (const name of await readdir(join(path, 'db-1'))) if (INDEX_FILES.test(name)) await rm(join(path, 'db-1', name));
+  const left = await readdir(join(path, 'db-1'));
+  const room = { salvage: async (folder: string) => ({ ...(await salvage(folder)), bytes: Number.MAX_SAFE_INTEGER }) };
+  const options = { path, deviceId: 'pump-1', reserveBytes: 0 };
+  await assert.rejects(openQueue(options, openRocks, { ...queueFiles, ...room }), { code: 'disk-full' });
+  assert.deepEqual(await readdir(join(path, 'db-1')), left);
+  assert.deepEqual(await contents(await openTestQueue(t, path)), all.slice(0, 4));
+});
+
+test('a queue that has lost everything is made anew for its own device only', async (t) => {
+  const path = await filled(t, ['ab']);
+  await rm(join(path, 'db-1'), { recursive: true });
+  await assert.rejects(openTestQueue(t, path, { deviceId: 'pump-2' }), { code: 'other-device' });
+  const queue = await openTestQueue(t, path);
+  assert.deepEqual(ranges(await queue.gaps()), ['1-20 damage']);
 });
