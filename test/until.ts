@@ -15,3 +15,8 @@ export async function until(holds: () => boolean | Promise<boolean>, what?: stri
     await (looks < TURNS ? new Promise((resolve) => setImmediate(resolve)) : delay(2));
   }
 }
+
+/** Lets so many turns of the event loop pass, in which all happens that waits for nothing outside of it. */
+export async function turns(count = 50): Promise<void> {
+  for (let i = 0; i < count; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}

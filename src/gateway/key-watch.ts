@@ -9,7 +9,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
-import type { KeyFileError } from './key-errors.ts';
+import { KeyFileError } from './key-errors.ts';
 import { type KeyTable, readKeyTable } from './key-file.ts';
 import type { Key, KeyRing } from './keyring.ts';
 
@@ -70,7 +70,7 @@ class FileKeyRing implements WatchedKeyRing {
   async load(): Promise<void> {
     // In this order: a change between the two is seen as one at the next look. Remembered only once it was read.
     const version = await versionOf(this.#path);
-    this.#keys = ringOf(await readKeyTable(this.#path));
+    this.#keys = ringOf(await readKeyTable(this.#path, async () => this.#assertNeverThere()));
     this.#version = version;
     this.#failure = '';
   }
@@ -110,8 +110,13 @@ class FileKeyRing implements WatchedKeyRing {
 
   async #look(): Promise<void> {
     const version = await versionOf(this.#path).catch(() => 'unknown');
-    // A file that is gone is no order to forget every key.
+    // Looked for again when there is one: where it was always gone nothing has changed.
     if (version !== this.#version && version !== '') await this.#read();
+  }
+
+  /** A file that is gone is no order to forget every key. */
+  #assertNeverThere(): void {
+    if (this.hasFile) throw new KeyFileError('keys-unreadable', `${this.#path} is gone`);
   }
 
   async #read(): Promise<void> {
