@@ -168,8 +168,10 @@ test('without hurry events linger, and hurry ends with the drain', async (t) => 
   await device.recordAll(readings(1));
   await device.drain();
   await device.recordAll(readings(1, 2));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await device.recordAll(readings(1, 3));
   assert.equal(gateway.events.size, 1);
+  await device.drain();
+  assert.deepEqual([gateway.events.size, gateway.requests.length], [3, 2], 'one waited for the other');
 });
 
 test('close commits what is pending, and refuses what comes after; calling it twice is harmless', async (t) => {

@@ -13,6 +13,7 @@ import { createGaps } from '../../src/device/gaps.ts';
 import type { Device } from '../../src/device/index.ts';
 import { createQuota } from '../../src/device/quota.ts';
 import { tallyOf } from '../../src/device/tally.ts';
+import { turns } from '../until.ts';
 import { blocksOf, garbage, tableOf } from './blocks.ts';
 import { DEAD, queueOf, readings, SILENT, temporaryDirectory, testDevice, until, volumeOf } from './device-fixture.ts';
 import { createModelGateway, type ModelGateway } from './model-gateway.ts';
@@ -162,7 +163,7 @@ test('a drain waits for the gaps, too', async (t) => {
     drained = true;
   });
   await until(() => device.status().delivered.events === 5 && device.status().queueBytes === 0);
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await turns();
   assert.equal(drained, false);
   declare();
   await drain;

@@ -9,6 +9,7 @@ import {
 } from '../../src/codec/index.ts';
 import { type Commit, createRecorder } from '../../src/device/recorder.ts';
 import { reportOf } from '../../src/device/tally.ts';
+import { turns } from '../until.ts';
 import { readings } from './device-fixture.ts';
 
 const REFUSED = { ts: 1, sensor: 's', fields: { volume: Number.NaN } };
@@ -79,7 +80,7 @@ test('no receipt before the commit', async () => {
     settled = true;
   });
   const writing = await arrived();
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await turns();
   assert.equal(settled, false);
   writing.commit();
   await receipt;
@@ -177,7 +178,7 @@ test('a program that records without awaiting is not ended by a failed commit', 
     void recorder.record(REFUSED);
     void recorder.recordAll([REFUSED]);
     (await arrived()).fail(new Error('full'));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turns();
     assert.equal(unhandled, 0);
   } finally {
     process.off('unhandledRejection', count);

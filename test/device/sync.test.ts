@@ -8,6 +8,7 @@ import { type Queue, StoreError } from '../../src/store/index.ts';
 import { numberKey, QUEUE } from '../../src/store/keys.ts';
 import { openRocks } from '../../src/store/rocks.ts';
 import { contents } from '../store/queue-fixture.ts';
+import { turns } from '../until.ts';
 import { blockOf, blocksOf, garbage } from './blocks.ts';
 import { queueOf, readings, temporaryDirectory, until } from './device-fixture.ts';
 import { bent, testSync } from './sync-fixture.ts';
@@ -250,7 +251,7 @@ test('work that needs everything to stand still waits for the cut under way, and
     cursor = sync.cursor;
     await new Promise<void>((resolve) => (finish = resolve));
   });
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await turns();
   assert.equal(finish, undefined);
   answerRead!();
   answerRead = undefined;
@@ -258,7 +259,7 @@ test('work that needs everything to stand still waits for the cut under way, and
   assert.equal(cursor, 11);
   assert.equal(sync.inFlight, 1, 'the cut that was under way is off');
   sync.wake();
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await turns();
   assert.equal(answerRead, undefined, 'no other has begun');
   finish!();
   await stood;

@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { type Certified, createAuthority } from '../../faults/network/certificates.ts';
 import { followCertificate, readIdentity } from '../../src/gateway/certificate-files.ts';
 import { openGateway } from '../../src/gateway/gateway.ts';
+import { until } from '../until.ts';
 import { temporaryFolder } from './gateway-fixture.ts';
 
 const authority = createAuthority('an authority');
@@ -79,9 +80,8 @@ test('new connections are shown the new certificate, and the old one while the n
     'said once',
   );
   await write({ key: second.key });
-  const end = Date.now() + 5_000;
   // By looking alone.
-  while (!(await isShown(second))) assert(Date.now() < end, 'it is shown');
+  await until(() => isShown(second), 'it is shown');
   certificate.close();
   await write(first);
   await certificate.reload();

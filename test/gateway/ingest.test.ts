@@ -15,7 +15,11 @@ import {
   type ProblemCode,
   signRequest,
 } from '../../src/codec/index.ts';
+import type { Admissions } from '../../src/gateway/admission.ts';
 import { matchingHead, namedKeys } from '../../src/gateway/authentication.ts';
+import { createFlow } from '../../src/gateway/flow.ts';
+import { createIngest } from '../../src/gateway/ingest.ts';
+import { DEFAULT_LIMITS, flowOptions } from '../../src/gateway/limits.ts';
 import { readCaller, readRequestHead } from '../../src/gateway/request-head.ts';
 import {
   batchBytes,
@@ -32,6 +36,7 @@ import {
   signedRequest,
   type TestAnswer,
   testGateway,
+  testKeys,
 } from './gateway-fixture.ts';
 
 const OTHER_SECRET = Buffer.alloc(32, 9);
@@ -341,6 +346,68 @@ test('a head is authentic as it was signed, by a live key, and in no other way',
     assert.equal(keyOf({ [headSignature]: value }), undefined, 'of no scheme that is known');
   }
   assert.equal(keyOf({ [headSignature]: `v2=5, ${own[headSignature]}` })?.keyId, KEY_ID);
+});
+
+/** What an ingest is given by hand: a clock, and room or none. */
+function handIngest() {
+  const at = { now: 1e12, isFull: false, asked: [] as boolean[], admitted: 0 };
+  const load = { resize() {}, release() {} };
+  const flow = createFlow(flowOptions(DEFAULT_LIMITS));
+  const ingest = createIngest({
+    keys: testKeys(),
+    admissions: {
+      async admit({ batch: { first, count } }) {
+        at.admitted += 1;
+        return { stream: STREAM_HEX, first, count, inserted: count, duplicates: 0, unverified: 0 };
+      },
+    } as Admissions,
+    fleet: { changed() {} },
+    flow: {
+      bytes: 0,
+      take(_bytes, upload) {
+        at.asked.push(upload!.isAuthentic);
+        return at.isFull ? undefined : load;
+      },
+      inTurn: (bytes, work) => flow.inTurn(bytes, work),
+    },
+    limits: DEFAULT_LIMITS,
+    metrics: { admitted() {} },
+    clock: () => at.now,
+  });
+  const accept = ({ headers, body }: Awaited<ReturnType<typeof signedRequest>>) => {
+    const all = { ...headers, 'content-length': String(body.length) } as Record<string, string>;
+    const distinct = Object.entries(all).map(([name, value]): [string, string[]] => [name, [value]]);
+    return ingest.accept({ headers: all, headersDistinct: Object.fromEntries(distinct) });
+  };
+  return { at, accept };
+}
+
+const UPLOAD = { network: 'n', isLate: () => false, drop() {} };
+
+test('a signed head that found no room is as good as new when it comes again; one that had room is not', async () => {
+  const { at, accept } = handIngest();
+  const request = await signedRequest({ timestamp: 1e12, signsHead: true });
+  at.isFull = true;
+  for (let i = 0; i < 2; i += 1) assert.throws(() => accept(request).takeRoom(UPLOAD), { code: 'overloaded' });
+  at.isFull = false;
+  assert.equal(accept(request).takeRoom(UPLOAD), true);
+  assert.equal(accept(request).takeRoom(UPLOAD), false);
+  assert.deepEqual(at.asked, [true, true, true, false]);
+});
+
+test('a signed head was in time when it came, however long its body takes; another one is looked at with its body', async () => {
+  const { windowMs } = DEFAULT_LIMITS;
+  for (const signsHead of [true, false]) {
+    const { at, accept } = handIngest();
+    const request = await signedRequest({ timestamp: 1e12, signsHead });
+    const accepted = accept(request);
+    assert.equal(accepted.takeRoom(UPLOAD), signsHead);
+    at.now += windowMs + 1;
+    if (signsHead) assert.equal((await accepted.take(request.body)).inserted, 10);
+    else await assert.rejects(accepted.take(request.body), { code: 'clock-skew', members: { clock: at.now } });
+    assert.equal(at.admitted, Number(signsHead));
+    if (signsHead) assert.throws(() => accept(request).takeRoom(UPLOAD), { code: 'clock-skew' }, 'as late as it is');
+  }
 });
 
 test('a clock outside the window is told the time, signed', async (t) => {

@@ -12,6 +12,7 @@ import { EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
 import type { Page } from '../../src/gateway/pages.ts';
 import { createReadDesk, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
 import { type GatewayStore, SHARED_TURNS } from '../../src/store/index.ts';
+import { until } from '../until.ts';
 import {
   batchBytes,
   DEVICE,
@@ -165,12 +166,12 @@ test('a reader who takes next to nothing is ended', async (t) => {
 test('where all places are taken, who was waited for longest makes room', async (t) => {
   const { url } = await endless(t, { openMax: 2, patience: { ...READER_PATIENCE, roomMs: 1 } });
   const [first, second] = [await unread(`${url}/endless`), await unread(`${url}/endless`)];
-  for (;;) {
+  await until(async () => {
     const { status } = await say(`${url}/short`);
-    if (status === 200) break;
-    // Nobody has been waited for yet.
-    assert.equal(status, 503);
-  }
+    // 503 while nobody has been waited for.
+    assert(status === 200 || status === 503);
+    return status === 200;
+  }, 'there is room');
   assert.equal(second.complete, false);
   for (const answer of [first, second]) answer.destroy();
 });
@@ -180,7 +181,7 @@ test('who was not waited for keeps the place', async (t) => {
   const answer = await unread(`${url}/endless`);
   assert.equal((await say(`${url}/short`)).status, 503);
   answer.destroy();
-  while ((await say(`${url}/short`)).status === 503);
+  await until(async () => (await say(`${url}/short`)).status === 200, 'the place is given back');
 });
 
 test('a connection is not cut for being still while the gateway itself is at work', async (t) => {

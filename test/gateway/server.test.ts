@@ -7,14 +7,14 @@ import http, { type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { BODY_BYTES_MAX, HEADER } from '../../src/codec/index.ts';
 import { createGateway, createKeyFile, type Page } from '../../src/gateway/index.ts';
 import { BYTES_IN_FLIGHT_MIN, HTTP, limitsFrom, REQUESTS_OWED_MAX } from '../../src/gateway/limits.ts';
 import { startRetention } from '../../src/gateway/retention.ts';
 import { type GatewayStore, StoreError } from '../../src/store/index.ts';
-import { until } from '../until.ts';
+import { turns, until } from '../until.ts';
 import {
   DEVICE,
   KEY_ID,
@@ -565,7 +565,8 @@ test('a store that is given is not closed', async (t) => {
   assert.equal((await post(gateway)).status, 200);
 });
 
-test('retention runs by itself, one run at a time, and survives a failure', async () => {
+test('retention runs by itself, one run at a time, and survives a failure', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const asked: unknown[] = [];
   let fail = false;
   const store = {
@@ -584,12 +585,17 @@ test('retention runs by itself, one run at a time, and survives a failure', asyn
   await Promise.all([retention.run(), retention.run()]);
   assert.deepEqual(asked, [[{ bytesMax: 10, ageMaxMs: 20, agedMax: 0, clockMin: Date.UTC(2024, 0) }, 5]]);
   fail = true;
+  t.mock.timers.tick(1);
+  await turns();
+  assert.equal(asked.length, 1, 'not before its time');
+  t.mock.timers.tick(1);
   await until(() => logged.includes('retention failed; trying again later'), 'it runs by itself');
   fail = false;
   await retention.run();
   await retention.close();
   const { length } = asked;
-  await delay(10);
+  t.mock.timers.tick(100);
+  await turns();
   assert.equal(asked.length, length);
 });
 

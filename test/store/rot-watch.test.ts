@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openRocksGatewayStore, type RotReport } from '../../src/store/index.ts';
 import type { Rocks } from '../../src/store/rocks.ts';
 import type { RocksHandle } from '../../src/store/rocks-handle.ts';
 import { createRotWatch } from '../../src/store/rot-watch.ts';
+import { until } from '../until.ts';
 import { counters } from './gateway-store-counter.ts';
 import { cleanUp, temporaryDirectory } from './queue-fixture.ts';
 
@@ -17,7 +17,6 @@ const LIVES = 4;
 const EACH = 8;
 const NEXT = EACH * LIVES + 1;
 const BODY_BYTES = 20_000;
-const POLL_MS = 10;
 
 async function open(t: TestContext, path: string, reports: RotReport[] = []) {
   const store = await openRocksGatewayStore({ path, operator: counters, onRot: (report) => void reports.push(report) });
@@ -63,10 +62,10 @@ async function spoil(path: string, change: (bytes: Buffer, at: number) => void):
 
 /** As those do who ask whether it is ready; resolves once something is reported. */
 async function watched(store: { ready(): Promise<void> }, reports: readonly RotReport[]): Promise<void> {
-  while (reports.length === 0) {
+  await until(async () => {
     await store.ready().catch(() => {});
-    await sleep(POLL_MS);
-  }
+    return reports.length > 0;
+  }, 'something is reported');
 }
 
 test('one flipped bit that merging meets is put right, told of, and merging goes on', async (t) => {
@@ -78,10 +77,10 @@ test('one flipped bit that merging meets is put right, told of, and merging goes
   const { store, send } = await open(t, path, reports);
   await watched(store, reports);
   assert.deepEqual(reports, [{ mendedBits: 1 }]);
-  while (store.condition.unmergedFiles > 1) {
+  await until(async () => {
     await store.ready();
-    await sleep(POLL_MS);
-  }
+    return store.condition.unmergedFiles <= 1;
+  }, 'the files are merged');
   assert.equal(store.condition.trouble, undefined);
   await send(NEXT);
   const [batch] = await store.retained(KEY, 4, 4);
