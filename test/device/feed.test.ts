@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { TelemetryEvent } from '../../src/codec/index.ts';
 import { DeviceError } from '../../src/device/errors.ts';
 import { type FeedOptions, feedInput } from '../../src/device/feed.ts';
-import type { Chunk, Input, RefusedRow } from '../../src/device/inputs/index.ts';
+import type { Chunk, Input, RefusedRow, RejectedRow } from '../../src/device/inputs/index.ts';
 import { NOTHING_LEFT } from '../../src/device/inputs/index.ts';
 import type { Mark } from '../../src/device/recorder.ts';
 import { StoreError } from '../../src/store/index.ts';
@@ -42,7 +42,7 @@ function testDevice(errors: Error[] = []) {
 const chunk = (count: number, start: number, refused: readonly RefusedRow[] = []): Chunk => ({
   events: readings(count, start),
   refused,
-  rejected: refused.map(({ line }) => Buffer.from(`line ${line}\n`)),
+  rejected: refused.map(({ line }) => ({ bytes: Buffer.from(`line ${line}\n`), heading: undefined })),
   rows: start + count - 1 + refused.length,
   bytes: 100 * start,
   marks: () => [{ name: 'f', value: Buffer.from(String(start + count - 1 + refused.length)) }],
@@ -77,8 +77,8 @@ test('refused rows are on disk before the mark moves past them', async () => {
   const written: string[] = [];
   const rejects = {
     bytes: 0,
-    write: async (rows: readonly Buffer[], preamble: Buffer) => {
-      written.push(...rows.map((row) => `${preamble}${row}after ${marks.length} marks`));
+    write: async (rows: readonly RejectedRow[], preamble: Buffer) => {
+      written.push(...rows.map(({ bytes }) => `${preamble}${bytes}after ${marks.length} marks`));
     },
     close: async () => {},
   };

@@ -5,6 +5,7 @@
  */
 import type { TelemetryEvent } from '../../codec/index.ts';
 import { type RefusedRow, RowError, shown } from './refusal.ts';
+import type { RejectedRow } from './rejected-rows.ts';
 import { type RawRow, ROW_BYTES_MAX } from './row-splitter.ts';
 
 /** Where a row is. */
@@ -14,7 +15,7 @@ export interface KeptRow {
   readonly at: number;
   /** Its line end included. */
   readonly bytes: number;
-  /** Where in the source the heading is that it stands under: offset and length. */
+  /** Where in the source the heading is that it stands under: offset and length, its line end included. */
   readonly heading?: readonly [at: number, bytes: number] | undefined;
 }
 
@@ -34,8 +35,7 @@ export type LocatedRow = RefusedRow & KeptRow;
 export interface FedRows {
   readonly events: readonly TelemetryEvent[];
   readonly refused: readonly LocatedRow[];
-  /** The refused rows as they were in the source, headings that are new between them. */
-  readonly rejected: readonly Buffer[];
+  readonly rejected: readonly RejectedRow[];
   /** Rows, refused ones included; no headings and blank lines. */
   readonly rows: number;
   /** Rows that were passed over. */
@@ -73,11 +73,15 @@ export function checkFault(
   if (text === undefined)
     throw new RowError('row-encoding', 'bytes that are no text in this encoding; --encoding says what they are');
   if (isWholeByItself) return;
-  if (isTorn) throw new RowError('row-hole', `beside NUL bytes, so a part of it may be missing: ${shown(text)}`);
+  if (isTorn) throw tornAtHole(text);
   if (fault === 'unfinished' && !lastLine) {
     throw new RowError(
       'row-unfinished',
       `the input ends in the middle of it, or without a line end (then --last-line): ${shown(text)}`,
     );
   }
+}
+
+export function tornAtHole(text: string): RowError {
+  return new RowError('row-hole', `beside NUL bytes, so a part of it may be missing: ${shown(text)}`);
 }

@@ -24,6 +24,8 @@ export class FileDigest {
   #blockBytes = 0;
   #last: Buffer = Buffer.alloc(0);
   #offset: number;
+  /** Read, and not yet a part of it. */
+  #ahead: Buffer[] = [];
 
   constructor(
     state?: DigestState,
@@ -36,15 +38,24 @@ export class FileDigest {
     this.#blockBytes = before.block.length;
   }
 
-  get offset(): number {
-    return this.#offset;
-  }
-
   get state(): DigestState {
     return { offset: this.#offset, chain: this.#chain, tail: hashed([this.#last, ...this.#block]) };
   }
 
-  add(bytes: Buffer): void {
+  /** Bytes that have been read. */
+  push(bytes: Buffer): void {
+    this.#ahead.push(bytes);
+  }
+
+  /** Takes in what lies before this place. */
+  advance(offset: number): void {
+    const all = Buffer.concat(this.#ahead);
+    const done = offset - this.#offset;
+    this.#add(all.subarray(0, done));
+    this.#ahead = done < all.length ? [all.subarray(done)] : [];
+  }
+
+  #add(bytes: Buffer): void {
     this.#offset += bytes.length;
     for (let at = 0; at < bytes.length; ) {
       const part = bytes.subarray(at, at + BLOCK_BYTES - this.#blockBytes);

@@ -23,7 +23,8 @@ import type { FileRowsOptions } from './file-rows.ts';
 import type { Chunk, Input, Rest } from './input.ts';
 import { InputError, shown } from './refusal.ts';
 import { RefusedRows } from './refused-rows.ts';
-import { type FeedOptions, RowFeed } from './row-feed.ts';
+import type { RejectsBefore } from './rejects.ts';
+import { type FeedOptions, type FeedState, RowFeed } from './row-feed.ts';
 import { RowSamples } from './row-samples.ts';
 import { type Encoding, encodingAt } from './source-text.ts';
 
@@ -55,7 +56,7 @@ export async function openFileInput(options: FileOptions): Promise<FileInput> {
     const found = options.fromStart ? undefined : await names.find();
     const oldRows = options.fromStart || found ? 0 : await names.oldRows();
     const { size } = await file.stat();
-    const input = new FileInput(options, file, names, size, oldRows, found?.progress.rejectsBytes ?? 0);
+    const input = new FileInput(options, file, names, size, oldRows);
     await input.begin(found);
     return input;
   } catch (error) {
@@ -68,8 +69,8 @@ export class FileInput implements Input {
   readonly bytes: number;
   readonly isEndless = false;
   readonly isKept = true;
-  /** The length of the file of rejects when the earlier run stored its last mark. */
-  readonly rejectsBytesBefore: number;
+  /** What an earlier run has left when it stored its last mark. */
+  rejectsBefore: RejectsBefore = { bytes: 0, heading: undefined };
   readonly #options: FileOptions;
   readonly #file: FileHandle;
   readonly #names: FileNames;
@@ -78,8 +79,6 @@ export class FileInput implements Input {
   #feed!: RowFeed;
   #digest = new FileDigest();
   #samples = new RowSamples();
-  /** Read, and not yet in the digest. */
-  #undigested: Buffer[] = [];
   #position = 0;
   #behind: Buffer = Buffer.alloc(0);
   #encoding: Encoding = 'utf-8';
@@ -93,49 +92,50 @@ export class FileInput implements Input {
   #size: number;
   skipped = 0;
 
-  constructor(
-    options: FileOptions,
-    file: FileHandle,
-    names: FileNames,
-    size: number,
-    oldRows: number,
-    rejectsBytes: number,
-  ) {
+  constructor(options: FileOptions, file: FileHandle, names: FileNames, size: number, oldRows: number) {
     this.#options = options;
     this.#file = file;
     this.#names = names;
     this.bytes = size;
     this.#size = size;
     this.#oldRows = oldRows;
-    this.rejectsBytesBefore = rejectsBytes;
     this.#refused = new RefusedRows(options.path);
   }
 
   /** What stands before the first row, as in the file. */
   get preamble(): Buffer {
-    return this.#preamble ?? this.#feed.preamble;
+    return this.#preamble ?? Buffer.concat([this.#mark, this.#feed.preamble]);
   }
   #preamble: Buffer | undefined;
+  /** The byte order mark. */
+  #mark: Buffer = Buffer.alloc(0);
+  #rejectsHeading: FeedState['heading'];
 
   async begin(found: Found | undefined): Promise<void> {
     const head = (await readExactly(this.#file, 0, Math.min(4, this.#size))) ?? Buffer.alloc(0);
     const { encoding, markBytes } = encodingAt(head, this.#options.encoding);
     this.#encoding = encoding;
+    this.#mark = head.subarray(0, markBytes);
     if (found === undefined) {
       this.#samples = new RowSamples();
       this.#feed = this.#openFeed({ encoding, offset: markBytes, skipRows: this.#oldRows });
       this.#position = markBytes;
-      if (markBytes > 0) this.#undigested = [head.subarray(0, markBytes)];
-      this.#behind = head.subarray(0, markBytes);
+      this.#digest.push(this.#mark);
+      this.#behind = this.#mark;
       return;
     }
     const { progress, digest } = found;
     const { offset } = progress.digest;
-    const { heading, preamble } = progress.feed;
-    const text = await headingAt(this.#file, heading, encoding);
+    const { preamble } = progress.feed;
+    const heading = await headingAt(this.#file, progress.feed.heading, encoding);
+    const { rejectsBytes, rejectsHeading } = progress;
+    this.#rejectsHeading = rejectsHeading;
+    const rejectsLine = await headingAt(this.#file, rejectsHeading, encoding);
+    this.rejectsBefore = { bytes: rejectsBytes, heading: rejectsLine?.bytes };
     this.#samples = new RowSamples(progress.samples);
-    this.#feed = this.#openFeed({ encoding, offset, state: progress.feed, heading: text });
-    this.#preamble = (await readExactly(this.#file, 0, preamble)) ?? Buffer.alloc(0);
+    this.#feed = this.#openFeed({ encoding, offset, state: progress.feed, heading });
+    const preambleBytes = this.#options.format === 'ndjson' ? markBytes : preamble;
+    this.#preamble = (await readExactly(this.#file, 0, preambleBytes)) ?? Buffer.alloc(0);
     this.#id = progress.id;
     this.#digest = digest;
     this.#refused = new RefusedRows(this.#options.path, progress.refused, progress.unreadable);
@@ -150,17 +150,22 @@ export class FileInput implements Input {
     return new RowFeed({ ...this.#options, ...options, onRow: (text, event) => this.#samples.add(text, event) });
   }
 
+  /** Where its chunks are not read after all. */
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
   async *chunks(signal: AbortSignal): AsyncGenerator<Chunk, void, void> {
     try {
       if (this.#refused.rows.length > 0) yield await this.#chunk(await this.#retried());
       while (!signal.aborted) {
         const bytes = await this.#read();
         if (bytes === undefined) continue;
-        this.#undigested.push(bytes);
+        this.#digest.push(bytes);
         const fed = bytes.length === 0 ? this.#feed.end(false) : this.#feed.push(bytes);
         this.skipped += fed.passed;
         if (this.#rows === 0 && this.skipped === 0 && fed.rows > 0 && this.#position >= this.#size) this.#assertNames();
-        if (fed.rows > 0) yield await this.#chunk(fed);
+        if (fed.rows + fed.rejected.length > 0) yield await this.#chunk(fed);
         if (bytes.length === 0) return;
       }
     } finally {
@@ -220,7 +225,6 @@ export class FileInput implements Input {
     this.#options.onRewritten(lostBytes);
     this.#id = newId();
     this.#digest = new FileDigest();
-    this.#undigested = [];
     this.#refused = new RefusedRows(this.#options.path);
     this.#recorded = 0;
     this.#oldRows = 0;
@@ -245,10 +249,11 @@ export class FileInput implements Input {
   }
 
   async #chunk({ events, refused, rejected, rows }: FedRows): Promise<Chunk> {
-    this.#digestUpTo(this.#feed.offset);
+    this.#digest.advance(this.#feed.offset);
     this.#recorded += events.length;
     this.#rows += rows;
     if (!this.#options.hasRejects) this.#refused.add(refused);
+    else if (refused.length > 0) this.#rejectsHeading = refused.at(-1)!.heading;
     const isOpen = this.#feed.isInHole && events.length === 0;
     const names = isOpen ? [] : this.#newNames();
     const marks = (): Mark[] => (isOpen ? [] : [progressMark(this.#progress()), ...names]);
@@ -277,13 +282,7 @@ export class FileInput implements Input {
       refused: this.#refused.rows,
       unreadable: this.#refused.unreadable,
       rejectsBytes: rejectsBytes(),
+      rejectsHeading: this.#rejectsHeading,
     };
-  }
-
-  #digestUpTo(offset: number): void {
-    const all = Buffer.concat(this.#undigested);
-    const done = offset - this.#digest.offset;
-    this.#digest.add(all.subarray(0, done));
-    this.#undigested = done < all.length ? [all.subarray(done)] : [];
   }
 }

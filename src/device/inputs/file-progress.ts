@@ -11,6 +11,7 @@ import type { KeptRow } from './fed-rows.ts';
 import { type DigestState, type FileDigest, readExactly, resumeDigest } from './file-digest.ts';
 import { type FileRowsOptions, readFileRows } from './file-rows.ts';
 import { InputError } from './refusal.ts';
+import type { HeadingLine } from './rejected-rows.ts';
 import type { FeedState } from './row-feed.ts';
 import { firstRowName, type Likeness, SampleSearch, type SamplesState } from './row-samples.ts';
 import { type Encoding, textIn } from './source-text.ts';
@@ -33,6 +34,8 @@ export interface Progress {
   readonly unreadable?: number;
   /** How long the file of rejects was. */
   readonly rejectsBytes: number;
+  /** Where the heading is that the last row in it stands under. */
+  readonly rejectsHeading?: FeedState['heading'];
 }
 
 /** As it was stored before version 2: rows were counted, and a file known by its first 4 KiB. */
@@ -207,12 +210,13 @@ function progressName(id: string): string {
   return `input file ${id}`;
 }
 
-/** The text of a heading that rows stood under. */
+/** A heading that rows stood under. */
 export async function headingAt(
   file: FileHandle,
   heading: FeedState['heading'],
   encoding: Encoding,
-): Promise<string | undefined> {
+): Promise<HeadingLine | undefined> {
   const bytes = heading && (await readExactly(file, ...heading));
-  return bytes && textIn(bytes, encoding);
+  const text = bytes && textIn(bytes, encoding)?.replace(/[\r\n]+$/, '');
+  return text === undefined ? undefined : { text, bytes: bytes! };
 }

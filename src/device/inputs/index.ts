@@ -15,6 +15,7 @@ export { type Chunk, type Input, NOTHING_LEFT, type Rest } from './input.ts';
 export { type TimeZone, timeZoneOf } from './local-times.ts';
 export { QUOTED_LINES } from './quoted-row.ts';
 export { InputError, type InputErrorCode, type RefusalCode, type RefusedRow, RowError } from './refusal.ts';
+export type { RejectedRow } from './rejected-rows.ts';
 export type { Rejects } from './rejects.ts';
 export type { DecimalMark } from './row-numbers.ts';
 export { INPUT_FORMATS, type InputFormat, type RowOptions } from './row-reader.ts';
@@ -54,7 +55,12 @@ export async function openInput(options: ReadOptions): Promise<OpenInput> {
     const hasRejects = rejectsPath !== undefined;
     const rejectsBytes = () => rejects?.bytes ?? 0;
     const file = await openFileInput({ ...options, format, hasRejects, rejectsBytes }).catch(unreadable(path));
-    if (hasRejects) rejects = await openRejects(rejectsPath, path, file.rejectsBytesBefore);
+    if (hasRejects) {
+      rejects = await openRejects(rejectsPath, path, file.rejectsBefore).catch(async (error) => {
+        await file.close();
+        throw error;
+      });
+    }
     return { input: file, rejects };
   }
   const rejects = rejectsPath === undefined ? undefined : await openRejects(rejectsPath, undefined, undefined);

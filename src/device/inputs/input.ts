@@ -7,6 +7,7 @@
 import type { TelemetryEvent } from '../../codec/index.ts';
 import type { Mark } from '../recorder.ts';
 import type { RefusedRow } from './refusal.ts';
+import type { RejectedRow } from './rejected-rows.ts';
 
 /** Rows that are recorded together. */
 export interface Chunk {
@@ -19,7 +20,7 @@ export interface Chunk {
   /** To store in the same commit as the events: how far the input is recorded. Asked for once `rejected` is on disk. */
   readonly marks: () => readonly Mark[];
   /** Refused rows as they were, to be kept before the marks are stored. */
-  readonly rejected: readonly Buffer[];
+  readonly rejected: readonly RejectedRow[];
 }
 
 /** What an input leaves behind at its end. */
@@ -47,7 +48,7 @@ export interface Input {
   readonly isEndless: boolean;
   /** Rows that are read and not recorded can be read again. */
   readonly isKept: boolean;
-  /** What stands before the first row, as it is in the input. */
+  /** What stands before the first row, as it is in the input: headings, and a byte order mark. */
   readonly preamble: Buffer;
   /** Ends early, without an error, once the signal aborts. */
   chunks(signal: AbortSignal): AsyncGenerator<Chunk, void, void>;

@@ -8,26 +8,21 @@
 import { CodecError, createTableBuilder, type TableBuilder, type TelemetryEvent } from '../../codec/index.ts';
 import { Columns, type LearntKinds } from './columns.ts';
 import { CsvRows, delimiterOf } from './csv-rows.ts';
-import { checkFault, type FedRows, joinRows, type KeptRow, type LocatedRow } from './fed-rows.ts';
+import { checkFault, type FedRows, joinRows, type KeptRow, type LocatedRow, tornAtHole } from './fed-rows.ts';
 import { splitKept } from './kept-rows.ts';
 import { isWhole, NdjsonRows } from './ndjson-rows.ts';
+import { Preamble } from './preamble.ts';
 import { RowError } from './refusal.ts';
+import { type HeadingLine, RejectedRows } from './rejected-rows.ts';
 import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
-import {
-  type Cut,
-  type RawRow,
-  ROW_BYTES_MAX,
-  RowSplitter,
-  type SplitterOptions,
-  type SplitterState,
-} from './row-splitter.ts';
+import { type Cut, type RawRow, RowSplitter, type SplitterOptions, type SplitterState } from './row-splitter.ts';
 import { createSourceText, type Encoding, lineEndIn, type SourceText, withoutMark } from './source-text.ts';
 
 /** What must be known to go on in the middle of an input. */
 export interface FeedState {
   readonly splitter: SplitterState;
   readonly kinds: LearntKinds;
-  /** Where in the source the heading is that holds now: offset and length. */
+  /** Where in the source the heading is that holds now: offset and length, its line end included. */
   readonly heading?: readonly [at: number, bytes: number] | undefined;
   /** Bytes before the first row. */
   readonly preamble: number;
@@ -41,8 +36,8 @@ export interface FeedOptions extends RowOptions {
   /** Bytes of the source before the first one that is pushed. */
   readonly offset: number;
   readonly state?: FeedState | undefined;
-  /** Text of the heading that `state` names. */
-  readonly heading?: string | undefined;
+  /** The heading that `state` names. */
+  readonly heading?: HeadingLine | undefined;
   /** A last row without a line end is whole. */
   readonly lastLine: boolean;
   /** More lines within quotes that could be rows are rows: for an input that may take hours to bring the other quote. */
@@ -52,8 +47,6 @@ export interface FeedOptions extends RowOptions {
   /** Told of each row that can be recorded. */
   readonly onRow?: ((text: string, event: TelemetryEvent) => void) | undefined;
 }
-
-const LINE_END = Buffer.from('\n');
 
 const NOTHING_FED: FedRows = { events: [], refused: [], rejected: [], rows: 0, passed: 0 };
 
@@ -69,13 +62,11 @@ export class RowFeed {
   #check: TableBuilder = createTableBuilder();
   #offset: number;
   #heading: readonly [number, number] | undefined;
-  /** As in the source; undefined once it is complete and somebody has taken it. */
-  #preamble: Buffer[] | undefined = [];
-  #preambleBytes = 0;
-  #hasRows = false;
+  readonly #preamble: Preamble;
   #skipRows: number;
-  /** The row that was rejected last goes on. */
-  #isLineOpen = false;
+  readonly #rejected: RejectedRows;
+  /** The line on which the last hole is: it costs one row, whatever is left of that. */
+  #holeLine: number | undefined;
 
   constructor(options: FeedOptions) {
     const { format, state } = options;
@@ -96,12 +87,14 @@ export class RowFeed {
     };
     this.#splitterOptions = splitterOptions;
     this.#splitter = new RowSplitter(splitterOptions, state?.splitter);
+    this.#preamble = new Preamble(this.#source, this.#csv !== undefined && state === undefined, state?.preamble);
+    const { within, lines } = this.#splitter.state;
+    const { isWholeByItself } = this.#reader;
+    this.#rejected = new RejectedRows(this.#source, { ...options, isWholeByItself, isLineOpen: within === 'long' });
+    if (within === 'hole') this.#holeLine = lines + 1;
     if (state === undefined) return;
     this.#heading = state.heading;
-    this.#preambleBytes = state.preamble;
-    this.#preamble = undefined;
-    this.#hasRows = state.preamble > 0;
-    if (options.heading !== undefined) this.#csv?.resume(options.heading);
+    if (options.heading !== undefined) this.#useHeading(options.heading);
   }
 
   /** In the source, behind the last row that is done with. */
@@ -124,12 +117,12 @@ export class RowFeed {
     const { state: splitter } = this.#splitter;
     const unseen = this.unknown().names;
     const seen = this.#csv ? undefined : this.#columns.mentioned.filter((name) => !unseen.includes(name));
-    return { splitter, kinds: this.#columns.learnt, heading: this.#heading, preamble: this.#preambleBytes, seen };
+    return { splitter, kinds: this.#columns.learnt, heading: this.#heading, preamble: this.#preamble.length, seen };
   }
 
   /** What stands before the first row, as in the source. */
   get preamble(): Buffer {
-    return Buffer.concat(this.#preamble ?? []);
+    return this.#preamble.bytes;
   }
 
   unknown(): { readonly names: readonly string[]; readonly known: readonly string[] } {
@@ -167,20 +160,26 @@ export class RowFeed {
   }
 
   /** Reads rows again that were refused, under their own heading; those that still are refused keep the place that was given. */
-  retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[], heading = this.#csv?.headingText): FedRows {
-    const now = this.#csv?.headingText;
-    if (heading !== now && heading !== undefined) this.#csv?.resume(heading);
+  retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[], heading?: HeadingLine): FedRows {
+    const text = this.#csv?.headingText;
+    const now = text === undefined ? undefined : { text, bytes: this.#rejected.heading! };
+    if (heading !== undefined) this.#useHeading(heading);
     const cut = splitKept(rows, this.#source, this.#splitterOptions, this.#splitter.state.isCr);
     const headingAt = this.#heading;
     const fed = this.#read(cut);
     this.#heading = headingAt;
-    if (now !== undefined && now !== this.#csv?.headingText) this.#csv?.resume(now);
+    if (now !== undefined) this.#useHeading(now);
     return { ...fed, refused: fed.refused.map((row) => ({ ...row, ...cut.kept.get(row.line)! })) };
+  }
+
+  #useHeading({ text, bytes }: HeadingLine): void {
+    this.#rejected.heading = bytes;
+    if (text !== this.#csv?.headingText) this.#csv?.resume(text);
   }
 
   #feed(cut: Cut): FedRows {
     const fed = this.#read(cut);
-    this.#notePreamble(cut);
+    this.#preamble.add(cut.bytes.subarray(0, cut.taken));
     this.#offset += this.#source.sourceBytes(cut.bytes, 0, cut.taken);
     return fed;
   }
@@ -194,7 +193,6 @@ export class RowFeed {
     const read = this.#reader.open(texts.map((text) => text ?? ''));
     const events: TelemetryEvent[] = [];
     const refused: LocatedRow[] = [];
-    const rejected: Buffer[] = [];
     this.#check = createTableBuilder();
     let count = 0;
     let passed = 0;
@@ -205,26 +203,27 @@ export class RowFeed {
       const headingBefore = this.#csv?.headingText;
       const outcome = this.#outcome(row, text, () => read(at, row.line));
       if (outcome === undefined) {
-        if (this.#csv?.headingText !== headingBefore) this.#noteHeading(cut, row, rejected);
+        if (this.#csv?.headingText !== headingBefore) this.#noteHeading(cut, row);
         continue;
       }
-      this.#noteFirstRow(cut, row);
+      this.#preamble.end(bytes.subarray(0, row.start), this.#offset);
       if (this.#skipRows > 0) {
         this.#skipRows--;
         passed++;
         continue;
       }
-      count++;
       if (!(outcome instanceof Error)) {
+        count++;
         events.push(outcome);
         this.#onRow?.(text!, outcome);
-      } else {
-        this.#reject(cut, row, rejected);
-        // A row that is too long is counted once.
-        if (row.fault !== 'more') refused.push(this.#located(cut, row, outcome));
+        continue;
       }
+      this.#rejected.add(bytes, row);
+      if (this.#isCounted(row, outcome)) continue;
+      count++;
+      refused.push(this.#located(cut, row, outcome));
     }
-    return { events, refused, rejected, rows: count, passed };
+    return { events, refused, rejected: this.#rejected.take(), rows: count, passed };
   }
 
   /** An event that can be recorded, why it cannot, or undefined for what is no row. */
@@ -243,11 +242,21 @@ export class RowFeed {
       return event;
     } catch (error) {
       if (!(error instanceof RowError || error instanceof CodecError)) throw error;
+      if (row.isTorn && error.code === 'row-malformed') return tornAtHole(text ?? '');
       if (this.#csv === undefined || this.#csv.headingText !== undefined || row.fault === 'hole') return error;
       // No row can be read without its heading; what stands above it may be anything.
       this.#csv.refuseHeading(row.line, error);
       return undefined;
     }
+  }
+
+  /** More of a row that is too long, or that a hole has torn. */
+  #isCounted({ line, fault }: RawRow, { code }: RowError | CodecError): boolean {
+    if (fault === 'more') return true;
+    if (code !== 'row-hole') return false;
+    const isCounted = line === this.#holeLine;
+    this.#holeLine = line;
+    return isCounted;
   }
 
   #add(event: TelemetryEvent): void {
@@ -261,39 +270,9 @@ export class RowFeed {
     return { line, code, message, at, bytes: this.#source.sourceBytes(bytes, start, next), heading: this.#heading };
   }
 
-  /** Keeps the row as it was, with a line end where a hole or the end of the input has taken it. */
-  #reject({ bytes }: Cut, { fault, start, next }: RawRow, rejected: Buffer[]): void {
-    // There is nothing in a hole.
-    if (fault === 'hole') return;
-    if (this.#isLineOpen && fault !== 'more') rejected.push(this.#source.original(LINE_END));
-    rejected.push(this.#source.original(bytes.subarray(start, next)));
-    const last = bytes[next - 1];
-    this.#isLineOpen = last !== 0x0a && last !== 0x0d;
-    if (!this.#isLineOpen || fault === 'too-long' || fault === 'more') return;
-    rejected.push(this.#source.original(LINE_END));
-    this.#isLineOpen = false;
-  }
-
-  #noteHeading({ bytes }: Cut, { start, end, next }: RawRow, rejected: Buffer[]): void {
+  #noteHeading({ bytes }: Cut, { start, next }: RawRow): void {
     const before = this.#source.sourceBytes(bytes, 0, start);
-    this.#heading = [this.#offset + before, this.#source.sourceBytes(bytes, start, end)];
-    if (this.#hasRows) rejected.push(this.#source.original(bytes.subarray(start, next)));
-  }
-
-  #noteFirstRow({ bytes }: Cut, { start }: RawRow): void {
-    if (this.#hasRows) return;
-    this.#hasRows = true;
-    this.#keepPreamble(bytes.subarray(0, start));
-    this.#preambleBytes = this.#offset + this.#source.sourceBytes(bytes, 0, start);
-  }
-
-  #notePreamble({ bytes, taken }: Cut): void {
-    if (this.#hasRows) return;
-    this.#keepPreamble(bytes.subarray(0, taken));
-  }
-
-  #keepPreamble(bytes: Buffer): void {
-    if (bytes.length > ROW_BYTES_MAX || this.#csv === undefined) return;
-    this.#preamble?.push(this.#source.original(Buffer.from(bytes)));
+    this.#heading = [this.#offset + before, this.#source.sourceBytes(bytes, start, next)];
+    this.#rejected.heading = this.#source.original(Buffer.from(bytes.subarray(start, next)));
   }
 }

@@ -34,6 +34,8 @@ export class StreamInput implements Input {
   #feed: RowFeed | undefined;
   /** Until there are enough to see the encoding. */
   #first: Buffer = Buffer.alloc(0);
+  /** The byte order mark. */
+  #mark: Buffer = Buffer.alloc(0);
   #rows = 0;
 
   constructor(stream: Readable, options: StreamOptions) {
@@ -42,7 +44,7 @@ export class StreamInput implements Input {
   }
 
   get preamble(): Buffer {
-    return this.#feed?.preamble ?? Buffer.alloc(0);
+    return Buffer.concat([this.#mark, this.#feed?.preamble ?? Buffer.alloc(0)]);
   }
 
   async *chunks(signal: AbortSignal): AsyncGenerator<Chunk, void, void> {
@@ -52,7 +54,7 @@ export class StreamInput implements Input {
     try {
       for await (const bytes of this.#stream as AsyncIterable<Buffer>) {
         const fed = this.#push(bytes);
-        if (fed && fed.rows > 0) yield this.#chunk(fed);
+        if (fed && fed.rows + fed.rejected.length > 0) yield this.#chunk(fed);
         if (signal.aborted) return;
       }
     } catch (error) {
@@ -63,9 +65,9 @@ export class StreamInput implements Input {
     }
     if (signal.aborted) return;
     const first = this.#feed ? undefined : this.#begin(this.#first);
-    if (first && first.rows > 0) yield this.#chunk(first);
+    if (first && first.rows + first.rejected.length > 0) yield this.#chunk(first);
     const last = this.#feed!.end(true);
-    if (last.rows > 0) yield this.#chunk(last);
+    if (last.rows + last.rejected.length > 0) yield this.#chunk(last);
   }
 
   rest(): Rest {
@@ -83,6 +85,7 @@ export class StreamInput implements Input {
 
   #begin(bytes: Buffer): FedRows {
     const { encoding, markBytes } = encodingAt(bytes, this.#options.encoding);
+    this.#mark = Buffer.from(bytes.subarray(0, markBytes));
     this.#feed = new RowFeed({ ...this.#options, encoding, offset: markBytes, quotedRowsMax: QUOTED_ROWS_MAX });
     return this.#feed.push(bytes.subarray(markBytes));
   }

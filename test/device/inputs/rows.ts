@@ -1,6 +1,7 @@
 /** Rows of a text, through all that rows of an input go through. */
 import type { TelemetryEvent } from '../../../src/codec/index.ts';
 import type { LocatedRow } from '../../../src/device/inputs/fed-rows.ts';
+import type { RejectedRow } from '../../../src/device/inputs/rejected-rows.ts';
 import { RowFeed } from '../../../src/device/inputs/row-feed.ts';
 import type { InputFormat, RowOptions } from '../../../src/device/inputs/row-reader.ts';
 
@@ -35,9 +36,23 @@ export function readRows(format: InputFormat, text: string | Buffer, options: Re
     events: fed.flatMap(({ events }) => events),
     refused: refused.map(({ line, code }) => [line, code]),
     messages: refused.map(({ message }) => message),
-    rejected: Buffer.concat([feed.preamble, ...fed.flatMap(({ rejected }) => rejected)]).toString(),
+    rejected: rejectedText(
+      feed.preamble,
+      fed.flatMap(({ rejected }) => rejected),
+    ),
     waiting: feed.waiting,
   };
 }
 
 export const timesOf = ({ events }: ReadRows): number[] => events.map(({ ts }) => ts);
+
+/** With headings where they change, as the file of rejects has them. */
+function rejectedText(preamble: Buffer, rows: readonly RejectedRow[]): string {
+  let held: Buffer | undefined;
+  const parts = rows.flatMap(({ bytes, heading }) => {
+    const isHeld = heading === undefined || (held?.equals(heading) ?? preamble.includes(heading));
+    held = heading;
+    return isHeld ? [bytes] : [heading, bytes];
+  });
+  return Buffer.concat([preamble, ...parts]).toString();
+}

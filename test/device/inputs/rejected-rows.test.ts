@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { openInput, type ReadOptions } from '../../../src/device/inputs/index.ts';
+import { temporaryDirectory } from '../device-fixture.ts';
+import { OPTIONS, readRows } from './rows.ts';
+
+/** A device's marks, and runs that record files as it does. */
+async function runs(t: TestContext) {
+  const directory = await temporaryDirectory(t);
+  const at = (name: string) => join(directory, name);
+  const marks = new Map<string, Uint8Array>();
+  /** What is recorded of a file, as text. */
+  const record = async (name: string, options: Partial<ReadOptions> = {}) => {
+    const { input, rejects } = await openInput({
+      ...{ ...OPTIONS, path: at(name), format: 'csv', encoding: undefined, lastLine: false, rejects: undefined },
+      ...{ stored: async (mark) => marks.get(mark), fromStart: false, goOn: false, onRewritten: () => {} },
+      ...options,
+    });
+    const recorded: string[] = [];
+    let refused = 0;
+    for await (const chunk of input.chunks(new AbortController().signal)) {
+      await rejects?.write(chunk.rejected, input.preamble);
+      recorded.push(...chunk.events.map(({ ts, fields }) => `${ts} ${JSON.stringify(fields)}`));
+      refused += chunk.refused.length;
+      for (const { name: mark, value } of chunk.marks()) marks.set(mark, value);
+    }
+    await rejects?.close();
+    return { recorded, refused };
+  };
+  const text = (name: string) => readFile(at(name), 'utf8');
+  return { at, record, text };
+}
+
+test('each rejected row stands under its own heading, in whatever run it is refused, and recorded it means the same', async (t) => {
+  const { at, record, text } = await runs(t);
+  const rejects = at('rejects.csv');
+  await writeFile(at('a.csv'), 'ts,a,b\n1,1,100\nbad,2,200\nts,b,a\n3,300,3\n');
+  assert.deepEqual((await record('a.csv')).recorded, ['1 {"a":1,"b":100}', '3 {"b":300,"a":3}']);
+  await appendFile(at('a.csv'), 'bad,400,4\n');
+  assert.equal((await record('a.csv', { rejects })).refused, 2);
+  await appendFile(at('a.csv'), 'bad,500,5\n');
+  assert.equal((await record('a.csv', { rejects })).refused, 1);
+  await appendFile(at('a.csv'), 'ts,a,b\nbad,6,600\n');
+  assert.equal((await record('a.csv', { rejects })).refused, 1);
+  assert.equal(await text('rejects.csv'), 'ts,a,b\nbad,2,200\nts,b,a\nbad,400,4\nbad,500,5\nts,a,b\nbad,6,600\n');
+  let time = 10;
+  await writeFile(
+    at('mended.csv'),
+    (await text('rejects.csv')).replaceAll('bad', () => String(time++)),
+  );
+  assert.deepEqual((await record('mended.csv')).recorded, [
+    '10 {"a":2,"b":200}',
+    '11 {"b":400,"a":4}',
+    '12 {"b":500,"a":5}',
+    '13 {"a":6,"b":600}',
+  ]);
+});
+
+test('a later run that starts a file of rejects puts the heading of its rows above them', async (t) => {
+  for (const [encoding, lineEnd] of [
+    ['utf8', '\n'],
+    ['utf8', '\r\n'],
+    ['utf8', '\r'],
+    ['utf16le', '\n'],
+    ['utf16le', '\r\n'],
+  ] as const) {
+    const { at, record } = await runs(t);
+    const bytes = (text: string) => Buffer.from(text.replaceAll('\n', lineEnd), encoding);
+    await writeFile(at('a.csv'), bytes('\ufeffts,a,b\n1,1,100\nts,b,a\n3,300,3\n'));
+    assert.equal((await record('a.csv')).recorded.length, 2);
+    await appendFile(at('a.csv'), bytes('bad,400,4\n'));
+    assert.equal((await record('a.csv', { rejects: at('rejects.csv') })).refused, 1);
+    await appendFile(at('a.csv'), bytes('bad,500,5\n'));
+    assert.equal((await record('a.csv', { rejects: at('rejects.csv') })).refused, 1);
+    const rejects = (await readFile(at('rejects.csv'))).toString(encoding);
+    assert.equal(rejects.replaceAll(lineEnd, '\n'), '\ufeffts,a,b\nts,b,a\nbad,400,4\nbad,500,5\n');
+    await writeFile(at('mended.csv'), Buffer.from(rejects.replace('bad', '4').replace('bad', '5'), encoding));
+    assert.deepEqual((await record('mended.csv')).recorded, ['4 {"b":400,"a":4}', '5 {"b":500,"a":5}']);
+  }
+});
+
+test('a row that may lack a part is kept so that it cannot be taken for a whole one', async (t) => {
+  for (const [text, rejected] of [
+    ['1,1\n2,12', 'ts,volume\n2,12\0\n'],
+    ['1,1\n2,12\0\0\0\n3,3\n', 'ts,volume\n2,12\0\n'],
+    ['1,1\n\0\0\0,12\n3,3\n', 'ts,volume\n\0,12\n'],
+    ['1,1\n2,1\0\0\0\0,5\n3,3\n', 'ts,volume\n2,1\0\n\0,5\n'],
+  ] as const) {
+    const read = readRows('csv', `ts,volume\n${text}`);
+    assert.equal(read.rejected, rejected);
+    assert.equal(read.refused.length, 1, 'one row');
+    const { at, record } = await runs(t);
+    await writeFile(at('rejects.csv'), rejected);
+    assert.deepEqual((await record('rejects.csv')).recorded, []);
+  }
+  assert.equal(readRows('csv', 'ts,volume\n2,ERR', { lastLine: true }).rejected, 'ts,volume\n2,ERR\n');
+});
+
+test('a hole costs the row that it is in, once, however the bytes come', () => {
+  const text = `ts,volume\n1,1\n2,${'\0'.repeat(9)},5${'\0'.repeat(9)}\n${'\0'.repeat(9)}\n5,5${'\0'.repeat(3)}`;
+  for (const pieceBytes of [1, 2, 7, 1 << 20]) {
+    const holes = [3, 4, 5].map((line) => [line, 'row-hole']);
+    assert.deepEqual(readRows('csv', text, { pieceBytes }).refused, holes, `pieces of ${pieceBytes}`);
+    const json = '{"ts":1,"volume":1}\n{"ts":2,\0\0\0:2}\n{"ts":3,"volume":3}\0\0{"ts":4,"volume":4}\n';
+    const read = readRows('ndjson', json, { pieceBytes });
+    assert.deepEqual(read.refused, [
+      [2, 'row-hole'],
+      [3, 'row-hole'],
+    ]);
+    assert.deepEqual(
+      read.events.map(({ ts }) => ts),
+      [1, 3, 4],
+    );
+  }
+});
