@@ -101,9 +101,10 @@ const acknowledged = (
   first: number,
   count: number,
   inserted: number,
+  stream: Uint8Array = HEADER.stream,
 ): { status: number; body: object; key: string } => ({
   status: 200,
-  body: { stream: Buffer.from(HEADER.stream).toString('hex'), first, count, inserted, duplicates: count - inserted },
+  body: { stream: Buffer.from(stream).toString('hex'), first, count, inserted, duplicates: count - inserted },
   key: 'k1',
 });
 
@@ -150,6 +151,25 @@ export const CASES: readonly Case[] = [
     device: 'releases',
   },
   {
+    name: 'a gap of an older stream, and a second one that overlaps it',
+    before: ['a batch is acknowledged'],
+    request: {
+      body: batchOf(
+        {
+          stream: Buffer.alloc(16, 1),
+          first: 4,
+          gaps: [
+            { first: 1, last: 2, reason: 'quota', sums: { volume: '1.5' } },
+            { first: 2, last: 3, reason: 'damage', sums: null },
+          ],
+        },
+        [],
+      ),
+    },
+    answer: acknowledged(4, 0, 0, Buffer.alloc(16, 1)),
+    device: 'releases',
+  },
+  {
     name: 'a batch with a signed head',
     request: { signsHead: true },
     answer: acknowledged(1, 3, 3),
@@ -183,6 +203,32 @@ export const CASES: readonly Case[] = [
     },
     answer: acknowledged(1, 3, 3),
     device: 'releases',
+  },
+  {
+    name: 'one key that is named twice',
+    request: { headers: { 'X-Key-Id': 'k1,k1' } },
+    answer: acknowledged(1, 3, 3),
+    device: 'releases',
+  },
+  {
+    name: 'a head whose signature is of a scheme that nobody knows',
+    request: { headers: { 'X-Head-Signature': 'v9=0123' } },
+    answer: acknowledged(1, 3, 3),
+    device: 'releases',
+  },
+  {
+    name: 'a head whose signature is not of its form',
+    code: 'headers-invalid',
+    request: { headers: { 'X-Head-Signature': 'v1=0123' } },
+    answer: { ...problem('headers-invalid', 400), key: 'k1' },
+    device: 'pauses',
+  },
+  {
+    name: 'signatures of schemes that nobody knows, and no other',
+    code: 'headers-invalid',
+    request: { headers: { 'X-Signature': `v8=${signatureOf()}, v9=0123` } },
+    answer: problem('headers-invalid', 400),
+    device: 'retries',
   },
   {
     name: 'no signature',
@@ -231,6 +277,15 @@ export const CASES: readonly Case[] = [
     code: 'batch-column',
     request: { body: plainBatch({}, volume(0, integers(0, 0), integers(0, -1), integers(1), bin(doubles(2)))) },
     answer: { ...problem('batch-column', 400), key: 'k1' },
+    device: 'bisects',
+  },
+  {
+    name: 'a gap with a sum of more digits than one has',
+    code: 'batch-malformed',
+    request: {
+      body: batchOf({ gaps: [{ first: 9, last: 9, reason: 'quota', sums: { volume: '9'.repeat(401) } }] }),
+    },
+    answer: { ...problem('batch-malformed', 400), key: 'k1' },
     device: 'bisects',
   },
   {
@@ -490,6 +545,20 @@ export const CASES: readonly Case[] = [
       given: { proxy: true },
       answer,
       device: device as Action,
+    }),
+  ),
+  ...[
+    { name: 'a collision that names nothing', answer: problem('sequence-collision', 409) },
+    { name: 'a collision of what is no range', answer: problem('sequence-collision', 409, { collisions: [[3, 1]] }) },
+    { name: 'a clock that is not told', answer: problem('clock-skew', 401) },
+    { name: 'a code that nobody knows', answer: problem('out-of-patience' as ProblemCode, 403) },
+    { name: 'a code with the status of another', answer: problem('batch-malformed', 403) },
+  ].map(
+    ({ name, answer }): Case => ({
+      name: `${name}, signed`,
+      given: { proxy: true },
+      answer: { ...answer, key: 'k1' },
+      device: 'retries',
     }),
   ),
 ];
