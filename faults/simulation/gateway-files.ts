@@ -24,6 +24,7 @@ export function createGatewayFiles(disk: Pick<Disk, 'isFull'>): (isAlive: () => 
       get statement() {
         return written;
       },
+      trouble: undefined,
       async write(statement) {
         if (!isAlive()) return never();
         written = statement;

@@ -13,8 +13,8 @@ import {
   type GatewayStoreView,
   lookAtGatewayStore,
   openRocksGatewayStore,
-  type RotReport,
   StoreError,
+  type StoreReport,
 } from '../store/index.ts';
 import { KeyFileError } from './key-errors.ts';
 import { privateMode } from './key-file-disk.ts';
@@ -32,7 +32,7 @@ export function keyFilePath(folder: string): string {
 }
 
 /** The store alone. Rejects with a StoreError, `locked` where a gateway runs on it. */
-export function openStore(folder: string, onRot?: (report: RotReport) => void): Promise<GatewayStore<Page>> {
+export function openStore(folder: string, onRot?: (report: StoreReport) => void): Promise<GatewayStore<Page>> {
   return openRocksGatewayStore({ path: join(folder, 'store'), operator: pageOperator, ...(onRot && { onRot }) });
 }
 
@@ -78,7 +78,7 @@ export async function openData(folder: string, logger?: FastifyBaseLogger): Prom
 }
 
 /** Says what was found, and what to do about it: a disk that rots is replaced by somebody who hears of it. */
-function logRot(folder: string, report: RotReport, logger?: FastifyBaseLogger): void {
+function logRot(folder: string, report: StoreReport, logger?: FastifyBaseLogger): void {
   if ('trouble' in report) {
     const { trouble } = report;
     logger?.error(
@@ -86,6 +86,10 @@ function logRot(folder: string, report: RotReport, logger?: FastifyBaseLogger): 
       'the database is damaged and takes no more batches; devices keep theirs. Stop the gateway, copy the folder to a ' +
         'sound disk, and put back the latest whole copy of store and store.witness',
     );
+    return;
+  }
+  if ('unwitnessed' in report) {
+    logger?.warn({ code: 'unwitnessed', folder }, report.unwitnessed);
     return;
   }
   const { mendedBits } = report;

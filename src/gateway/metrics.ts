@@ -103,6 +103,9 @@ export function createMetrics({ store, flow }: MetricsOptions): Metrics {
   gauge('store_damaged', '1 where the database is damaged and takes no more batches', () =>
     store.condition.trouble === undefined ? 0 : 1,
   );
+  gauge('store_unwitnessed', '1 where store.witness cannot be written, so that a loss may go unnoticed', () =>
+    store.condition.unwitnessed === undefined ? 0 : 1,
+  );
   gauge(
     'store_mended_bits',
     'Bits of it that had flipped on disk and were put right',

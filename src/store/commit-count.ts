@@ -21,17 +21,23 @@ export interface CommitCount {
   next(): Operation;
   /** The commit is durable. */
   counted(): Promise<void>;
+  /** Why the witness is behind; undefined while it is not. */
+  readonly unwitnessed: StoreError | undefined;
   close(): Promise<void>;
 }
 
 const KEY = Buffer.from([GATEWAY.meta, ...Buffer.from('commits')]);
 
-/** @param witnessPath a file beside the database */
+/**
+ * @param witnessPath a file beside the database
+ * @param onTrouble called where the witness does not tell, or does not take, how far the database has come
+ */
 export function createCommitCount(
   witnessPath: string,
   files: Pick<GatewayFiles, 'openWitness' | 'readStatement'>,
+  onTrouble: (error: StoreError) => void,
 ): CommitCount {
-  return new WitnessedCount(witnessPath, files);
+  return new WitnessedCount(witnessPath, files, onTrouble);
 }
 
 /** `statement` is what the witness said, as of before the database was opened. Rejects with `corrupt`. */
@@ -53,11 +59,21 @@ class WitnessedCount implements CommitCount {
   readonly #path: string;
   #witness: Witness | undefined;
   readonly #files: Pick<GatewayFiles, 'openWitness' | 'readStatement'>;
+  readonly #onTrouble: (error: StoreError) => void;
   #count = 0;
 
-  constructor(path: string, files: Pick<GatewayFiles, 'openWitness' | 'readStatement'>) {
+  constructor(
+    path: string,
+    files: Pick<GatewayFiles, 'openWitness' | 'readStatement'>,
+    onTrouble: (error: StoreError) => void,
+  ) {
     this.#path = path;
     this.#files = files;
+    this.#onTrouble = onTrouble;
+  }
+
+  get unwitnessed(): StoreError | undefined {
+    return this.#witness?.trouble;
   }
 
   async assertWhole(rocks: Rocks): Promise<void> {
@@ -66,8 +82,13 @@ class WitnessedCount implements CommitCount {
 
   async resume(rocks: Rocks): Promise<void> {
     this.#count = await storedCount(rocks);
-    this.#witness ??= await this.#files.openWitness(this.#path);
+    const isFirst = this.#witness === undefined;
+    this.#witness ??= await this.#files.openWitness(this.#path, this.#onTrouble);
     assertWitnessed(this.#count, this.#witness.statement, this.#path);
+    if (isFirst && this.#witness.statement === undefined && this.#count > 0) {
+      this.#onTrouble(unknown(this.#path));
+      await this.#witness.write(bytesOf(this.#count));
+    }
   }
 
   next(): Operation {
@@ -98,6 +119,11 @@ function assertWitnessed(count: number, statement: Buffer | undefined, witnessPa
     `the database has lost its latest ${witnessed - count} commits: put back a copy of it together with ` +
       `${witnessPath}, or remove that file to go on with what is there`,
   );
+}
+
+function unknown(path: string): StoreError {
+  const said = `${path} is missing or says nothing: nobody can tell whether the database has lost its latest commits`;
+  return new StoreError('io', `${said}. Compare its totals with those of the devices`);
 }
 
 function bytesOf(count: number): Buffer {

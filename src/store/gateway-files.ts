@@ -6,7 +6,7 @@
  * everything of a store run on them. Never looks into a database.
  */
 import { assertWritable, makeDirectory } from './directories.ts';
-import { toStoreError } from './errors.ts';
+import { type StoreError, toStoreError } from './errors.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { isDatabase } from './rocks-files.ts';
 import { createRoom, type Room, type RoomOptions } from './room.ts';
@@ -17,7 +17,7 @@ export interface GatewayFiles {
   lock(path: string): Promise<FolderLock>;
   /** Whether there is anything of a database. */
   isDatabase(path: string): Promise<boolean>;
-  openWitness(path: string): Promise<Witness>;
+  openWitness(path: string, onTrouble: (error: StoreError) => void): Promise<Witness>;
   /** What the witness says, changing nothing. */
   readStatement(path: string): Promise<Buffer | undefined>;
   /** Rejects where nothing can be written in a directory. */

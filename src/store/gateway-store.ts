@@ -9,7 +9,7 @@
 import type { Holdings } from './holdings.ts';
 import type { Range } from './intervals.ts';
 import type { LedgerView, Segment } from './ledger.ts';
-import type { StoreCondition } from './rot-watch.ts';
+import type { GatewayCondition } from './rot-watch.ts';
 
 /** What a page is about: `device` is one per device, `total` one per sensor, the others one per sensor and start. */
 export type PageKind = 'device' | 'total' | 'minute' | 'hour' | 'day';
@@ -184,7 +184,7 @@ export interface GatewayStore<Page> {
   /** Also where the store can take nothing: then it is asked for most. */
   stats(): Promise<GatewayStoreStats>;
   /** Of its files, as of the last commit or the last time that `ready` was asked; costs nothing. */
-  readonly condition: StoreCondition;
+  readonly condition: GatewayCondition;
   /** Resolves where the store can take an admission, after trying to recover if need be; rejects with what is wrong. */
   ready(): Promise<void>;
   /** Commits what was decided, then lets go of the database. Calling it again is harmless. */

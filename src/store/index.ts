@@ -48,6 +48,6 @@ export { BLOCK_EVENTS_MAX, type Block, type ReadLimit } from './queue-blocks.ts'
 export type { Gap, QuarantineEntry } from './queue-records.ts';
 export { lookAtQueue } from './queue-view.ts';
 export { lookAtGatewayStore, openRocksGatewayStore, type RocksGatewayStoreOptions } from './rocks-gateway-store.ts';
-export type { RotReport, StoreCondition } from './rot-watch.ts';
+export type { GatewayCondition, StoreCondition, StoreReport } from './rot-watch.ts';
 export { createLedger } from './segment-ledger.ts';
 export { createTurns, SHARED_TURNS, type Turns } from './time-slicing.ts';

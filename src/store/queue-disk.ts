@@ -256,7 +256,7 @@ class Disk implements QueueDisk {
   /** A device goes on without its witness, as without whatever else is damaged, and that is told. */
   async #statement(): Promise<Witnessed | undefined> {
     const { path, files, onRot } = this.#options;
-    this.#witness ??= await files.openWitness?.(join(path, 'witness')).catch((error) => {
+    this.#witness ??= await files.openWitness?.(join(path, 'witness'), onRot).catch((error) => {
       onRot(toStoreError(error, `cannot open the witness in ${path}`));
       return undefined;
     });

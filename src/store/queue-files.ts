@@ -6,6 +6,7 @@
  */
 import { access } from 'node:fs/promises';
 import { assertWritable, makeDirectory } from './directories.ts';
+import type { StoreError } from './errors.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { clearUnfinished, newestGeneration, publishUnfinished, removeOlder } from './generations.ts';
 import type { StreamRun } from './queue-streams.ts';
@@ -28,7 +29,7 @@ export interface QueueFiles {
   /** Rejects where nothing can be written in a directory. */
   assertWritable(path: string): Promise<void>;
   /** Without it, what a database has lost without a trace stays unknown. */
-  openWitness?(path: string): Promise<Witness>;
+  openWitness?(path: string, onTrouble: (error: StoreError) => void): Promise<Witness>;
   /** Beside a witness: without it, what of the oldest streams is lost is taken for part of later ones. */
   openRunLog?(path: string): Promise<RunLog>;
   readRuns?(path: string): Promise<StreamRun[]>;

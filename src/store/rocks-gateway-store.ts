@@ -51,7 +51,7 @@ import { lookAt } from './look.ts';
 import { decodePage } from './page-cache.ts';
 import { openRocks, type Rocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
-import { createRotWatch, type RotReport, type RotWatch, type StoreCondition } from './rot-watch.ts';
+import { createRotWatch, type GatewayCondition, type RotWatch, type StoreReport } from './rot-watch.ts';
 import { unsealOrThrow } from './seal.ts';
 import { copyOf, createLedger } from './segment-ledger.ts';
 import { SHARED_TURNS, type Turns } from './time-slicing.ts';
@@ -68,7 +68,7 @@ export interface RocksGatewayStoreOptions<Page> {
   /** RocksDB's own cache of blocks. Default 32 MiB. */
   readonly cacheBytes?: number;
   /** Told once of each thing that is found out about a disk that rots. */
-  readonly onRot?: (report: RotReport) => void;
+  readonly onRot?: (report: StoreReport) => void;
   /** How its long work is cut. Default: as everything else in this process. */
   readonly turns?: Turns;
 }
@@ -144,11 +144,12 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     this.#turns = options.turns ?? SHARED_TURNS;
     this.#lock = lock;
     this.#handle = createRocksHandle(() => open({ log: this.#log, count: this.#count }));
-    this.#count = createCommitCount(witnessOf(options), files);
+    const onRot = options.onRot ?? (() => {});
+    this.#count = createCommitCount(witnessOf(options), files, ({ message }) => onRot({ unwitnessed: message }));
     this.#log = createBatchLog(this.#handle);
     const { path } = options;
     const room = files.createRoom({ directory: path, keptBytes: WORKING_BYTES, now: () => performance.now() });
-    this.#watch = createRotWatch(this.#handle, options.onRot ?? (() => {}));
+    this.#watch = createRotWatch(this.#handle, onRot);
     this.#gate = createWriteGate({ path, handle: this.#handle, room, files, watch: this.#watch });
     this.#intake = createIntake({
       handle: this.#handle,
@@ -247,8 +248,8 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     return { retained: this.#log.tally, admissions: this.#intake.admissions, commits: this.#intake.commits };
   }
 
-  get condition(): StoreCondition {
-    return this.#watch.condition;
+  get condition(): GatewayCondition {
+    return { ...this.#watch.condition, unwitnessed: this.#count.unwitnessed?.message };
   }
 
   ready(): Promise<void> {

@@ -22,8 +22,17 @@ export interface StoreCondition {
   readonly trouble: string | undefined;
 }
 
+/** The same of a gateway's database. */
+export interface GatewayCondition extends StoreCondition {
+  /** Why the witness beside it does not take how far it has come; undefined while it does. */
+  readonly unwitnessed: string | undefined;
+}
+
 /** What was found out: bits that were put right, or why nothing is written any more. */
 export type RotReport = { readonly mendedBits: number } | { readonly trouble: string };
+
+/** Beside that, what is wrong with the witness: all goes on, and what gets lost may stay unknown. */
+export type StoreReport = RotReport | { readonly unwitnessed: string };
 
 /** As a device says it, which goes on with what is whole and gives up the rest as a gap. */
 export function rotError(path: string, report: RotReport): StoreError {

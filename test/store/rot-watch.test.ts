@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { openRocksGatewayStore, type RotReport } from '../../src/store/index.ts';
+import { openRocksGatewayStore, type StoreReport } from '../../src/store/index.ts';
 import type { Rocks } from '../../src/store/rocks.ts';
 import type { RocksHandle } from '../../src/store/rocks-handle.ts';
 import { createRotWatch } from '../../src/store/rot-watch.ts';
@@ -18,7 +18,7 @@ const EACH = 8;
 const NEXT = EACH * LIVES + 1;
 const BODY_BYTES = 20_000;
 
-async function open(t: TestContext, path: string, reports: RotReport[] = []) {
+async function open(t: TestContext, path: string, reports: StoreReport[] = []) {
   const store = await openRocksGatewayStore({ path, operator: counters, onRot: (report) => void reports.push(report) });
   cleanUp(t, () => store.close());
   const send = (number: number) =>
@@ -61,7 +61,7 @@ async function spoil(path: string, change: (bytes: Buffer, at: number) => void):
 }
 
 /** As those do who ask whether it is ready; resolves once something is reported. */
-async function watched(store: { ready(): Promise<void> }, reports: readonly RotReport[]): Promise<void> {
+async function watched(store: { ready(): Promise<void> }, reports: readonly StoreReport[]): Promise<void> {
   await until(async () => {
     await store.ready().catch(() => {});
     return reports.length > 0;
@@ -73,7 +73,7 @@ test('one flipped bit that merging meets is put right, told of, and merging goes
   await spoil(path, (bytes, at) => {
     bytes[at]! ^= 16;
   });
-  const reports: RotReport[] = [];
+  const reports: StoreReport[] = [];
   const { store, send } = await open(t, path, reports);
   await watched(store, reports);
   assert.deepEqual(reports, [{ mendedBits: 1 }]);
@@ -90,7 +90,7 @@ test('one flipped bit that merging meets is put right, told of, and merging goes
 test('more than that stops all writes and readiness, with a reason; reading goes on', async (t) => {
   const path = await filled(t);
   const name = await spoil(path, (bytes, at) => bytes.fill('?', at, at + 40));
-  const reports: RotReport[] = [];
+  const reports: StoreReport[] = [];
   const { store, send } = await open(t, path, reports);
   await watched(store, reports);
   assert.equal(reports.length, 1);
@@ -108,7 +108,7 @@ test('more than that stops all writes and readiness, with a reason; reading goes
 test('a damaged block that a reader meets is told of, too', async (t) => {
   const path = await filled(t);
   await spoil(path, (bytes, at) => bytes.fill('?', at, at + 40));
-  const reports: RotReport[] = [];
+  const reports: StoreReport[] = [];
   const { store } = await open(t, path, reports);
   await assert.rejects(store.retained(KEY, 4, 4), { code: 'corrupt' });
   await assert.rejects(store.ready(), { code: 'corrupt' });
@@ -124,7 +124,7 @@ function numbers() {
     },
   }) as unknown as Rocks & typeof rocks;
   const handle = { use: <T>(task: (one: Rocks) => Promise<T>) => task(database) } as RocksHandle;
-  const reports: RotReport[] = [];
+  const reports: StoreReport[] = [];
   return { rocks: database, watch: createRotWatch(handle, (report) => void reports.push(report)), reports };
 }
 
