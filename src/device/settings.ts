@@ -32,7 +32,7 @@ export const runSettings = settings({
 
   format: [
     '--format <format>',
-    'ndjson, csv, tsv or toa5; default by the name of the file',
+    'ndjson, csv, tsv or toa5; default by the name of the file or its first lines',
     choice(...INPUT_FORMATS).optional(),
   ],
   map: ['--map <pairs>', 'names in the input: ts=time,sensor=meter,volume="flow, m3"', mapping().optional()],

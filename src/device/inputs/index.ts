@@ -6,12 +6,14 @@
 import { stat } from 'node:fs/promises';
 import { type FileOptions, openFileInput } from './file-input.ts';
 import type { Input } from './input.ts';
+import { formatIn, formatOf } from './input-format.ts';
 import { InputError } from './refusal.ts';
 import { openRejects, type Rejects } from './rejects.ts';
-import { INPUT_FORMATS, type InputFormat } from './row-reader.ts';
+import type { InputFormat } from './row-reader.ts';
 import { openStream, StreamInput } from './stream-input.ts';
 
 export { type Chunk, type Input, NOTHING_LEFT, type Rest } from './input.ts';
+export { formatOf } from './input-format.ts';
 export { type TimeZone, timeZoneOf } from './local-times.ts';
 export { QUOTED_LINES } from './quoted-row.ts';
 export { InputError, type InputErrorCode, type RefusalCode, type RefusedRow, RowError } from './refusal.ts';
@@ -25,7 +27,7 @@ export { encodingOf } from './source-text.ts';
 export { compileTimeFormat } from './time-format.ts';
 
 export type ReadOptions = Omit<FileOptions, 'format' | 'hasRejects' | 'rejectsBytes'> & {
-  /** By the name of the file unless it is given. */
+  /** By the name of the file, or what is in it, unless it is given. */
   readonly format: InputFormat | undefined;
   /** File for refused rows. */
   readonly rejects: string | undefined;
@@ -44,7 +46,6 @@ const STANDARD_INPUT = /^(-|\/dev\/stdin|\/dev\/fd\/0|\/proc\/self\/fd\/0)$/;
  */
 export async function openInput(options: ReadOptions): Promise<OpenInput> {
   const { path, rejects: rejectsPath } = options;
-  const format = options.format ?? formatOf(path);
   const kind = path === '-' ? undefined : await stat(path).catch(unreadable(path));
   if (kind?.isDirectory()) throw new InputError('input-kind', `${path} is a directory: name a file in it`);
   if (kind?.isSocket() && !STANDARD_INPUT.test(path)) {
@@ -53,6 +54,7 @@ export async function openInput(options: ReadOptions): Promise<OpenInput> {
   if (kind?.isFile()) {
     let rejects: Rejects | undefined;
     const hasRejects = rejectsPath !== undefined;
+    const format = await formatIn(path, options.format, options.encoding).catch(unreadable(path));
     const rejectsBytes = () => rejects?.bytes ?? 0;
     const file = await openFileInput({ ...options, format, hasRejects, rejectsBytes }).catch(unreadable(path));
     if (hasRejects) {
@@ -64,6 +66,7 @@ export async function openInput(options: ReadOptions): Promise<OpenInput> {
     return { input: file, rejects };
   }
   const rejects = rejectsPath === undefined ? undefined : await openRejects(rejectsPath, undefined, undefined);
+  const format = options.format ?? formatOf(path) ?? 'ndjson';
   const stream = STANDARD_INPUT.test(path) ? process.stdin : await openStream(path, kind!.isFIFO());
   return { input: new StreamInput(stream, { ...options, format }), rejects };
 }
@@ -80,10 +83,4 @@ function unreadable(path: string): (error: NodeJS.ErrnoException) => never {
     if (words === undefined) throw error;
     throw new InputError('input-unreadable', `cannot read ${path}: ${words}; --input names a file, a pipe or -`);
   };
-}
-
-/** By its name; NDJSON unless that says something else. */
-export function formatOf(path: string): InputFormat {
-  const ending = path.split('.').at(-1)!.toLowerCase();
-  return INPUT_FORMATS.find((format) => format === ending) ?? 'ndjson';
 }

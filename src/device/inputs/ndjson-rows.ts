@@ -128,7 +128,8 @@ function parseObject(line: string): Record<string, unknown> {
   } catch {
     // Not JSON at all: the same answer as for JSON of another shape.
   }
-  throw new RowError('row-malformed', 'not one JSON object');
+  const hint = /^\s*\{/.test(line) ? '' : '; --format says what the rows are if not NDJSON';
+  throw new RowError('row-malformed', `not one JSON object${hint}`);
 }
 
 /** Of valid JSON: how many names it has, and whether a number outside of texts may be long. */

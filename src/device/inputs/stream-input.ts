@@ -11,6 +11,7 @@ import { isatty, ReadStream } from 'node:tty';
 import { promisify } from 'node:util';
 import type { FedRows } from './fed-rows.ts';
 import type { Chunk, Input, Rest } from './input.ts';
+import { assertRows } from './input-format.ts';
 import { RowFeed } from './row-feed.ts';
 import type { InputFormat, RowOptions } from './row-reader.ts';
 import { type Encoding, encodingAt } from './source-text.ts';
@@ -84,6 +85,7 @@ export class StreamInput implements Input {
   }
 
   #begin(bytes: Buffer): FedRows {
+    assertRows(bytes, '-');
     const { encoding, markBytes } = encodingAt(bytes, this.#options.encoding);
     this.#mark = Buffer.from(bytes.subarray(0, markBytes));
     this.#feed = new RowFeed({ ...this.#options, encoding, offset: markBytes, quotedRowsMax: QUOTED_ROWS_MAX });

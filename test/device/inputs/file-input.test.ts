@@ -26,7 +26,7 @@ async function folder(t: TestContext, text = ROWS, name = 'rows.csv') {
     openFileInput({
       ...OPTIONS,
       path,
-      format: formatOf(options.path ?? path),
+      format: formatOf(options.path ?? path) ?? 'ndjson',
       encoding: undefined,
       lastLine: false,
       stored: async (mark) => marks.get(mark),
