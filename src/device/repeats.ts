@@ -1,5 +1,5 @@
 /**
- * Repeats: how often something that comes again and again is worth a line.
+ * Repeats: the throttle of what comes again and again, of which a line once in a while is enough.
  *
  * Owns when each kind was told last. Promises that of one kind nothing is told twice within its time, that nothing is left out
  * of the counts, and that its memory is bounded whatever the kinds are called.

@@ -8,7 +8,7 @@ import type { Stats } from 'node:fs';
 import { chown, type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type FolderLock, lockFile } from '../store/index.ts';
+import { type FileLock, lockFile } from '../store/index.ts';
 import { KeyFileError } from './key-errors.ts';
 
 /** A change takes a few milliseconds; who waits this long waits for a process that hangs. */
@@ -16,7 +16,7 @@ const LOCK_WAIT_MS = 2_000;
 const LOCK_POLL_MS = 20;
 
 /** The system lets go of it when the process ends, however it does; the file stays, and says nothing. */
-export async function acquire(path: string): Promise<FolderLock> {
+export async function acquire(path: string): Promise<FileLock> {
   const name = `${path}.lock`;
   for (let waitedMs = 0; ; waitedMs += LOCK_POLL_MS) {
     try {

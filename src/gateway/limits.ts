@@ -8,31 +8,73 @@ import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, SENSORS_MAX } from '
 import type { FlowOptions } from './flow.ts';
 import { checkLimitNames, OptionsError } from './options.ts';
 
-/** What whoever runs a gateway may set. */
+/** What whoever runs a gateway may set. Bytes, events, sensors, ranges, streams and connections are counts; times are milliseconds. */
 export interface GatewayLimits {
-  /** Events of one batch; more is `batch-limit`, and the device splits. */
+  /**
+   * Events of one batch; more is `batch-limit`, and the device splits. 1 to 65,536.
+   * @default 65_536
+   */
   readonly eventsMax: number;
-  /** Bytes of one body as sent; more is `body-too-large`, and the device splits. */
+  /**
+   * Bytes of one body as sent; more is `body-too-large`, and the device splits. 1 to 4 MiB.
+   * @default 4_194_304 (4 MiB)
+   */
   readonly bodyBytesMax: number;
-  /** Sensors of one device; a batch that would bring more is `sensor-limit`. */
+  /**
+   * Sensors of one device; a batch that would bring more is `sensor-limit`.
+   * @default 10_000
+   */
   readonly sensorsMax: number;
-  /** Separate ranges of counted and given-up sequences of one device; a batch that would bring more is `interval-limit`. */
+  /**
+   * Separate ranges of counted and given-up sequences of one device; a batch that would bring more is `interval-limit`.
+   * @default 50_000
+   */
   readonly rangesMax: number;
-  /** Streams of one device at once, and more with each day since its first batch; beyond both a new one is `stream-limit`. */
+  /**
+   * Streams of one device on its first day; beyond these and `streamsPerDay` a new one is `stream-limit`.
+   * @default 10_000
+   */
   readonly streamsMax: number;
+  /**
+   * Streams that a device may have more with each day (24 hours) since its first batch.
+   * @default 2_000
+   */
   readonly streamsPerDay: number;
-  /** Bytes of pages of one device, and more with each day since its first batch; beyond both new events are `storage-limit`. */
+  /**
+   * Bytes of pages of one device, encoded, on its first day; beyond these and `pageBytesPerDay` new events are `storage-limit`.
+   * @default 8_589_934_592 (8 GiB)
+   */
   readonly pageBytesMax: number;
+  /**
+   * Bytes of pages that a device may have more with each day (24 hours) since its first batch.
+   * @default 1_073_741_824 (1 GiB)
+   */
   readonly pageBytesPerDay: number;
-  /** How far a request's timestamp may lie from the gateway's clock, on either side. */
+  /**
+   * How far a request's timestamp may lie from the gateway's clock, on either side, milliseconds; further is `clock-skew`.
+   * @default 300_000 (5 minutes)
+   */
   readonly windowMs: number;
-  /** Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed. */
+  /**
+   * Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed. At least
+   * 8 MiB, two of the largest bodies.
+   * @default 67_108_864 (64 MiB)
+   */
   readonly bytesInFlightMax: number;
-  /** Open connections; beyond it the oldest that has not shown a key or token makes room, or else the new one is closed. */
+  /**
+   * Open connections; beyond it the oldest that has not shown a key or token makes room, or else the new one is closed.
+   * @default 10_000
+   */
   readonly connectionsMax: number;
-  /** Bytes of accepted batches that are kept; aggregates and ledgers are kept for ever. */
+  /**
+   * Bytes of accepted batches that are kept, as sent; aggregates and ledgers are kept for ever.
+   * @default 1_073_741_824 (1 GiB)
+   */
   readonly retainBytesMax: number;
-  /** How long accepted batches are kept. */
+  /**
+   * How long accepted batches are kept, milliseconds.
+   * @default 2_592_000_000 (30 days)
+   */
   readonly retainAgeMaxMs: number;
 }
 

@@ -67,22 +67,25 @@ export function createMetrics({ store, flow }: MetricsOptions): Metrics {
     });
   const batches = new Counter({
     name: `${PREFIX}batches_total`,
-    help: 'Batches answered, by outcome: accepted, or the code of the problem',
+    help: 'Answers to batches, by outcome: accepted, or the code of the problem',
     labelNames: ['outcome'] as const,
     registers,
   });
   const duration = new Histogram({
     name: `${PREFIX}batch_seconds`,
-    help: 'From the head of a batch to its answer',
+    help: 'Seconds from the head of a batch to its answer',
     buckets: DURATION_BUCKETS_S,
     registers,
   });
   const events = counter('events_total', 'Events counted');
-  const duplicates = counter('duplicate_events_total', 'Events that came again and were not counted again');
-  const unverified = counter('unverified_events_total', 'Duplicates of which nothing was left to compare with');
+  const duplicates = counter('duplicate_events_total', 'Events that had been counted before and were sent again');
+  const unverified = counter(
+    'unverified_events_total',
+    'Duplicates whose content could not be compared, since nothing is kept of them any more',
+  );
   const bodyBytes = counter('body_bytes_total', 'Bytes of the bodies of accepted batches, as sent');
-  gauge('bytes_in_flight', 'Bytes of requests taken on', () => flow.bytes);
-  gauge('store_ready', 'Whether the store can take a batch: 1 or 0', () =>
+  gauge('bytes_in_flight', 'Bytes that requests take in memory now', () => flow.bytes);
+  gauge('store_ready', '1 where the database takes batches, 0 where it does not', () =>
     withinTime(() => store.ready()).then(
       () => 1,
       () => 0,
@@ -90,17 +93,25 @@ export function createMetrics({ store, flow }: MetricsOptions): Metrics {
   );
   gauge(
     'commits',
-    'Commits of the store since it was opened',
+    'Writes to the database since it was opened, each fsynced',
     async () => (await withinTime(() => store.stats())).commits,
   );
-  gauge('admissions', 'Batches in those commits', async () => (await withinTime(() => store.stats())).admissions);
+  gauge(
+    'admissions',
+    'Batches that were in those writes',
+    async () => (await withinTime(() => store.stats())).admissions,
+  );
   gauge(
     'retained_batches',
-    'Accepted batches that are kept',
+    'Accepted batches that are kept for exports and comparison',
     async () => (await withinTime(() => store.stats())).retained.batches,
   );
-  gauge('retained_bytes', 'Bytes of their bodies', async () => (await withinTime(() => store.stats())).retained.bytes);
-  gauge('store_damaged', '1 where the database is damaged and takes no more batches', () =>
+  gauge(
+    'retained_bytes',
+    'Bytes of the bodies of accepted batches that are kept',
+    async () => (await withinTime(() => store.stats())).retained.bytes,
+  );
+  gauge('store_damaged', '1 where the database is damaged and takes no more batches, else 0', () =>
     store.condition.trouble === undefined ? 0 : 1,
   );
   gauge('store_unwitnessed', '1 where store.witness cannot be written, so that a loss may go unnoticed', () =>
@@ -108,19 +119,19 @@ export function createMetrics({ store, flow }: MetricsOptions): Metrics {
   );
   gauge(
     'store_mended_bits',
-    'Bits of it that had flipped on disk and were put right',
+    'Flipped bits in files of the database that were found and corrected',
     () => store.condition.mendedBits,
   );
+  gauge('store_failures', 'Background errors of RocksDB since the database was opened', () => store.condition.failures);
   gauge(
-    'store_failures',
-    'Failures of its work behind the scenes since it was opened last',
-    () => store.condition.failures,
+    'store_unmerged_files',
+    'RocksDB files at level 0, which wait for compaction',
+    () => store.condition.unmergedFiles,
   );
-  gauge('store_unmerged_files', 'Sorted files of it that wait to be merged', () => store.condition.unmergedFiles);
-  gauge('resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss());
+  gauge('resident_memory_bytes', 'Resident memory of the process, bytes', () => process.memoryUsage.rss());
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   lag.enable();
-  gauge('event_loop_lag_seconds', '99th percentile since the last look', () => {
+  gauge('event_loop_lag_seconds', '99th percentile of event loop delay since the last scrape, seconds', () => {
     // The timer's own step counts as no delay.
     const seconds = Math.max(0, lag.percentile(99) / 1e9 - LAG_RESOLUTION_MS / 1e3);
     lag.reset();

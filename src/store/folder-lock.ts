@@ -15,8 +15,9 @@ import { StoreError } from './errors.ts';
 /** Locks an open file for that very opening of it; false where another opening has it locked. */
 type TryLock = (fd: number) => boolean;
 
-export interface FolderLock {
-  /** Lets the next one have the folder. Calling it again is harmless. */
+/** Held on a file: that of a folder's owner, or another that is there for nothing else. */
+export interface FileLock {
+  /** Lets the next one have it. Calling it again is harmless. */
   release(): Promise<void>;
 }
 
@@ -28,14 +29,14 @@ const PID_BYTES_MAX = 16;
 const require = createRequire(import.meta.url);
 
 /** Takes the lock of a folder that is there. Rejects with `locked`, and says whose it is, where somebody has it. */
-export function lockFolder(folder: string): Promise<FolderLock> {
+export function lockFolder(folder: string): Promise<FileLock> {
   const refusal = (owner: string) =>
     new StoreError('locked', `already running${owner}: ${folder} has one owner at a time`);
   return lockFile(join(folder, LOCK_NAME), refusal);
 }
 
 /** The same of a file that is there for nothing else. `refusal` is told ` (pid N)`, or nothing where that is not known. */
-export async function lockFile(path: string, refusal: (owner: string) => Error): Promise<FolderLock> {
+export async function lockFile(path: string, refusal: (owner: string) => Error): Promise<FileLock> {
   const tryLock = loadTryLock();
   for (;;) {
     // Never truncated in opening: until it is locked, what is in it is another's.
@@ -55,7 +56,7 @@ export async function lockFile(path: string, refusal: (owner: string) => Error):
   }
 }
 
-class HeldLock implements FolderLock {
+class HeldLock implements FileLock {
   #file: FileHandle | undefined;
 
   constructor(file: FileHandle) {

@@ -7,14 +7,14 @@
  */
 import { assertWritable, makeDirectory } from './directories.ts';
 import { type StoreError, toStoreError } from './errors.ts';
-import { type FolderLock, lockFolder } from './folder-lock.ts';
+import { type FileLock, lockFolder } from './folder-lock.ts';
 import { isDatabase } from './rocks-files.ts';
 import { createRoom, type Room, type RoomOptions } from './room.ts';
 import { openWitness, readStatement, type Witness } from './witness.ts';
 
 export interface GatewayFiles {
   /** Makes the folder where there is none. Rejects with `locked` where it has an owner. */
-  lock(path: string): Promise<FolderLock>;
+  lock(path: string): Promise<FileLock>;
   /** Whether there is anything of a database. */
   isDatabase(path: string): Promise<boolean>;
   openWitness(path: string, onTrouble: (error: StoreError) => void): Promise<Witness>;
@@ -25,7 +25,7 @@ export interface GatewayFiles {
   createRoom(options: RoomOptions): Room;
 }
 
-async function makeLocked(path: string): Promise<FolderLock> {
+async function makeLocked(path: string): Promise<FileLock> {
   try {
     await makeDirectory(path);
     return await lockFolder(path);

@@ -123,6 +123,7 @@ class GroupedIntake<Page> implements Intake<Page> {
       },
       chunks: (key) => this.#handle.walk(ledgerChunkBounds(key)),
       isCommitted: (group) => this.#commits.isCommitted(group),
+      turns: options.turns,
     });
   }
 

@@ -7,7 +7,6 @@
  * Numbers and digests are as in `ledger-bytes.ts`, which has the whole form; a skip counts from behind the range before it, in
  * a chunk's first from where the chunk begins. Anything else is `corrupt`, and so are chunks that are not those of the head.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ledgerChunkKey } from './gateway-keys.ts';
 import { lengthOf, type Range } from './intervals.ts';
 import { type Ledger, RECENT_MAX } from './ledger.ts';
@@ -16,6 +15,7 @@ import type { Operation } from './rocks.ts';
 import type { Entry } from './rocks-handle.ts';
 import { seal, unsealOrThrow } from './seal.ts';
 import { buildLedger } from './segment-ledger.ts';
+import { SHARED_TURNS, type Turns } from './time-slicing.ts';
 
 const HEAD_VERSION = 2;
 const CHUNK_VERSION = 3;
@@ -43,19 +43,20 @@ export function isCut(body: Uint8Array): boolean {
 }
 
 /** The ledger that is stored whole, or in these chunks, ascending. Throws `StoreError` `corrupt`. */
-export async function readLedger(body: Uint8Array, chunks: () => AsyncIterable<Entry>): Promise<Ledger> {
+export async function readLedger(
+  body: Uint8Array,
+  chunks: () => AsyncIterable<Entry>,
+  turns: Turns = SHARED_TURNS,
+): Promise<Ledger> {
   if (!isCut(body)) return decodeLedger(body);
   const head = decodeHead(body);
   const ledger = createChunkReader();
   for await (const [key, value] of chunks()) {
     ledger.add(Number(key.readBigUInt64BE(key.length - 8)), unsealOrThrow(key, value));
-    if (ledger.chunks % CHUNKS_AT_ONCE === 0) await nextTurn();
+    if (turns.isOver()) await turns.next();
   }
   return ledger.finish(head);
 }
-
-/** Chunks decoded before others have a turn. */
-const CHUNKS_AT_ONCE = 8;
 
 function encodeHead(ledger: Ledger, chunks: number): Buffer {
   const writer = new LedgerWriter(0, 0, HEAD_VERSION);
@@ -112,9 +113,6 @@ function createChunkReader() {
     return { first, last: reader.sum(first, reader.varint()) };
   };
   return {
-    get chunks() {
-      return cuts.length;
-    },
     /** Adds what a chunk holds to what the chunks before it held. */
     add(start: number, body: Uint8Array): void {
       if (cuts.length === 0 ? start !== 0 : start <= latest) throw corrupt('chunks that overlap');

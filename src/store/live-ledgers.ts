@@ -15,6 +15,7 @@ import { createLru, type Lru } from './lru.ts';
 import type { Entry } from './rocks-handle.ts';
 import { unsealOrThrow } from './seal.ts';
 import { createLedger } from './segment-ledger.ts';
+import type { Turns } from './time-slicing.ts';
 
 /** What a range in memory takes, about: two doubles, a digest, and where they lie. */
 const RANGE_BYTES = 64;
@@ -67,6 +68,7 @@ export interface LiveLedgersOptions {
   /** The chunks of the ledger that is stored in such under a key. */
   readonly chunks: (key: Buffer) => AsyncIterable<Entry>;
   readonly isCommitted: (group: number) => boolean;
+  readonly turns: Turns;
 }
 
 export function createLiveLedgers(options: LiveLedgersOptions): LiveLedgers {
@@ -168,7 +170,8 @@ class LedgerDesk implements LiveLedgers {
     try {
       const body = value === undefined ? undefined : unsealOrThrow(key, value);
       if (body === undefined) ledger = createLedger();
-      else ledger = isCut(body) ? await readLedger(body, () => this.#options.chunks(key)) : decodeLedger(body);
+      else if (isCut(body)) ledger = await readLedger(body, () => this.#options.chunks(key), this.#options.turns);
+      else ledger = decodeLedger(body);
       device = this.#devices.get(deviceId) ?? (await this.#newDevice(deviceId, holdings));
     } catch (error) {
       this.#refuse(wanted, error);

@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { isDiskFull, StoreError, toStoreError } from './errors.ts';
-import type { FolderLock } from './folder-lock.ts';
+import type { FileLock } from './folder-lock.ts';
 import { numberKey, QUEUE } from './keys.ts';
 import type { Block } from './queue-blocks.ts';
 import type { Change } from './queue-changes.ts';
@@ -22,7 +22,7 @@ import type { openRocks, Rocks } from './rocks.ts';
 import { CALM_MAX_MS } from './rocks-calm.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 import { createRotWatch, type RotWatch, rotError } from './rot-watch.ts';
-import type { RunLog } from './run-log.ts';
+import type { StreamLog } from './stream-log.ts';
 import type { Witness } from './witness.ts';
 
 export interface QueueDiskOptions {
@@ -89,11 +89,11 @@ class Disk implements QueueDisk {
   witnessedTotals: Uint8Array | undefined;
   readonly #options: QueueDiskOptions;
   readonly #reserve: Reserve;
-  readonly #lock: FolderLock;
+  readonly #lock: FileLock;
   readonly #watch: RotWatch;
   #state: QueueState = EMPTY;
   #witness: Witness | undefined;
-  #runs: RunLog | undefined;
+  #runs: StreamLog | undefined;
   /** The latest totals that were released; those of the witness while none have been since the opening. */
   #totals: Uint8Array | undefined;
   #generation = 0;
@@ -103,7 +103,7 @@ class Disk implements QueueDisk {
   #last: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(options: QueueDiskOptions, reserve: Reserve, lock: FolderLock) {
+  constructor(options: QueueDiskOptions, reserve: Reserve, lock: FileLock) {
     this.#options = options;
     this.#reserve = reserve;
     this.#lock = lock;
@@ -278,7 +278,7 @@ class Disk implements QueueDisk {
     const lost = lostSince(this.#witness?.statement, found, (await files.readRuns?.(runsPath)) ?? []);
     const state = lost?.state ?? found;
     if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
-    this.#runs ??= await files.openRunLog?.(runsPath);
+    this.#runs ??= await files.openStreamLog?.(runsPath);
     await this.#runs?.follow(undefined, state.streams);
     await this.#tellWitness(state);
     for (const gap of lost?.gaps ?? []) onLost(gap);

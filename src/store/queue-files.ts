@@ -7,12 +7,12 @@
 import { access } from 'node:fs/promises';
 import { assertWritable, makeDirectory } from './directories.ts';
 import type { StoreError } from './errors.ts';
-import { type FolderLock, lockFolder } from './folder-lock.ts';
+import { type FileLock, lockFolder } from './folder-lock.ts';
 import { clearUnfinished, newestGeneration, publishUnfinished, removeOlder } from './generations.ts';
 import type { StreamRun } from './queue-streams.ts';
 import { openReserve, type Reserve, type ReserveOptions } from './reserve.ts';
 import { type Salvage, salvage } from './rocks-salvage.ts';
-import { openRunLog, type RunLog, readRuns } from './run-log.ts';
+import { openStreamLog, readRuns, type StreamLog } from './stream-log.ts';
 import { openWitness, readStatement, type Witness } from './witness.ts';
 
 export interface QueueFiles {
@@ -20,7 +20,7 @@ export interface QueueFiles {
   /** Rejects where there is no such path. */
   access(path: string): Promise<void>;
   /** Rejects with `locked` where the folder has an owner. */
-  lock(path: string): Promise<FolderLock>;
+  lock(path: string): Promise<FileLock>;
   newestGeneration(path: string): Promise<number>;
   clearUnfinished(path: string): Promise<string>;
   publishUnfinished(path: string, generation: number): Promise<void>;
@@ -31,7 +31,7 @@ export interface QueueFiles {
   /** Without it, what a database has lost without a trace stays unknown. */
   openWitness?(path: string, onTrouble: (error: StoreError) => void): Promise<Witness>;
   /** Beside a witness: without it, what of the oldest streams is lost is taken for part of later ones. */
-  openRunLog?(path: string): Promise<RunLog>;
+  openStreamLog?(path: string): Promise<StreamLog>;
   readRuns?(path: string): Promise<StreamRun[]>;
   /** Without it, a database that does not open stays as it is. */
   salvage?(path: string): Promise<Salvage>;
@@ -50,7 +50,7 @@ export const queueFiles: QueueFiles = {
   removeOlder,
   openReserve,
   openWitness,
-  openRunLog,
+  openStreamLog,
   readRuns,
   salvage,
   readStatement,

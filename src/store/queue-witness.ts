@@ -12,10 +12,10 @@ import { type Gap, gapPut } from './queue-records.ts';
 import type { QueueState, Witnessed } from './queue-state.ts';
 import { runsOf, type StreamRun, streamRanges } from './queue-streams.ts';
 import type { Operation } from './rocks.ts';
-import { WITNESSED_RUNS } from './run-log.ts';
+import { WITNESSED_RUNS } from './stream-log.ts';
 
 interface Statement extends Witnessed {
-  /** The latest of them; all in a statement of before there was a run log. */
+  /** The latest of them; all in a statement of before there was a stream log. */
   readonly streams: readonly StreamRun[];
 }
 
@@ -41,7 +41,7 @@ export function encodeStatement({ deviceId, position, streams, totals }: QueueSt
 
 /**
  * Undefined where nothing is lost. Throws `other-device` where the queue was another's.
- * @param logged what the run log says
+ * @param logged what the stream log says
  */
 export function lostSince(
   bytes: Buffer | undefined,

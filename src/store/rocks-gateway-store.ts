@@ -7,7 +7,7 @@
 import { type BatchLog, createBatchLog } from './batch-log.ts';
 import { assertNotGone, type CommitCount, createCommitCount } from './commit-count.ts';
 import { isDiskFull, StoreError } from './errors.ts';
-import type { FolderLock } from './folder-lock.ts';
+import type { FileLock } from './folder-lock.ts';
 import { type GatewayFiles, gatewayFiles } from './gateway-files.ts';
 import {
   deviceOfPageKey,
@@ -130,14 +130,14 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   readonly #watch: RotWatch;
   readonly #gate: WriteGate;
   readonly #intake: Intake<Page>;
-  readonly #lock: FolderLock | undefined;
+  readonly #lock: FileLock | undefined;
   #retaining: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(
     options: RocksGatewayStoreOptions<Page>,
     files: GatewayFiles,
-    lock: FolderLock | undefined,
+    lock: FileLock | undefined,
     open: (parts: OpenedParts) => Promise<Rocks>,
   ) {
     this.#operator = options.operator;

@@ -73,6 +73,7 @@ function ledgersOver(ledgersMax: number, committed = new Set<number>([0])) {
       return keys.map((key) => (key[0] === GATEWAY.ledger ? seal(key, encodeLedger(createLedger())) : undefined));
     },
     async *chunks() {},
+    turns: SHARED_TURNS,
   });
   const give = (device: number) =>
     new Promise<LiveLedger>((take, fail) => ledgers.give(streamKey(`d${device}`, 1), { take, fail }));

@@ -8,6 +8,7 @@ import { LedgerWriter } from '../../src/store/ledger-bytes.ts';
 import { ledgerWrites, readLedger } from '../../src/store/ledger-chunks.ts';
 import { CHUNK_RANGES_MAX } from '../../src/store/ledger-cuts.ts';
 import { seal, unsealOrThrow } from '../../src/store/seal.ts';
+import type { Turns } from '../../src/store/time-slicing.ts';
 import { streamKey } from './gateway-store-counter.ts';
 import { digestOver } from './ledger-model.ts';
 import { createRandom, seedOf } from './random.ts';
@@ -32,12 +33,16 @@ function disk() {
       }
       return bytes;
     },
-    read(): Promise<Ledger> {
+    read(turns?: Turns): Promise<Ledger> {
       const [head, ...chunks] = [...records].sort(([a], [b]) => (a < b ? -1 : 1));
       const body = unsealOrThrow(KEY, head![1]);
-      return readLedger(body, async function* () {
-        for (const [key, value] of chunks) yield [Buffer.from(key, 'hex'), value];
-      });
+      return readLedger(
+        body,
+        async function* () {
+          for (const [key, value] of chunks) yield [Buffer.from(key, 'hex'), value];
+        },
+        turns,
+      );
     },
   };
 }
@@ -82,6 +87,20 @@ test('an event into a ledger with 20,000 holes writes a chunk or two, and fills 
   add(again, 70_000);
   assert.ok(at.store(again) < 3 * CHUNK_RANGES_MAX * 16, 'also after it was read');
   assertSame(await at.read(), again);
+});
+
+test('a ledger of many chunks is read in slices', async () => {
+  const ledger = createLedger();
+  const at = disk();
+  for (let first = 1; first < 10_000; first += 2) add(ledger, first);
+  at.store(ledger);
+  let slices = 0;
+  const nextSlice = async (): Promise<void> => {
+    slices += 1;
+  };
+  const found = await at.read({ isOver: () => true, next: nextSlice });
+  assertSame(found, ledger);
+  assert.equal(slices, at.records.size - 1, 'others have a turn behind each chunk, where the slice is over');
 });
 
 test('what begins where a chunk begins is written with that chunk, and what ends before it with the one before', async () => {

@@ -1,5 +1,5 @@
 /**
- * The run log: under which streams the queued sequences were recorded, in a file beside the database.
+ * The stream log: under which streams the queued sequences were recorded, in a file beside the database.
  *
  * The witness says after every commit how far the queue had come; with all its streams, tens of thousands where a device has
  * restarted often and never reached its gateway, that would cost more than the commit. So these lie here: a run is appended as
@@ -25,7 +25,7 @@ export const WITNESSED_RUNS = 16;
 /** From so many on there is a file; well before the witness does not name them all. */
 const LOGGED_RUNS = 8;
 
-export interface RunLog {
+export interface StreamLog {
   /** Brings the file from what it was told before, if it was, to the queue's next state. */
   follow(before: StreamRuns | undefined, after: StreamRuns): Promise<void>;
   close(): Promise<void>;
@@ -46,11 +46,11 @@ export async function readRuns(path: string): Promise<StreamRun[]> {
 }
 
 /** A file that cannot be written is as good as none. */
-export async function openRunLog(path: string): Promise<RunLog> {
-  return new FileRunLog(path);
+export async function openStreamLog(path: string): Promise<StreamLog> {
+  return new FileStreamLog(path);
 }
 
-class FileRunLog implements RunLog {
+class FileStreamLog implements StreamLog {
   readonly #path: string;
   #file: FileHandle | undefined;
   #records = 0;

@@ -15,7 +15,7 @@ import {
   runOperations,
   runsOf,
 } from '../../src/store/queue-streams.ts';
-import { openRunLog, readRuns } from '../../src/store/run-log.ts';
+import { openStreamLog, readRuns } from '../../src/store/stream-log.ts';
 import { block, countingBytes, hex, openTestQueue, temporaryDirectory, withDatabase } from './queue-fixture.ts';
 import { createRandom, seedOf } from './random.ts';
 
@@ -118,7 +118,7 @@ const manyRuns = (count: number) =>
 
 test('a record with one flipped bit is left out, whichever it is, and all others are read', async (t) => {
   const file = join(await temporaryDirectory(t), 'streams');
-  const log = await openRunLog(file);
+  const log = await openStreamLog(file);
   await log.follow(undefined, manyRuns(20));
   await log.close();
   const whole = await readFile(file);
@@ -140,7 +140,7 @@ test('a record with one flipped bit is left out, whichever it is, and all others
 
 test('a file of runs most of which have ended is written anew, and is no longer than what is said of the others', async (t) => {
   const file = join(await temporaryDirectory(t), 'streams');
-  const log = await openRunLog(file);
+  const log = await openStreamLog(file);
   let runs = manyRuns(6_000);
   await log.follow(undefined, runs);
   const bytes = (await stat(file)).size / 6_000;
@@ -165,7 +165,7 @@ test('whatever becomes of runs, file and database follow', async (t) => {
   const random = createRandom(seedOf(t));
   const file = join(await temporaryDirectory(t), 'streams');
   const stored = new Map<string, Buffer>();
-  const log = await openRunLog(file);
+  const log = await openStreamLog(file);
   let runs = NO_RUNS;
   let next = 1;
   let head = 1;
