@@ -15,7 +15,7 @@ import type { GatewayLimits } from '../../src/gateway/index.ts';
 import { createIngest, type Ingest } from '../../src/gateway/ingest.ts';
 import type { Key, KeyRing } from '../../src/gateway/keyring.ts';
 import { flowOptions, limitsFrom } from '../../src/gateway/limits.ts';
-import { type Page, pageOperator } from '../../src/gateway/pages.ts';
+import { createPageOperator, type Page } from '../../src/gateway/pages.ts';
 import { createSensors } from '../../src/gateway/sensors.ts';
 import { type GatewayStore, openRocksGatewayStore, type Turns } from '../../src/store/index.ts';
 import type { Operation } from '../../src/store/rocks.ts';
@@ -137,7 +137,9 @@ export class GatewayMachine implements KeyRing {
       const cachedPagesMax = random() < 0.5 ? 1 + Math.floor(random() * 8) : 1_000;
       const cachedLedgersMax = random() < 0.5 ? 1 : 1_000;
       const turns = countedTurns();
-      const options = { path: 'gateway', operator: pageOperator, cachedPagesMax, cachedLedgersMax, turns };
+      // So little is recorded that pages would never be cut where they usually are.
+      const operator = createPageOperator(random() < 0.5 ? 32 : undefined);
+      const options = { path: 'gateway', operator, cachedPagesMax, cachedLedgersMax, turns };
       const store = await openRocksGatewayStore<Page>(
         options,
         this.disk.open,

@@ -22,7 +22,8 @@ import { type DevicePage, emptyDevicePage, PLAUSIBLE_AHEAD_MS } from './device-p
 import { GatewayError } from './errors.ts';
 import { createEvidence } from './evidence.ts';
 import { type GapDelta, type NewGap, newGaps, rangesOf, tallyGaps } from './gap-tally.ts';
-import { BATCH_RANGES_MAX, COLLISIONS_MAX } from './limits.ts';
+import { BATCH_PAGE_BYTES_MAX, BATCH_RANGES_MAX, COLLISIONS_MAX } from './limits.ts';
+import { addedBytes, mayBeHeavy } from './page-weight.ts';
 import { devicePageKey, devicePageOf, type Page } from './pages.ts';
 import { areEqual, countOf } from './ranges.ts';
 import type { KnownSensors, Sensors } from './sensors.ts';
@@ -58,7 +59,7 @@ export interface Admissions {
 }
 
 export interface AdmissionsOptions {
-  readonly store: Pick<GatewayStore<Page>, 'ingest' | 'page'>;
+  readonly store: Pick<GatewayStore<Page>, 'ingest' | 'page' | 'weigh'>;
   readonly archive: Archive;
   readonly sensors: Sensors;
   readonly limits: DeviceLimits;
@@ -76,6 +77,8 @@ interface Counting {
   readonly missing: readonly Range[];
   readonly gaps: readonly NewGap[];
   readonly work: Work<Counted>;
+  /** What is to be written for it, bytes; undefined until somebody had to know. */
+  pageBytes?: number;
 }
 
 export function createAdmissions(options: AdmissionsOptions): Admissions {
@@ -93,6 +96,12 @@ export function createAdmissions(options: AdmissionsOptions): Admissions {
     return page === undefined ? 0 : receivedAt - Math.min(receivedAt, devicePageOf(page).firstReceivedAt);
   };
 
+  /** Stops where it is clear that it is too much. */
+  const weigh = async (pages: readonly PageDelta[]): Promise<number> => {
+    const added = await inTurns(addedBytes(pages), turns);
+    return added + (await store.weigh(pages, BATCH_PAGE_BYTES_MAX - added));
+  };
+
   return {
     async admit(arrival) {
       const { deviceId, batch } = arrival;
@@ -106,6 +115,8 @@ export function createAdmissions(options: AdmissionsOptions): Admissions {
       let unverified = 0;
       let ageMs: number | undefined;
       let asksAge = false;
+      let asksWeight = false;
+      let largestPage = 0;
       let counting = countingOf(arrival, [], [], turns);
       const decide = (ledger: LedgerView, holdings: Holdings): Admission<Page> | null => {
         if (batch.count > 0) {
@@ -126,20 +137,30 @@ export function createAdmissions(options: AdmissionsOptions): Admissions {
         const gaps = newGaps(ledger, batch.gaps);
         const isAsBefore = areEqual(counting.missing, missing) && gaps.every(isAsIn(counting.gaps));
         if (!isAsBefore) counting = countingOf(arrival, missing, gaps, turns);
+        ({ largestPage } = holdings);
         if (!counting.work.advance()) return null;
+        asksWeight = counting.pageBytes === undefined && mayBeHeavy(counting.work.result.events, largestPage);
+        if (asksWeight) return null;
+        // What cannot be split is taken.
+        if (counting.pageBytes! > BATCH_PAGE_BYTES_MAX && batch.count > 1) throw tooMuchToWrite();
         const admission = admissionOf(arrival, stream, counting, mine, known);
         arrival.lease.release();
         return admission;
       };
+      const prepare = async (): Promise<void> => {
+        const { work } = counting;
+        await work.finish();
+        if (mayBeHeavy(work.result.events, largestPage)) counting.pageBytes = await weigh(work.result.events);
+      };
       const decideAgain = async (): Promise<void> => {
         if (open.length > 0) await inTurns(evidence.add(open, await archive.find(key, open)), turns);
         else if (asksAge) ageMs = await ageOf(arrival);
-        else await counting.work.finish();
+        else await prepare();
         await store.ingest(key, decide);
       };
       try {
         await store.ingest(key, decide);
-        while (open.length > 0 || asksAge || !counting.work.isDone) {
+        while (open.length > 0 || asksAge || asksWeight || !counting.work.isDone) {
           await (open.length > 0 || asksAge ? decideAgain() : inLongTurn(decideAgain));
         }
       } catch (error) {
@@ -245,6 +266,10 @@ function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): A
 async function digestsOf({ batch: { table, first: start }, lease }: Arrival, turns: Turns): Promise<DigestOf> {
   const digest = await inTurns(digestInSteps(table, start, lease.memory), turns);
   return (first, last) => digest(first - start, last - start + 1);
+}
+
+function tooMuchToWrite(): GatewayError {
+  return new GatewayError('batch-limit', `touches pages of more than ${BATCH_PAGE_BYTES_MAX} bytes`);
 }
 
 function tooManyRanges(): GatewayError {

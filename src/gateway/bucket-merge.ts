@@ -8,8 +8,23 @@ import type { Steps } from '../codec/index.ts';
 import type { Aggregate } from './aggregate.ts';
 import { addBucket, type Bucket, COMBINE_WEIGHT } from './bucket.ts';
 import { readAggregate, skipAggregate, writeBucket } from './bucket-bytes.ts';
-import { type BucketPage, bucketsOf, type PackedBuckets, READ_WEIGHT, SKIP_WEIGHT } from './bucket-page.ts';
+import {
+  type BucketPage,
+  bucketsOf,
+  NO_BUCKETS,
+  type PackedBuckets,
+  READ_WEIGHT,
+  readPart,
+  SKIP_WEIGHT,
+} from './bucket-page.ts';
 import { createPageReader, givePageWriter, type PageReader, type PageWriter, takePageWriter } from './page-bytes.ts';
+
+/**
+ * More than so many late aggregates are not packed into a page of a usual size, but it is unpacked for them: packed together,
+ * before the page is cut, they could take megabytes.
+ */
+const LATE_AGGREGATES_MAX = 2_048;
+const UNPACKED_BYTES_MAX = 256 << 10;
 
 /** Adds `delta` to `into`, in place, with a step for each bucket. Until it is done nobody else may look at `into`. */
 export function* mergeInSteps(into: BucketPage, delta: BucketPage): Steps<void> {
@@ -20,9 +35,12 @@ export function* mergeInSteps(into: BucketPage, delta: BucketPage): Steps<void> 
     fresh.push(arrange(bucket));
     yield names.length;
   }
+  let late = lateOf(into, fresh);
+  if (late * names.length > LATE_AGGREGATES_MAX && into.packed.bytes.length <= UNPACKED_BYTES_MAX) {
+    yield* unpack(into);
+    late = 0;
+  }
   const { packed } = into;
-  let late = 0;
-  while (late < fresh.length && packed.count > 0 && fresh[late]!.number <= packed.last) late++;
   if (packed.count > 0 && (late > 0 || names !== into.names)) {
     into.packed = yield* repacked(into, names, fresh.slice(0, late));
   }
@@ -35,6 +53,21 @@ export function* mergeInSteps(into: BucketPage, delta: BucketPage): Steps<void> 
     addBucket(into.open, fresh[at]!);
     yield COMBINE_WEIGHT * names.length;
   }
+}
+
+/** How many of these buckets are not later than all that is packed. */
+function lateOf({ packed }: BucketPage, fresh: readonly Bucket[]): number {
+  let late = 0;
+  while (late < fresh.length && packed.count > 0 && fresh[late]!.number <= packed.last) late++;
+  return late;
+}
+
+function* unpack(page: BucketPage): Steps<void> {
+  const open: Bucket[] = [];
+  const all = { begin: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY, isWanted: () => true };
+  yield* readPart(page, all, (number, events, _, aggregates) => open.push({ number, events, aggregates }));
+  page.packed = NO_BUCKETS;
+  page.open = open;
 }
 
 /**

@@ -2,14 +2,14 @@
  * BucketPage: the buckets of one sensor over some time.
  *
  * Owns what is in `total`, `minute`, `hour` and `day` pages, and their bytes. Promises that equal pages have equal bytes, and
- * that buckets which are over stay packed: reading decodes only what was asked for. A page of four hours may hold 120,000
- * aggregates, so whatever goes through a whole page does it in steps. Never knows where a page begins or ends.
+ * that buckets which are over stay packed: reading decodes only what was asked for. Pages of before they were cut (see
+ * `bucket-cuts.ts`) may hold 120,000 aggregates, so whatever goes through a whole page does it in steps.
  */
 import type { Steps } from '../codec/index.ts';
 import type { Aggregate } from './aggregate.ts';
 import { type Bucket, COMBINE_WEIGHT } from './bucket.ts';
 import { readAggregate, readBucket, skipAggregate, writeBucket } from './bucket-bytes.ts';
-import { createPageReader, givePageWriter, takePageWriter } from './page-bytes.ts';
+import { createPageReader, givePageWriter, type PageReader, type PageWriter, takePageWriter } from './page-bytes.ts';
 
 export interface BucketPage {
   /** Length of a bucket; 0 in a `total` page. */
@@ -19,6 +19,8 @@ export interface BucketPage {
   packed: PackedBuckets;
   /** Ascending, and later than the packed ones. */
   open: Bucket[];
+  /** Where pages were cut off this one: numbers of buckets, see `bucket-cuts.ts`. Empty where none were. */
+  cuts: readonly number[];
 }
 
 export interface PackedBuckets {
@@ -28,8 +30,10 @@ export interface PackedBuckets {
   readonly bytes: Uint8Array;
 }
 
-const NO_BUCKETS: PackedBuckets = { count: 0, last: 0, bytes: new Uint8Array(0) };
+export const NO_BUCKETS: PackedBuckets = { count: 0, last: 0, bytes: new Uint8Array(0) };
 const VERSION = 1;
+/** Of a page that others were cut off. */
+const VERSION_WITH_CUTS = 2;
 
 /** What an aggregate weighs that is passed over or copied, and one that is read or written (see `Steps`). */
 export const SKIP_WEIGHT = 3;
@@ -39,16 +43,18 @@ export const READ_WEIGHT = 16;
 const PAGE_BYTES = 256;
 const AGGREGATE_BYTES = 300;
 const NAME_BYTES = 48;
+const NUMBER_BYTES = 8;
 
 /** @param buckets ascending; the page takes the array over */
 export function createBucketPage(bucketMs: number, names: readonly string[] = [], buckets: Bucket[] = []): BucketPage {
-  return { bucketMs, names, packed: NO_BUCKETS, open: buckets };
+  return { bucketMs, names, packed: NO_BUCKETS, open: buckets, cuts: [] };
 }
 
 /** What a page takes in memory, bytes: many times what it takes on disk where its buckets are not packed. */
-export function bytesOfBucketPage({ names, packed, open }: BucketPage): number {
+export function bytesOfBucketPage({ names, packed, open, cuts }: BucketPage): number {
   const nameBytes = names.reduce((sum, name) => sum + NAME_BYTES + name.length, 0);
-  return PAGE_BYTES + nameBytes + packed.bytes.length + open.length * names.length * AGGREGATE_BYTES;
+  const bucketBytes = packed.bytes.length + open.length * names.length * AGGREGATE_BYTES;
+  return PAGE_BYTES + nameBytes + bucketBytes + cuts.length * NUMBER_BYTES;
 }
 
 /** All buckets, ascending. */
@@ -88,7 +94,8 @@ export function* readPart(
   yield names.length;
   const reader = createPageReader(packed.bytes);
   let number = 0;
-  for (let left = packed.count; left > 0; left--) {
+  // Of a page that was cut, parts are read that end before it begins.
+  for (let left = packed.last < begin ? 0 : packed.count; left > 0; left--) {
     number += reader.integer();
     if (number >= end) return;
     const events = reader.natural();
@@ -113,8 +120,9 @@ export function* readPart(
 export function* encodeInSteps(page: BucketPage): Steps<Uint8Array> {
   if (page.open.length > 1) yield* packAllButLast(page);
   const writer = takePageWriter();
-  const { bucketMs, names, packed, open } = page;
-  writer.natural(VERSION);
+  const { bucketMs, names, packed, open, cuts } = page;
+  writer.natural(cuts.length === 0 ? VERSION : VERSION_WITH_CUTS);
+  if (cuts.length > 0) writeCuts(writer, cuts);
   writer.natural(names.length);
   for (const name of names) writer.text(name);
   writer.natural(packed.count);
@@ -133,14 +141,36 @@ export function* encodeInSteps(page: BucketPage): Steps<Uint8Array> {
  */
 export function decodeBucketPage(bytes: Uint8Array, bucketMs: number): BucketPage {
   const reader = createPageReader(bytes);
-  if (reader.natural() !== VERSION) throw new RangeError('an unknown version of a page');
+  const version = reader.natural();
+  if (version !== VERSION && version !== VERSION_WITH_CUTS) throw new RangeError('an unknown version of a page');
+  const cuts = version === VERSION ? [] : readCuts(reader);
   const names: string[] = [];
   for (let left = reader.count(); left > 0; left--) names.push(reader.text());
   const packed = { count: reader.natural(), last: reader.integer(), bytes: reader.bytes() };
   const open: Bucket[] = [];
   for (let left = reader.count(); left > 0; left--) open.push(readBucket(reader, names.length, packed.last, bucketMs));
   reader.end();
-  return { bucketMs, names, packed, open };
+  return { bucketMs, names, packed, open, cuts };
+}
+
+/** The first, then how much further each other one is. */
+function writeCuts(to: PageWriter, cuts: readonly number[]): void {
+  to.natural(cuts.length);
+  for (let at = 0; at < cuts.length; at++) {
+    if (at === 0) to.integer(cuts[0]!);
+    else to.natural(cuts[at]! - cuts[at - 1]!);
+  }
+}
+
+function readCuts(from: PageReader): number[] {
+  const cuts: number[] = [];
+  for (let left = from.count(); left > 0; left--) {
+    const further = cuts.length === 0 ? from.integer() : from.natural();
+    if (cuts.length > 0 && further === 0) throw new RangeError('a part without time');
+    cuts.push((cuts[cuts.length - 1] ?? 0) + further);
+  }
+  if (cuts.length < 2) throw new RangeError('a page that is cut has two parts at least');
+  return cuts;
 }
 
 /** The last bucket is the one that what comes next most likely belongs to. */

@@ -124,6 +124,13 @@ export const BATCH_PAGES_MAX = 4 * SENSORS_MAX;
 export const BATCH_AGGREGATES_MAX = BATCH_EVENTS_MAX;
 
 /**
+ * Bytes of pages that one batch may have written again, with what it adds to them; a single event may, whatever it comes to.
+ * They are written at once, and take three times that until they are. A device of a thousand sensors of 25 measures, all of
+ * which are in every batch, comes to less.
+ */
+export const BATCH_PAGE_BYTES_MAX = 20 * 1024 * 1024;
+
+/**
  * Separate ranges of its ledger that one batch concerns: those that are counted of it, where others between them were before,
  * and those that its gaps declare again. Hardly any batch has two; what is looked up, compared and stored for each takes
  * longer the more there are.

@@ -23,6 +23,8 @@ export interface PageWriter {
   raw(value: Uint8Array): void;
   /** What was written. The writer is empty afterwards and may be used again. */
   finish(): Uint8Array;
+  /** How many bytes have been written. */
+  readonly length: number;
 }
 
 export function createPageWriter(): PageWriter {
@@ -42,8 +44,12 @@ export function givePageWriter(writer: PageWriter): void {
   spareWriters.push(writer);
 }
 
+/** What a writer begins with, and what it keeps at most when it is empty again, bytes. */
+const WRITER_BYTES = 8 << 10;
+const KEPT_BYTES_MAX = 1 << 20;
+
 class Writer implements PageWriter {
-  #bytes = Buffer.allocUnsafeSlow(8192);
+  #bytes = Buffer.allocUnsafeSlow(WRITER_BYTES);
   #at = 0;
 
   natural(value: number): void {
@@ -98,7 +104,12 @@ class Writer implements PageWriter {
   finish(): Uint8Array {
     const written = Buffer.from(this.#bytes.subarray(0, this.#at));
     this.#at = 0;
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = Buffer.allocUnsafeSlow(WRITER_BYTES);
     return written;
+  }
+
+  get length(): number {
+    return this.#at;
   }
 
   #reserve(bytes: number): void {

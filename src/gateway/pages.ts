@@ -7,6 +7,7 @@
 import assert from 'node:assert';
 import type { PageKey, PageKind, PageOperator } from '../store/index.ts';
 import { GRANULARITIES, type Granularity, TOTAL_BUCKET_MS } from './bucket.ts';
+import { CUT_BYTES, cutInSteps, divide } from './bucket-cuts.ts';
 import { mergeInSteps } from './bucket-merge.ts';
 import {
   type BucketPage,
@@ -27,19 +28,29 @@ import {
 /** A `DevicePage` where the kind is `device`, else a `BucketPage`. */
 export type Page = DevicePage | BucketPage;
 
-export const pageOperator: PageOperator<Page> = {
-  empty: (kind) => (kind === 'device' ? emptyDevicePage() : createBucketPage(bucketMsOf(kind))),
-  *merge(kind, into, delta) {
-    if (kind === 'device') mergeDevicePages(into as DevicePage, delta as DevicePage);
-    else yield* mergeInSteps(into as BucketPage, delta as BucketPage);
-  },
-  *encode(kind, page) {
-    return kind === 'device' ? encodeDevicePage(page as DevicePage) : yield* encodeInSteps(page as BucketPage);
-  },
-  bytesOf: (kind, page) =>
-    kind === 'device' ? bytesOfDevicePage(page as DevicePage) : bytesOfBucketPage(page as BucketPage),
-  decode: (kind, bytes) => (kind === 'device' ? decodeDevicePage(bytes) : decodeBucketPage(bytes, bucketMsOf(kind))),
-};
+/** @param cutBytes see `cutInSteps`. @default CUT_BYTES */
+export function createPageOperator(cutBytes = CUT_BYTES): PageOperator<Page> {
+  return {
+    empty: (kind) => (kind === 'device' ? emptyDevicePage() : createBucketPage(bucketMsOf(kind))),
+    divide: (kind, page, delta) => (kind === 'device' ? undefined : divide(page as BucketPage, delta as BucketPage)),
+    *merge(kind, into, delta) {
+      if (kind === 'device') mergeDevicePages(into as DevicePage, delta as DevicePage);
+      else yield* mergeInSteps(into as BucketPage, delta as BucketPage);
+    },
+    *cut(kind, head, start, page) {
+      if (kind === 'device' || kind === 'total') return [];
+      return yield* cutInSteps(head as BucketPage, start, page as BucketPage, cutBytes);
+    },
+    *encode(kind, page) {
+      return kind === 'device' ? encodeDevicePage(page as DevicePage) : yield* encodeInSteps(page as BucketPage);
+    },
+    bytesOf: (kind, page) =>
+      kind === 'device' ? bytesOfDevicePage(page as DevicePage) : bytesOfBucketPage(page as BucketPage),
+    decode: (kind, bytes) => (kind === 'device' ? decodeDevicePage(bytes) : decodeBucketPage(bytes, bucketMsOf(kind))),
+  };
+}
+
+export const pageOperator: PageOperator<Page> = createPageOperator();
 
 export function devicePageOf(page: Page): DevicePage {
   assert('batches' in page, 'a device page');

@@ -6,7 +6,7 @@
  */
 import { StoreError } from './errors.ts';
 import { deviceOfLedgerKey, deviceOfPageKey, FORMAT_KEY, holdingsKey } from './gateway-keys.ts';
-import { type Holdings, holdingsOf, holdingsPut, NOTHING_HELD, plus } from './holdings.ts';
+import { type Holdings, holdingsOf, holdingsOfPage, holdingsPut, NOTHING_HELD, plus } from './holdings.ts';
 import { familyRange, GATEWAY } from './keys.ts';
 import { decodeLedger } from './ledger-bytes.ts';
 import type { Operation, Rocks } from './rocks.ts';
@@ -48,7 +48,7 @@ async function addHoldings(rocks: Rocks): Promise<void> {
     if (ledger.ranges > 0) add(deviceOfLedgerKey(key), holdingsOf(ledger));
   }
   for await (const [key, value] of rocks.entries(familyRange(GATEWAY.page))) {
-    add(deviceOfPageKey(key), { pages: 1, pageBytes: key.length + value.length });
+    add(deviceOfPageKey(key), holdingsOfPage(key, value));
   }
   let puts: Operation[] = [];
   for (const [deviceId, holdings] of held) {

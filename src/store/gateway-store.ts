@@ -23,7 +23,7 @@ export interface PageKey {
   readonly kind: PageKind;
   /** Any well-formed text of at most `SENSOR_BYTES_MAX` bytes; empty for `device`. */
   readonly sensor: string;
-  /** Where the page's time begins, whole epoch milliseconds, also negative; 0 for `device` and `total`. */
+  /** Where the page begins, whole epoch milliseconds, also negative; 0 for `device` and `total`. */
   readonly start: number;
 }
 
@@ -33,12 +33,36 @@ export interface PageKey {
  */
 export type PageWork<T> = Generator<unknown, T, void>;
 
-/** How opaque pages are read, written and added up. None of it must throw on valid pages. */
+/** A page that was cut off another, its *head*, or what is to be merged into such a one. */
+export interface PagePart<Page> {
+  /** Where it begins; none of the same device, kind and sensor begins there too, and no page's time reaches over another's. */
+  readonly start: number;
+  readonly page: Page;
+}
+
+/** What is merged into a page and its parts. */
+export interface PageDivision<Page> {
+  /** What the page itself keeps; undefined where that is nothing. */
+  readonly own: Page | undefined;
+  readonly parts: readonly PagePart<Page>[];
+}
+
+/**
+ * How opaque pages are read, written and added up. None of it must throw on valid pages. A page that grows large may be cut:
+ * then it says of anything that comes later which of its parts that belongs to.
+ */
 export interface PageOperator<Page> {
   /** A page that nothing was merged into. */
   empty(kind: PageKind): Page;
   /** Adds `delta` to `into`, in place; `delta` is left as it is. Meanwhile nobody else looks at `into`. */
   merge(kind: PageKind, into: Page, delta: Page): PageWork<void>;
+  /** What of `delta` belongs into parts of `page`; undefined where none of it does. `delta` is left as it is. */
+  divide(kind: PageKind, page: Page, delta: Page): PageDivision<Page> | undefined;
+  /**
+   * Cuts off what makes `page` too large, and gives the new parts. `head`, which begins at `start`, is `page` itself or the page
+   * that it is a part of, and knows of the new ones from then on.
+   */
+  cut(kind: PageKind, head: Page, start: number, page: Page): PageWork<readonly PagePart<Page>[]>;
   encode(kind: PageKind, page: Page): PageWork<Uint8Array>;
   /** Reads what `encode` wrote; throws on anything else. Short for any page: what is large in one stays packed. */
   decode(kind: PageKind, bytes: Uint8Array): Page;
@@ -153,6 +177,12 @@ export interface GatewayStore<Page> {
    * behind it rejects with the commit's error, and each may or may not be stored: the next `decide` sees which.
    */
   ingest(key: StreamKey, decide: Decide<Page>): Promise<void>;
+
+  /**
+   * What the pages that these changes concern take as they are stored, bytes: those are written again by whoever ingests the
+   * changes. Where that is more than `bytesMax`, any number that is more.
+   */
+  weigh(pages: Admission<Page>['pages'], bytesMax: number): Promise<number>;
 
   /** The stream's ledger; an empty one where nothing was ever stored. */
   ledger(key: StreamKey): Promise<LedgerView>;

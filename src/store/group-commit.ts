@@ -23,7 +23,7 @@ export interface GroupCommitOptions<Item> {
   readonly failed: (error: unknown) => void;
   /** A group that has this many items gathers no more. */
   readonly itemsMax: number;
-  /** A group that weighs this much gathers no more. */
+  /** A group that would weigh more with another item gathers no more. */
   readonly bytesMax: number;
 }
 
@@ -64,7 +64,7 @@ class GroupCommitQueue<Item> implements GroupCommit<Item> {
 
   add(item: Item, bytes: number): number {
     let group = this.#groups.at(-1);
-    if (group === undefined || group === this.#underWay || this.#isFull(group)) {
+    if (group === undefined || group === this.#underWay || this.#isFull(group, bytes)) {
       this.#number += 1;
       group = new Group(this.#number);
       this.#groups.push(group);
@@ -87,8 +87,8 @@ class GroupCommitQueue<Item> implements GroupCommit<Item> {
     await this.#running;
   }
 
-  #isFull(group: Group<Item>): boolean {
-    return group.items.length >= this.#options.itemsMax || group.bytes >= this.#options.bytesMax;
+  #isFull(group: Group<Item>, more: number): boolean {
+    return group.items.length >= this.#options.itemsMax || group.bytes + more > this.#options.bytesMax;
   }
 
   async #run(): Promise<void> {

@@ -4,7 +4,7 @@
  * A record per device, written with every commit that changes it, so that nobody has to read all ledgers or pages to learn
  * their sums, or whether a device owns too much. A count that reaches 2^53 stays there: only made-up gaps come so far.
  *
- * Body: format version (u8), then each count (double, little-endian) in the order of `COUNTS`.
+ * Body: format version (u8), then each count (double, little-endian) in the order of `COUNTS`; version 1 ends before the last.
  */
 import { StoreError } from './errors.ts';
 import type { LedgerView } from './ledger.ts';
@@ -25,11 +25,17 @@ export interface Holdings {
   readonly pages: number;
   /** What the pages take as they are stored, with their keys. */
   readonly pageBytes: number;
+  /** What the largest page took that was ever written; no page takes more. */
+  readonly largestPage: number;
 }
 
-const VERSION = 1;
-const COUNTS = ['streams', 'events', 'declared', 'gaps', 'ranges', 'pages', 'pageBytes'] as const;
+const VERSION = 2;
+const WITHOUT_LARGEST = 1;
+const COUNTS = ['streams', 'events', 'declared', 'gaps', 'ranges', 'pages', 'pageBytes', 'largestPage'] as const;
 const BODY_BYTES = 1 + 8 * COUNTS.length;
+
+/** What is taken for the largest page where a record does not say it: hardly any device had a larger one. */
+const LARGEST_PAGE_USUAL = 64 << 10;
 
 export const NOTHING_HELD: Holdings = Object.freeze({
   streams: 0,
@@ -39,11 +45,18 @@ export const NOTHING_HELD: Holdings = Object.freeze({
   ranges: 0,
   pages: 0,
   pageBytes: 0,
+  largestPage: 0,
 });
 
 /** What a stream's ledger adds to its device's holdings. */
 export function holdingsOf({ count, declaredCount, gapCount, ranges }: LedgerView): Holdings {
   return { ...NOTHING_HELD, streams: 1, events: count, declared: declaredCount, gaps: gapCount, ranges };
+}
+
+/** What a page adds, as it is stored. */
+export function holdingsOfPage(key: Buffer, value: Buffer): Partial<Holdings> {
+  const bytes = key.length + value.length;
+  return { pages: 1, pageBytes: bytes, largestPage: bytes };
 }
 
 export function plus(held: Holdings, more: Partial<Holdings>): Holdings {
@@ -65,9 +78,13 @@ export function holdingsPut(key: Buffer, held: Holdings): Operation {
 export function decodeHoldings(key: Buffer, value: Buffer | undefined): Holdings {
   if (value === undefined) return NOTHING_HELD;
   const body = unsealOrThrow(key, value);
-  if (body.length !== BODY_BYTES || body[0] !== VERSION) throw new StoreError('corrupt', 'unknown holdings');
-  const held: Record<string, number> = {};
-  for (const [i, name] of COUNTS.entries()) held[name] = body.readDoubleLE(1 + 8 * i);
+  const isOlder = body[0] === WITHOUT_LARGEST;
+  const counts = isOlder ? COUNTS.slice(0, -1) : COUNTS;
+  if ((!isOlder && body[0] !== VERSION) || body.length !== 1 + 8 * counts.length) {
+    throw new StoreError('corrupt', 'unknown holdings');
+  }
+  const held: Record<string, number> = { largestPage: LARGEST_PAGE_USUAL };
+  for (const [i, name] of counts.entries()) held[name] = body.readDoubleLE(1 + 8 * i);
   return held as unknown as Holdings;
 }
 
@@ -82,5 +99,6 @@ function combined(held: Holdings, other: Partial<Holdings>, sign: 1 | -1): Holdi
     ranges: sum('ranges'),
     pages: sum('pages'),
     pageBytes: sum('pageBytes'),
+    largestPage: Math.max(held.largestPage, other.largestPage ?? 0),
   };
 }

@@ -24,10 +24,13 @@ import type { RocksHandle } from './rocks-handle.ts';
 import type { Turns } from './time-slicing.ts';
 import type { WriteGate } from './write-gate.ts';
 
-/** Whoever is in a group waits for all of its merging, so it ends at this many admissions, or at this weight. */
+/**
+ * Whoever is in a group waits for all of its merging, and its pages are written at once, so it ends at this many admissions,
+ * or before this weight is passed.
+ */
 const GROUP_ITEMS_MAX = 128;
-const GROUP_BYTES_MAX = 8 << 20;
-/** What a page of an admission weighs in its group, and a ledger. */
+const GROUP_BYTES_MAX = 16 << 20;
+/** About what a page of an admission takes, and a ledger. */
 const PAGE_BYTES = 4 << 10;
 const LEDGER_BYTES = 256;
 
@@ -45,6 +48,8 @@ export interface IntakeOptions<Page> {
 export interface Intake<Page> {
   /** As `GatewayStore.ingest`. */
   ingest(key: StreamKey, decide: Decide<Page>): Promise<void>;
+  /** As `GatewayStore.weigh`. */
+  weigh(pages: readonly PageChange<Page>[], bytesMax: number): Promise<number>;
   /** Deletes one piece of what the limits do not allow; an empty tally once they hold. */
   retainPiece(limits: RetentionLimits, now: number): Promise<readonly ExpiredBatch[]>;
   /** Resolves once everything that was asked for is committed or has failed. */
@@ -98,6 +103,7 @@ class GroupedIntake<Page> implements Intake<Page> {
   readonly #log: BatchLog;
   readonly #count: CommitCount;
   readonly #ledgers: LiveLedgers;
+  readonly #operator: PageOperator<Page>;
   readonly #pages: PageCache<Page>;
   readonly #commits: GroupCommit<Change<Page>>;
   admissions = 0;
@@ -108,6 +114,7 @@ class GroupedIntake<Page> implements Intake<Page> {
     this.#gate = options.gate;
     this.#log = options.log;
     this.#count = options.count;
+    this.#operator = options.operator;
     this.#pages = createPageCache(options.operator, options.cachedPagesMax, options.turns);
     this.#commits = createGroupCommit({
       commit: (changes) => this.#commit(changes),
@@ -145,6 +152,11 @@ class GroupedIntake<Page> implements Intake<Page> {
     });
   }
 
+  async weigh(pages: readonly PageChange<Page>[], bytesMax: number): Promise<number> {
+    await this.#gate.renewed();
+    return await this.#handle.use((rocks) => this.#pages.weigh(rocks, pages, bytesMax));
+  }
+
   async retainPiece(limits: RetentionLimits, now: number): Promise<readonly ExpiredBatch[]> {
     await this.#gate.renewed();
     const expired = await this.#log.expired(limits, now);
@@ -176,7 +188,10 @@ class GroupedIntake<Page> implements Intake<Page> {
     }
     const log = () => (batch === undefined ? [] : this.#log.accept(key, batch));
     const bytes = LEDGER_BYTES + (batch?.body.length ?? 0) + pages.length * PAGE_BYTES;
-    return this.#commits.add({ ...(isChange && { live }), device: live.device, pages, log, bytes }, bytes);
+    // The deltas as they are in memory, and the pages as they are written: none is larger than the largest.
+    let weight = LEDGER_BYTES + (batch?.body.length ?? 0) + pages.length * live.device.holdings.largestPage;
+    for (const page of pages) weight += this.#operator.bytesOf(page.key.kind, page.delta);
+    return this.#commits.add({ ...(isChange && { live }), device: live.device, pages, log, bytes }, weight);
   }
 
   async #commit(changes: readonly Change<Page>[]): Promise<void> {

@@ -25,6 +25,7 @@ import {
 } from './gateway-keys.ts';
 import { type OpenedParts, openForReading, openForWriting, witnessOf } from './gateway-opening.ts';
 import type {
+  Admission,
   BatchTally,
   Decide,
   GatewayStore,
@@ -41,7 +42,8 @@ import type {
   StreamKey,
   TimeRange,
 } from './gateway-store.ts';
-import { decodeHoldings, type Holdings, holdingsOf, NOTHING_HELD, plus } from './holdings.ts';
+import { decodeHoldings, type Holdings } from './holdings.ts';
+import { countHoldings } from './holdings-count.ts';
 import { createIntake, type Intake, retainAll } from './intake.ts';
 import { assertRange } from './intervals.ts';
 import type { LedgerView } from './ledger.ts';
@@ -116,7 +118,6 @@ async function closedOver(store: { close(): Promise<void> }, error: unknown): Pr
   throw error;
 }
 
-const PAGE_KINDS = ['device', 'total', 'minute', 'hour', 'day'] as const;
 const CACHED_MAX = 16384;
 /** What RocksDB is left to work with on a disk that is full otherwise. */
 const WORKING_BYTES = 8 << 20;
@@ -168,6 +169,11 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     await this.#intake.ingest(key, decide);
   }
 
+  async weigh(pages: Admission<Page>['pages'], bytesMax: number): Promise<number> {
+    this.#assertOpen();
+    return await this.#intake.weigh(pages, bytesMax);
+  }
+
   async ledger(key: StreamKey): Promise<LedgerView> {
     const at = ledgerKey(key);
     const value = await this.#get(at);
@@ -186,7 +192,9 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   async holdings(deviceId: string): Promise<Holdings> {
     const at = holdingsKey(deviceId);
     const value = await this.#get(at);
-    return value === undefined ? await this.#countHoldings(deviceId) : decodeHoldings(at, value);
+    return value === undefined
+      ? await countHoldings(this.#handle, deviceId, this.ledgers(deviceId))
+      : decodeHoldings(at, value);
   }
 
   async page(key: PageKey): Promise<Page | undefined> {
@@ -280,18 +288,6 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
       return null;
     });
     return view;
-  }
-
-  /** A device has no holdings where it has nothing, and in a database of a format without any, at which somebody only looks. */
-  async #countHoldings(deviceId: string): Promise<Holdings> {
-    let held = NOTHING_HELD;
-    for await (const { ledger } of this.ledgers(deviceId)) if (ledger.ranges > 0) held = plus(held, holdingsOf(ledger));
-    for (const kind of PAGE_KINDS) {
-      for await (const [key, value] of this.#handle.walk(pageBounds(deviceId, kind, {}))) {
-        held = plus(held, { pages: 1, pageBytes: key.length + value.length });
-      }
-    }
-    return held;
   }
 
   #get(key: Buffer): Promise<Buffer | undefined> {

@@ -11,6 +11,7 @@ import {
 } from '../../src/store/index.ts';
 import { familyRange, GATEWAY } from '../../src/store/keys.ts';
 import { type Operation, openRocks } from '../../src/store/rocks.ts';
+import { seal, unsealOrThrow } from '../../src/store/seal.ts';
 import { all, assertHeld, type Counter, counters, send, streamKey } from './gateway-store-counter.ts';
 import { temporaryDirectory } from './gateway-store-rocks.ts';
 
@@ -77,6 +78,27 @@ test('who only looks at a database of format 1 sees its holdings, and leaves it 
   const again = await openRocks(path);
   assert.deepEqual(await all(again.entries(familyRange(GATEWAY.holdings))), []);
   await again.close();
+});
+
+test('holdings of before the largest page was known are read, and hold the largest from then on', async (t) => {
+  const { path, open } = await opener(t);
+  const store = await open();
+  await send(store, streamKey('a', 1), { first: 1, last: 10 });
+  const { largestPage, ...others } = await store.holdings('a');
+  assert(largestPage > 0 && largestPage < 1_000);
+  await store.close();
+  const rocks = await openRocks(path);
+  const [[key, value] = assert.fail()] = await all(rocks.entries(familyRange(GATEWAY.holdings)));
+  const older = Buffer.from(unsealOrThrow(key, value).subarray(0, -8));
+  older[0] = 1;
+  await rocks.write([{ type: 'put', key, value: seal(key, older) }]);
+  await rocks.close();
+  const again = await open();
+  const held = await again.holdings('a');
+  assert.deepEqual(held, { ...others, largestPage: 64 << 10 });
+  await send(again, streamKey('a', 1), { first: 1, last: 11 });
+  assert.equal((await again.holdings('a')).largestPage, 64 << 10);
+  await assertHeld(again, 'a');
 });
 
 test('bringing forward that was cut short begins again', async (t) => {

@@ -21,6 +21,11 @@ export const counters: PageOperator<Counter> = {
     yield;
     into.events += delta.events;
   },
+  divide: () => undefined,
+  *cut() {
+    yield;
+    return [];
+  },
   *encode(_kind, { events }) {
     yield;
     const bytes = Buffer.alloc(8);

@@ -59,19 +59,19 @@ test('what is added in one turn is one group, and what comes during its commit t
   assert.deepEqual(started[2], ['e']);
 });
 
-test('a group is full at its number of items or its weight', async () => {
+test('a group ends at its number of items, or before its weight is passed', async () => {
   const { commits, add, started, commitStarted, end } = controlled({ itemsMax: 3, bytesMax: 10 });
   const groups = ['a', 'b', 'c', 'd'].map((item) => add(item));
   groups.push(add('e', 50), add('f', 9), add('g', 1), add('h', 1));
-  for (let count = 1; count <= 4; count += 1) {
+  for (let count = 1; count <= 5; count += 1) {
     await commitStarted(count);
     end();
     await commits.committed(groups[0]! + count - 1);
   }
-  assert.deepEqual(started, [['a', 'b', 'c'], ['d', 'e'], ['f', 'g'], ['h']]);
+  assert.deepEqual(started, [['a', 'b', 'c'], ['d'], ['e'], ['f', 'g'], ['h']]);
   assert.deepEqual(
     groups.map((group) => group - groups[0]!),
-    [0, 0, 0, 1, 1, 2, 2, 3],
+    [0, 0, 0, 1, 2, 3, 3, 4],
   );
 });
 
