@@ -114,3 +114,9 @@ test('no number of kinds fills the memory, and a clock that is set back silences
   now = 0;
   assert.equal(repeats.take('kind 4999'), 2);
 });
+
+test('of more kinds than are remembered the first are told again sooner than they would be', () => {
+  const repeats = createRepeats({ everyMs: 60_000, now: () => 1e6 });
+  for (let i = 0; i < 5_000; i++) repeats.take(`kind ${i}`);
+  assert.equal(repeats.take('kind 0'), 1);
+});

@@ -12,7 +12,7 @@ import {
   formatDecimal,
   type TelemetryEvent,
 } from '../../src/codec/index.ts';
-import type { Aggregate } from '../../src/gateway/aggregate.ts';
+import { type Aggregate, combine } from '../../src/gateway/aggregate.ts';
 import type { Bucket } from '../../src/gateway/bucket.ts';
 import { bucketsOf, createBucketPage } from '../../src/gateway/bucket-page.ts';
 import { type DevicePage, emptyDevicePage } from '../../src/gateway/device-page.ts';
@@ -91,6 +91,28 @@ function merged(kind: PageKind, pages: readonly Page[], throughBytes: boolean): 
 function check(t: { diagnostic(message: string): void }, property: fc.IRawProperty<unknown, false>): void {
   fc.assert(property, { seed: seedOf(t), numRuns: RUNS });
 }
+
+test('of two values the last is that of the later time, then of the greater sequence, then the greater value', () => {
+  const one = (value: number, lastTs: number, lastSequence: number): Aggregate => {
+    const [min, max, last] = [value, value, value];
+    return { count: 1, sum: decimalOf(value), min, max, last, lastTs, lastSequence };
+  };
+  for (const [earlier, later] of [
+    [one(9, 1, 9), one(1, 2, 1)],
+    [one(9, 1, 1), one(1, 1, 2)],
+    [one(1, 1, 1), one(9, 1, 1)],
+    [one(-9, 1, 1), one(-1, 1, 1)],
+  ] as const) {
+    for (const both of [combine(earlier, later)!, combine(later, earlier)!]) {
+      assert.deepEqual([both.last, both.lastTs, both.lastSequence], [later.last, later.lastTs, later.lastSequence]);
+      assert.deepEqual(
+        [both.min, both.max, both.count],
+        [Math.min(earlier.min, later.min), Math.max(earlier.max, later.max), 2],
+      );
+      assert.equal(formatDecimal(both.sum), formatDecimal(addDecimals(earlier.sum, later.sum)));
+    }
+  }
+});
 
 test('merging bucket pages is commutative and associative, in memory and through bytes', (t) => {
   check(

@@ -47,6 +47,9 @@ test('however many are refused, there are a hundred lines a minute, and what was
       ['clock-skew', undefined],
     ],
   );
+  pass(60_000);
+  log.refused({ address: 'a' }, refusal('clock-skew'));
+  assert.equal(lines.at(-2)!['code'], 'clock-skew', 'what was counted once is not counted again');
 });
 
 test('a device is said to have come once, and a name that would move the cursor is escaped', () => {

@@ -1,8 +1,9 @@
 /** Directories: made for their owner only, and there under their names after a power cut. */
 import assert from 'node:assert/strict';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { assertWritable } from '../../src/store/directories.ts';
 import { makeDirectory, openQueue, syncDirectory } from '../../src/store/index.ts';
 import { powerDisk } from '../faults/power-disk.ts';
 import { temporaryDirectory } from './queue-fixture.ts';
@@ -22,6 +23,14 @@ test('what is no directory is an error, wherever it stands in the way', async (t
   await assert.rejects(makeDirectory(join(folder, 'file')), { code: 'EEXIST' });
   await assert.rejects(makeDirectory(join(folder, 'file/a/b')), { code: 'EEXIST' });
   await assert.rejects(openQueue({ path: join(folder, 'file'), deviceId: 'pump-7' }), { code: 'io' });
+});
+
+test('trying whether a directory can be written in leaves nothing there', async (t) => {
+  const folder = await temporaryDirectory(t);
+  for (let i = 0; i < 2; i += 1) await assertWritable(folder);
+  assert.deepEqual(await readdir(folder), []);
+  await writeFile(join(folder, 'file'), '');
+  await assert.rejects(assertWritable(join(folder, 'file')), { code: 'io' });
 });
 
 test('directories that were made are there after a power cut', async (t) => {

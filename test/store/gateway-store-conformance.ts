@@ -481,6 +481,8 @@ const reading: Record<string, Check> = {
     }
     await send(store, streamKey('a', 2), { first: 1, last: 1_000 });
     await send(store, streamKey('a-', 1), { first: 1, last: 1_000 });
+    // However short the latest is.
+    await send(store, streamKey('z', 1), { first: 1, last: 1 });
     for (const [first, last, expected] of [
       [1, 4, [0, 1]],
       [10, 10, [0, 1, 2]],
@@ -575,7 +577,9 @@ const keeping: Record<string, Check> = {
     // By bytes.
     assert.deepEqual(await store.retain({ bytesMax: 750 }, 0), { batches: 3, bytes: 300 });
     // By age: those of 1003 and 1004 are more than 100 ms old.
-    assert.deepEqual(await store.retain({ ageMaxMs: 100 }, 1_105), { batches: 2, bytes: 200 });
+    assert.deepEqual(await store.retain({ ageMaxMs: 100, agedMax: 0 }, 1_105), { batches: 0, bytes: 0 });
+    assert.deepEqual(await store.retain({ ageMaxMs: 100, agedMax: 1 }, 1_105), { batches: 1, bytes: 100 });
+    assert.deepEqual(await store.retain({ ageMaxMs: 100 }, 1_105), { batches: 1, bytes: 100 });
     const left = async (at: GatewayStore<Counter>) =>
       [...(await all(at.batches('a'))), ...(await all(at.batches('b')))].map(({ receivedAt }) => receivedAt);
     assert.deepEqual(await left(store), [1_005, 1_007, 1_009, 1_006, 1_008]);

@@ -1,10 +1,10 @@
-/** A witness that cannot be written, or is not there, holds up nobody and is told of. */
+/** A witness says what was written last or before it; one that cannot be written, or is not there, holds up nobody and is told of. */
 import assert from 'node:assert/strict';
-import { rename, rm, symlink } from 'node:fs/promises';
+import { readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { openRocksGatewayStore, type StoreError, type StoreReport } from '../../src/store/index.ts';
-import { openWitness } from '../../src/store/witness.ts';
+import { openWitness, readStatement } from '../../src/store/witness.ts';
 import { counters } from './gateway-store-counter.ts';
 import { block, cleanUp, contents, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
 
@@ -71,4 +71,49 @@ test('a gateway says that its witness is missing, or takes nothing, and counts o
   await count(third, 2);
   assert.equal((await third.stats()).commits > 0, true);
   assert.notEqual(third.condition.unwitnessed, undefined);
+});
+
+async function written(t: TestContext, ...statements: readonly Buffer[]): Promise<string> {
+  const path = join(await temporaryDirectory(t), 'witness');
+  const witness = await openWitness(path);
+  for (const statement of statements) await witness.write(statement);
+  await witness.close();
+  return path;
+}
+
+const text = (statement: Buffer | undefined) => statement?.toString();
+
+test('what was written last is read, of any length, also after it was opened again', async (t) => {
+  const long = 'x'.repeat(300_000);
+  const path = await written(t, Buffer.from('first'), Buffer.from(long), Buffer.from('third'));
+  assert.equal(text(await readStatement(path)), 'third');
+  const witness = await openWitness(path);
+  assert.equal(text(witness.statement), 'third');
+  await witness.write(Buffer.from(long));
+  await witness.close();
+  assert.equal(text(await readStatement(path)), long);
+});
+
+test('a writing that was torn leaves the one before it, whichever of the two it was', async (t) => {
+  for (const count of [2, 3]) {
+    const names = Array.from({ length: count }, (_, i) => `statement ${i}`);
+    const path = await written(t, ...names.map((name) => Buffer.from(name)));
+    assert.equal(text(await readStatement(path)), names.at(-1));
+    const bytes = await readFile(path);
+    const at = bytes.indexOf(names.at(-1)!);
+    assert(at > 0);
+    bytes[at + 3]! ^= 1;
+    await writeFile(path, bytes);
+    assert.equal(text(await readStatement(path)), names.at(-2));
+    const again = await openWitness(path);
+    assert.equal(text(again.statement), names.at(-2));
+    await again.write(Buffer.from('next'));
+    await again.close();
+    assert.equal(text(await readStatement(path)), 'next');
+  }
+});
+
+test('a statement that is too long for a slot leaves what was said before', async (t) => {
+  const path = await written(t, Buffer.from('short'), Buffer.alloc((1 << 19) + 1));
+  assert.equal(text(await readStatement(path)), 'short');
 });

@@ -1,0 +1,29 @@
+/** Metrics of a gateway whose store is in trouble. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createMetrics } from '../../src/gateway/metrics.ts';
+import { turns } from '../until.ts';
+
+test('a disk that does not answer keeps a scrape from what it alone can tell, and from nothing else', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const never = new Promise<never>(() => {});
+  const condition = { mendedBits: 2, failures: 0, unmergedFiles: 1, trouble: undefined, unwitnessed: undefined };
+  const store = { stats: () => never, ready: () => never, condition };
+  const metrics = createMetrics({ store, flow: { bytes: 17 } });
+  t.after(() => metrics.close());
+  let text: string | undefined;
+  void metrics.registry.metrics().then((said) => {
+    text = said;
+  });
+  // One after another or all at once.
+  for (let seconds = 0; text === undefined && seconds < 20; seconds += 1) {
+    await turns();
+    t.mock.timers.tick(1_000);
+    await turns();
+  }
+  assert(text !== undefined, 'it is answered');
+  assert.match(text, /^tidegate_gateway_bytes_in_flight 17$/m);
+  assert.match(text, /^tidegate_gateway_store_mended_bits 2$/m);
+  assert.match(text, /^tidegate_gateway_store_ready 0$/m);
+  assert.doesNotMatch(text, /^tidegate_gateway_(?:commits|admissions|retained_batches|retained_bytes) /m);
+});
