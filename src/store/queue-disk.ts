@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { isDiskFull, StoreError, toStoreError } from './errors.ts';
 import type { FileLock } from './folder-lock.ts';
 import { numberKey, QUEUE } from './keys.ts';
+import { createAside, readAside } from './queue-aside.ts';
 import type { Block } from './queue-blocks.ts';
 import type { Change } from './queue-changes.ts';
 import type { QueueFiles } from './queue-files.ts';
@@ -96,6 +97,7 @@ class Disk implements QueueDisk {
   #runs: StreamLog | undefined;
   /** The latest totals that were released; those of the witness while none have been since the opening. */
   #totals: Uint8Array | undefined;
+  #aside = createAside([]);
   #generation = 0;
   #failuresSeen = 0;
   /** The position before a change of which nobody knows whether it came to disk; the next opening tells. */
@@ -134,6 +136,7 @@ class Disk implements QueueDisk {
       try {
         await this.handle.use((rocks) => rocks.write([...operations, ...stateOperations(before, after)]));
         this.#state = after;
+        this.#aside.follow(operations);
         // Before the witness, which names the latest runs alone.
         await this.#runs?.follow(before.streams, after.streams);
         this.#released(before, after);
@@ -234,14 +237,14 @@ class Disk implements QueueDisk {
   }
 
   async #openNewest(): Promise<Rocks> {
-    const { path, deviceId, randomBytes, files, onRot } = this.#options;
+    const { path, deviceId, randomBytes, files, onRot, onLost } = this.#options;
     const { rocks, generation, trouble } = await openWhole({ ...this.#options, witnessed: () => this.#statement() });
     try {
       await files.removeOlder(path, generation);
       const witnessed = await this.#statement();
       this.witnessedTotals ??= witnessed?.totals;
       this.#totals ??= witnessed?.totals;
-      this.#state = await this.#witnessed(rocks, await loadState(rocks, { deviceId, randomBytes, witnessed }));
+      this.#state = await this.#witnessed(rocks, await loadState(rocks, { deviceId, randomBytes, witnessed, onLost }));
       if (trouble.length > 0) onRot(rotError(path, { trouble: trouble.join(', ') }));
       this.#generation = generation;
       this.#failuresSeen = 0;
@@ -268,7 +271,7 @@ class Disk implements QueueDisk {
   }
 
   async #tellWitness(state = this.#state): Promise<void> {
-    await this.#witness?.write(encodeStatement({ ...state, totals: this.#totals ?? state.totals }));
+    await this.#witness?.write(encodeStatement({ ...state, totals: this.#totals ?? state.totals }, this.#aside.text));
   }
 
   /** The state in which what the database has lost without a trace is accounted for. */
@@ -278,6 +281,7 @@ class Disk implements QueueDisk {
     const lost = lostSince(this.#witness?.statement, found, (await files.readRuns?.(runsPath)) ?? []);
     const state = lost?.state ?? found;
     if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
+    this.#aside = createAside(await readAside(rocks));
     this.#runs ??= await files.openStreamLog?.(runsPath);
     await this.#runs?.follow(undefined, state.streams);
     await this.#tellWitness(state);

@@ -7,6 +7,7 @@
 import { StoreError } from './errors.ts';
 import { createIntervals, type Range } from './intervals.ts';
 import { familyRange, numberKey, numberOfKey, QUEUE } from './keys.ts';
+import { asideLost, readAside, type WitnessedAside } from './queue-aside.ts';
 import { BLOCK_EVENTS_MAX, type Block, claimedCount, decodeBlock } from './queue-blocks.ts';
 import {
   decodePosition,
@@ -60,6 +61,9 @@ export interface Witnessed {
   readonly deviceId: string;
   readonly position: Pick<Position, 'head' | 'next' | 'cleared'>;
   readonly totals: Uint8Array | undefined;
+  /** As of the position: a database of a later one has what the witness does not know of yet. */
+  readonly revision: number;
+  readonly aside: WitnessedAside | undefined;
 }
 
 export interface LoadOptions {
@@ -72,6 +76,8 @@ export interface LoadOptions {
   readonly witnessed: Witnessed | undefined;
   /** Whether records may be gone, and others be older ones. Where that is left open, as the database was opened. */
   readonly isPartial?: boolean;
+  /** Called for events whose record is lost, once they are a gap. */
+  readonly onLost?: (gap: Gap) => void;
 }
 
 /** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. */
@@ -97,6 +103,11 @@ export async function loadState(rocks: Rocks, options: LoadOptions): Promise<Que
   const position = withUnsent(found, unsent);
   // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before any of it is.
   if (position !== found) await write([positionPut(position)]);
+  if (witnessed?.aside !== undefined && witnessed.revision >= stated.revision) {
+    const { operations, gaps } = asideLost(await readAside(rocks), witnessed.aside);
+    if (operations.length > 0) await write(operations);
+    for (const gap of gaps) options.onLost?.(gap);
+  }
   const streams = coveringRuns(stored, position, randomBytes);
   // Before anything is sent under it.
   if (streams !== stored) await write(runOperations(stored, streams));

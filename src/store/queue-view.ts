@@ -51,7 +51,8 @@ async function openViewedDisk(path: string, onLost: (gap: Gap) => void): Promise
     );
     try {
       const witnessed = witnessedBy(statement);
-      const found = await loadState(rocks, { deviceId: undefined, randomBytes, write: async () => {}, witnessed });
+      const looking = { deviceId: undefined, randomBytes, write: async () => {}, onLost };
+      const found = await loadState(rocks, { ...looking, witnessed });
       const lost = lostSince(statement, found, (await queueFiles.readRuns?.(join(path, 'streams'))) ?? []);
       for (const gap of lost?.gaps ?? []) onLost(gap);
       return new ViewedDisk(

@@ -7,6 +7,7 @@
  */
 import { StoreError } from './errors.ts';
 import { createIntervals } from './intervals.ts';
+import { asideOf } from './queue-aside.ts';
 import { withAppended, withCleared } from './queue-position.ts';
 import { type Gap, gapPut } from './queue-records.ts';
 import type { QueueState, Witnessed } from './queue-state.ts';
@@ -29,14 +30,15 @@ export interface Found {
 /** Bytes of totals that a statement has room for: those of a thousand measures. */
 const TOTALS_BYTES_MAX = 64 << 10;
 
-export function encodeStatement({ deviceId, position, streams, totals }: QueueState): Buffer {
-  const { head, next, cleared } = position;
+/** @param aside as `Aside` has it */
+export function encodeStatement({ deviceId, position, streams, totals }: QueueState, aside: string): Buffer {
+  const { head, next, cleared, revision } = position;
   const runs = streams.all
     .slice(Math.max(streams.from, streams.all.length - WITNESSED_RUNS))
     .map(({ first, stream }) => [first, Buffer.from(stream).toString('hex')]);
   const away = cleared.map(({ first, last }) => [first, last]);
-  const told = totals && totals.length <= TOTALS_BYTES_MAX ? [Buffer.from(totals).toString('base64')] : [];
-  return Buffer.from(JSON.stringify([deviceId, head, next, away, runs, ...told]));
+  const told = totals && totals.length <= TOTALS_BYTES_MAX ? Buffer.from(totals).toString('base64') : null;
+  return Buffer.from(JSON.stringify([deviceId, head, next, away, runs, told, revision, aside]));
 }
 
 /**
@@ -79,18 +81,22 @@ function allRuns(logged: readonly StreamRun[], named: readonly StreamRun[]): Str
 }
 
 function decodeStatement(bytes: Buffer): Statement {
-  const [deviceId, head, next, cleared, runs, totals] = JSON.parse(bytes.toString()) as [
+  const [deviceId, head, next, cleared, runs, totals, revision = 0, aside] = JSON.parse(bytes.toString()) as [
     string,
     number,
     number,
     [number, number][],
     [number, string][],
+    (string | null)?,
+    number?,
     string?,
   ];
   return {
     deviceId,
     position: { head, next, cleared: cleared.map(([first, last]) => ({ first, last })) },
     streams: runs.map(([first, stream]) => ({ first, stream: Buffer.from(stream, 'hex') })),
-    totals: totals === undefined ? undefined : Buffer.from(totals, 'base64'),
+    totals: totals ? Buffer.from(totals, 'base64') : undefined,
+    revision,
+    aside: asideOf(aside),
   };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BLOCK_EVENTS_MAX, type Gap, type StoreError } from '../../src/store/index.ts';
+import { BLOCK_EVENTS_MAX, type Gap, lookAtQueue, type StoreError } from '../../src/store/index.ts';
 import { numberKey, QUEUE } from '../../src/store/keys.ts';
 import { openRocks, type Rocks } from '../../src/store/rocks.ts';
 import {
@@ -219,7 +219,7 @@ test('sets aside a block that its reader cannot make sense of', async (t) => {
   assert.deepEqual(names(await contents(queue)), ['1+10 a', '21+10 c']);
 });
 
-test('passes over gaps and quarantine whose records are broken', async (t) => {
+test('gaps and quarantined events whose records are broken become gaps, and that is told', async (t) => {
   const path = await filled(t, 'abcd');
   const before = await openTestQueue(t, path);
   const { stream } = before.streamAt(1);
@@ -236,13 +236,22 @@ test('passes over gaps and quarantine whose records are broken', async (t) => {
     const keys = [numberKey(QUEUE.gap, 11), numberKey(QUEUE.quarantine, 1), totalsKey];
     for (const key of keys) await rocks.write([{ type: 'put', key, value: flip(0)((await rocks.get(key))!) }]);
   });
-  const queue = await openTestQueue(t, path);
-  assert.deepEqual(ranges(await queue.gaps()), ['21-30 quota']);
+  const told: Gap[] = [];
+  const lost = ['1-1 damage', '11-20 damage'];
+  assert.deepEqual(ranges(await lookAtQueue(path, (view) => view.gaps())), [
+    '1-1 damage',
+    '11-20 damage',
+    '21-30 quota',
+  ]);
+  const queue = await openTestQueue(t, path, { onDamage: (gap) => told.push(gap) });
+  assert.deepEqual(ranges(told).sort(), lost);
+  assert.deepEqual(ranges(await queue.gaps()), [...lost, '21-30 quota']);
   assert.deepEqual(
     (await collect(queue.quarantine())).map(({ first }) => first),
     [2],
   );
   assert.equal(queue.totals, undefined);
+  assert.equal(`${queue.witnessedTotals}`, 't');
   assert.deepEqual(names(await contents(queue)), ['31+10 d']);
 });
 

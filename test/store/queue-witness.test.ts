@@ -1,6 +1,6 @@
 /** What a queue's database has lost without a trace, and the witness knows of. */
 import assert from 'node:assert/strict';
-import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Gap, lookAtQueue, type QueueView } from '../../src/store/index.ts';
@@ -67,6 +67,49 @@ test('totals that the database has lost are those of the witness, until others a
   await later.release({ totals: Buffer.from('second') });
   await later.close();
   assert.deepEqual(totalsOf(await openTestQueue(t, path)), ['second', 'second']);
+});
+
+test('refused events whose record is lost become a gap, and one that is back has gone for good', async (t) => {
+  const path = await filled(t);
+  const queue = await openTestQueue(t, path);
+  const { stream } = queue.streamAt(1);
+  const quarantined = (first: number) => ({ first, last: first + 1, stream, bytes: Buffer.from('q') });
+  await queue.release({ blocks: [{ first: 1 }], quarantine: [quarantined(1), quarantined(5)] });
+  await queue.close();
+  const older = join(path, 'older');
+  await cp(join(path, 'db-1'), older, { recursive: true });
+  const later = await openTestQueue(t, path);
+  await later.release({ quarantine: [quarantined(8)], removeQuarantine: [5] });
+  await later.close();
+  await rm(join(path, 'db-1'), { recursive: true });
+  await rename(older, join(path, 'db-1'));
+  for (let start = 0; start < 2; start += 1) {
+    const damage: Gap[] = [];
+    const restored = await openTestQueue(t, path, { onDamage: (gap) => damage.push(gap) });
+    assert.deepEqual(ranges(damage), start === 0 ? ['8-9 01 damage'] : []);
+    assert.deepEqual(ranges(await restored.gaps()), ['8-9 01 damage']);
+    assert.deepEqual(
+      (await collect(restored.quarantine())).map(({ first }) => first),
+      [1],
+    );
+    await restored.close();
+  }
+});
+
+test('a witness of before a commit has no say in what that put aside', async (t) => {
+  const path = await filled(t);
+  const witness = await readFile(join(path, 'witness'));
+  const queue = await openTestQueue(t, path);
+  const { stream } = queue.streamAt(1);
+  await queue.release({
+    blocks: [{ first: 1 }],
+    quarantine: [{ first: 1, last: 10, stream, bytes: Buffer.from('q') }],
+  });
+  await queue.close();
+  await writeFile(join(path, 'witness'), witness);
+  const again = await openTestQueue(t, path, { onDamage: () => assert.fail('nothing is lost') });
+  assert.equal((await collect(again.quarantine())).length, 1);
+  assert.deepEqual(await again.gaps(), []);
 });
 
 test('a database that is gone altogether leaves gaps of what was queued, stream by stream', async (t) => {
