@@ -3,9 +3,11 @@
  *
  * Owns the reading of every aggregate and every stored event. Promises to sum facts by itself, in whole numbers of 10^-80.
  */
+import { allAtOnce } from '../../src/codec/index.ts';
 import type { Aggregate } from '../../src/gateway/aggregate.ts';
 import { GRANULARITIES, type Granularity } from '../../src/gateway/bucket.ts';
 import { bucketsOf } from '../../src/gateway/bucket-page.ts';
+import { tellTotals } from '../../src/gateway/device-totals.ts';
 import { exportEvents } from '../../src/gateway/event-export.ts';
 import type { Fleet } from '../../src/gateway/fleet.ts';
 import { bucketPageOf, type Page } from '../../src/gateway/pages.ts';
@@ -35,11 +37,13 @@ export async function auditDevice(evidence: Evidence, deviceId: string): Promise
     if (counted.length > 0) breach(`the gateway does not know ${deviceId}, of which ${counted.length} events count`);
     return;
   }
-  const { page, account, measures } = summary;
+  const { page, account, totals, sensors } = summary;
+  const { measures } = allAtOnce(tellTotals(totals));
   const expect = (what: string, is: number, should: number): void => {
     if (is !== should) breach(`the gateway says ${is} ${what} of ${deviceId}, and there are ${should}`);
   };
   expect('events', page.events, counted.length);
+  expect('sensors', sensors, new Set(counted.map(({ fact }) => fact.sensor)).size);
   expect('delivered events', account.delivered, counted.length);
   expect('declared gaps', page.gaps.quota + page.gaps.damage, gaps.length);
   const sums = new Map([...measures].map(([name, { sum }]) => [name, scaled(sum.digits, sum.scale)]));

@@ -18,13 +18,14 @@ import {
 } from '../store/index.ts';
 import type { Archive, DigestOf } from './archive.ts';
 import { type DeviceLimits, isWithinBounds } from './device-bounds.ts';
-import { type DevicePage, emptyDevicePage, PLAUSIBLE_AHEAD_MS } from './device-page.ts';
+import { type DeviceDelta, emptyDevicePage, PLAUSIBLE_AHEAD_MS } from './device-page.ts';
+import { sumTotals, type Totals } from './device-totals.ts';
 import { GatewayError } from './errors.ts';
 import { createEvidence } from './evidence.ts';
 import { type GapDelta, type NewGap, newGaps, rangesOf, tallyGaps } from './gap-tally.ts';
 import { BATCH_PAGE_BYTES_MAX, BATCH_RANGES_MAX, COLLISIONS_MAX } from './limits.ts';
 import { addedBytes, mayBeHeavy } from './page-weight.ts';
-import { devicePageKey, devicePageOf, type Page } from './pages.ts';
+import { bucketPageOf, devicePageKey, devicePageOf, type Page } from './pages.ts';
 import { areEqual, countOf } from './ranges.ts';
 import type { KnownSensors, Sensors } from './sensors.ts';
 import { type PageDelta, tally } from './tally.ts';
@@ -69,6 +70,8 @@ export interface AdmissionsOptions {
 /** What a batch adds to pages. */
 interface Counted {
   readonly events: PageDelta[];
+  /** Over all sensors. */
+  readonly totals: Totals;
   readonly gaps: GapDelta;
 }
 
@@ -109,14 +112,15 @@ export function createAdmissions(options: AdmissionsOptions): Admissions {
       const key = { deviceId, stream };
       const mine = await digestsOf(arrival, turns);
       const evidence = createEvidence(mine);
-      const known = await sensors.of(deviceId);
+      let known = await sensors.of(deviceId, batch.table.sensors);
+      let isGiven = false;
       let missing: readonly Range[] = [];
       let open: readonly Range[] = [];
       let unverified = 0;
       let ageMs: number | undefined;
       let asksAge = false;
-      let asksWeight = false;
       let largestPage = 0;
+      let isDecided = false;
       let counting = countingOf(arrival, [], [], turns);
       const decide = (ledger: LedgerView, holdings: Holdings): Admission<Page> | null => {
         if (batch.count > 0) {
@@ -138,12 +142,14 @@ export function createAdmissions(options: AdmissionsOptions): Admissions {
         const isAsBefore = areEqual(counting.missing, missing) && gaps.every(isAsIn(counting.gaps));
         if (!isAsBefore) counting = countingOf(arrival, missing, gaps, turns);
         ({ largestPage } = holdings);
-        if (!counting.work.advance()) return null;
-        asksWeight = counting.pageBytes === undefined && mayBeHeavy(counting.work.result.events, largestPage);
+        if (known.isForgotten || !counting.work.advance()) return null;
+        const asksWeight = counting.pageBytes === undefined && mayBeHeavy(counting.work.result.events, largestPage);
         if (asksWeight) return null;
         // What cannot be split is taken.
         if (counting.pageBytes! > BATCH_PAGE_BYTES_MAX && batch.count > 1) throw tooMuchToWrite();
         const admission = admissionOf(arrival, stream, counting, mine, known);
+        isGiven = admission !== null;
+        isDecided = true;
         arrival.lease.release();
         return admission;
       };
@@ -155,18 +161,24 @@ export function createAdmissions(options: AdmissionsOptions): Admissions {
       const decideAgain = async (): Promise<void> => {
         if (open.length > 0) await inTurns(evidence.add(open, await archive.find(key, open)), turns);
         else if (asksAge) ageMs = await ageOf(arrival);
-        else await prepare();
+        else if (known.isForgotten) {
+          known.release();
+          known = await sensors.of(deviceId, batch.table.sensors);
+        } else await prepare();
         await store.ingest(key, decide);
       };
       try {
         await store.ingest(key, decide);
-        while (open.length > 0 || asksAge || asksWeight || !counting.work.isDone) {
-          await (open.length > 0 || asksAge ? decideAgain() : inLongTurn(decideAgain));
+        while (!isDecided) {
+          await (open.length > 0 || asksAge || known.isForgotten ? decideAgain() : inLongTurn(decideAgain));
         }
+        if (isGiven) known.stored();
       } catch (error) {
         // What was to be stored may have been taken in already, and was not stored.
         if (!(error instanceof GatewayError)) sensors.forget(deviceId);
         throw error;
+      } finally {
+        known.release();
       }
       const inserted = countOf(missing);
       const { first, count } = batch;
@@ -188,11 +200,12 @@ function admissionOf(
   const isNew = missing.length > 0 || declared.length > 0;
   // A batch without events is a report, and one report changes nothing the second time.
   if (!isNew && batch.count > 0) return null;
-  const { events, gaps: given } = work.result;
-  known.admit(events);
-  const device: DevicePage = {
+  const { events, totals, gaps: given } = work.result;
+  const device: DeviceDelta = {
     ...emptyDevicePage(),
+    ...known.admit(events),
     ...given,
+    totals,
     ...(isNew && { batches: 1, firstReceivedAt: receivedAt, lastReceivedAt: receivedAt }),
     report: {
       stream,
@@ -231,7 +244,8 @@ function* count(
   gaps: readonly NewGap[],
 ): Steps<Counted> {
   const events = yield* tally(deviceId, batch.table, batch.first, missing, lease.memory);
-  return { events, gaps: yield* tallyGaps(gaps) };
+  const pages = events.filter(({ key }) => key.kind === 'total').map(({ delta }) => bucketPageOf(delta));
+  return { events, totals: yield* sumTotals(pages), gaps: yield* tallyGaps(gaps) };
 }
 
 /** The latest of these times up to a bound; -Infinity where all are later. */

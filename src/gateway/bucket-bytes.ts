@@ -57,7 +57,7 @@ export function skipAggregate(from: PageReader): void {
   from.natural();
 }
 
-function writeAggregate(to: PageWriter, aggregate: Aggregate, startsAt: number): void {
+export function writeAggregate(to: PageWriter, aggregate: Aggregate, startsAt: number): void {
   const { count, sum, min, max, last } = aggregate;
   const { digits, scale } = sum;
   to.natural(count);

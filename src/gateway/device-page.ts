@@ -1,11 +1,12 @@
 /**
  * DevicePage: what is kept of a device as a whole.
  *
- * Owns counters, times, given-up events and the device's latest report, how two pages become one, and their bytes.
- * Promises that merging is commutative and associative in all but the report, which is the last that arrived unless it had
- * been overtaken; the same report again changes nothing. Never holds anything per sensor.
+ * Owns counters, times, given-up events, sums over all sensors and the device's latest report, how two pages become one, and
+ * their bytes. Promises that merging is commutative and associative in all but the report, which is the last that arrived
+ * unless it had been overtaken; the same report again changes nothing. Never holds anything per sensor.
  */
-import { addDecimals, COLUMNS_MAX, type Decimal, type GapReason, type QueueState } from '../codec/index.ts';
+import { addDecimals, COLUMNS_MAX, type Decimal, type GapReason, type QueueState, type Steps } from '../codec/index.ts';
+import { addTotals, bytesOfTotals, type DeviceTotals, packTotals, type Totals, unpackTotals } from './device-totals.ts';
 import { createPageReader, createPageWriter, type PageReader, type PageWriter } from './page-bytes.ts';
 
 /** The device's own account, as one batch brought it. */
@@ -41,6 +42,17 @@ export interface DevicePage {
   /** Sums of the others, by measure. */
   gapSums: ReadonlyMap<string, Decimal>;
   report: Report | undefined;
+  /** Its sensors, and how many names these and their measures are, as of the latest batch. Nothing where `totals` is unknown. */
+  sensors: number;
+  names: number;
+  /** Undefined in a page of earlier versions, where nobody has added up what was there yet. */
+  totals: DeviceTotals | undefined;
+}
+
+/** What a batch adds. */
+export interface DeviceDelta extends DevicePage {
+  /** What the sensors came to before it, for a page that does not know. */
+  readonly before?: Totals | undefined;
 }
 
 export function emptyDevicePage(): DevicePage {
@@ -57,12 +69,15 @@ export function emptyDevicePage(): DevicePage {
     gapsUnsummed: 0,
     gapSums: new Map(),
     report: undefined,
+    sensors: 0,
+    names: 0,
+    totals: new Map(),
   };
 }
 
 /** About what a page takes in memory, bytes. */
-export function bytesOfDevicePage({ gapSums }: DevicePage): number {
-  let bytes = PAGE_BYTES;
+export function bytesOfDevicePage({ gapSums, totals }: DevicePage): number {
+  let bytes = PAGE_BYTES + (totals === undefined ? 0 : bytesOfTotals(totals));
   for (const [name, { scale }] of gapSums) bytes += SUM_BYTES + name.length + scale;
   return bytes;
 }
@@ -77,7 +92,7 @@ const PAGE_BYTES = 512;
 const SUM_BYTES = 160;
 
 /** Adds `delta` to `into`, in place. */
-export function mergeDevicePages(into: DevicePage, delta: DevicePage): void {
+export function* mergeDevicePages(into: DevicePage, delta: DeviceDelta): Steps<void> {
   into.batches += delta.batches;
   into.events += delta.events;
   into.bodyBytes += delta.bodyBytes;
@@ -91,6 +106,13 @@ export function mergeDevicePages(into: DevicePage, delta: DevicePage): void {
   into.gapsUnsummed = counted(into.gapsUnsummed + delta.gapsUnsummed);
   if (delta.gapSums.size > 0) into.gapSums = sumOf(into.gapSums, delta.gapSums);
   if (delta.report && (!into.report || !isOvertaken(delta.report, into.report))) into.report = delta.report;
+  // Sensors only ever become more, and whoever counts them knows of all that were decided before.
+  into.sensors = Math.max(into.sensors, delta.sensors);
+  into.names = Math.max(into.names, delta.names);
+  into.totals ??= delta.before;
+  if (into.totals === undefined || delta.totals === undefined) return;
+  const totals = delta.totals instanceof Uint8Array ? yield* unpackTotals(delta.totals) : delta.totals;
+  if (totals.size > 0) into.totals = yield* addTotals(into.totals, totals);
 }
 
 /**
@@ -130,12 +152,15 @@ function isFurther(a: QueueState, b: QueueState): boolean {
   return a.quarantined < b.quarantined;
 }
 
-const VERSION = 3;
-/** Without `tsPast`. */
-const VERSION_BEFORE = 2;
+const VERSION = 4;
+/** Without sensors, names and totals. */
+const VERSION_WITHOUT_TOTALS = 3;
+/** Nor `tsPast`. */
+const VERSION_WITHOUT_PAST = 2;
 const writer = createPageWriter();
 
-export function encodeDevicePage(page: DevicePage): Uint8Array {
+export function* encodeDevicePage(page: DevicePage): Steps<Uint8Array> {
+  const totals = page.totals && (yield* packTotals(page.totals));
   writer.natural(VERSION);
   for (const count of [page.batches, page.events, page.bodyBytes]) writer.natural(count);
   const { firstReceivedAt, lastReceivedAt, tsMin, tsMax, tsPast } = page;
@@ -148,6 +173,10 @@ export function encodeDevicePage(page: DevicePage): Uint8Array {
     writer.digits(digits);
   }
   writeReport(writer, page.report);
+  writer.natural(page.sensors);
+  writer.natural(page.names);
+  writer.natural(totals === undefined ? 0 : 1);
+  if (totals !== undefined) writer.bytes(totals);
   return writer.finish();
 }
 
@@ -155,7 +184,7 @@ export function encodeDevicePage(page: DevicePage): Uint8Array {
 export function decodeDevicePage(bytes: Uint8Array): DevicePage {
   const reader = createPageReader(bytes);
   const version = reader.natural();
-  if (version !== VERSION && version !== VERSION_BEFORE) throw new RangeError('an unknown version of a page');
+  if (version > VERSION || version < VERSION_WITHOUT_PAST) throw new RangeError('an unknown version of a page');
   const counts = { batches: reader.natural(), events: reader.natural(), bodyBytes: reader.natural() };
   const received = { firstReceivedAt: reader.double(), lastReceivedAt: reader.double() };
   const [tsMin, tsMax] = [reader.double(), reader.double()];
@@ -164,12 +193,21 @@ export function decodeDevicePage(bytes: Uint8Array): DevicePage {
     ...received,
     tsMin,
     tsMax,
-    tsPast: version === VERSION ? reader.double() : tsMax,
+    tsPast: version > VERSION_WITHOUT_PAST ? reader.double() : tsMax,
     gaps: { quota: reader.natural(), damage: reader.natural() },
     gapsUnsummed: reader.natural(),
     gapSums: readSums(reader),
     report: readReport(reader),
+    sensors: 0,
+    names: 0,
+    // Of a device that has only reported so far it is known.
+    totals: counts.events === 0 ? new Map() : undefined,
   };
+  if (version > VERSION_WITHOUT_TOTALS) {
+    page.sensors = reader.natural();
+    page.names = reader.natural();
+    page.totals = reader.natural() === 0 ? undefined : reader.bytes();
+  }
   reader.end();
   return page;
 }

@@ -1,37 +1,29 @@
 /**
  * Fleet: all devices at a glance.
  *
- * Owns a summary of every device, made from its pages and holdings when it is first asked for and again once a batch has
- * changed it. Promises that an answer holds everything that this gateway had acknowledged when it was asked. Never holds
- * anything per sensor, nor the event loop for long.
+ * Owns a summary of every device, made from its page and holdings when it is first asked for and again once a batch has
+ * changed it, and the sums over all of them. Promises that an answer holds everything that this gateway had acknowledged when
+ * it was asked, and that what is read and added up for it is what has changed. Never holds anything per sensor, nor the event
+ * loop for long.
  */
 import { type GatewayStoreView, SHARED_TURNS, type Turns } from '../store/index.ts';
-import { type Aggregate, combine } from './aggregate.ts';
-import { bucketsOf } from './bucket-page.ts';
-import { type DeviceAccount, deviceAccount } from './device-account.ts';
-import type { DevicePage } from './device-page.ts';
-import { createFirstNames } from './first-names.ts';
+import { deviceAccount } from './device-account.ts';
+import { bytesOfDevicePage, type DevicePage } from './device-page.ts';
+import { KEPT_MAX, packTotals, type Totals, totalsOf } from './device-totals.ts';
+import { createFleetSums, type DevicePart, type FleetSum } from './fleet-sums.ts';
+import { createMeasureSums } from './measure-sums.ts';
 import { bucketPageOf, devicePageKey, devicePageOf, type Page } from './pages.ts';
+import { inTurns } from './turns.ts';
 
-export interface DeviceSummary {
+export interface DeviceSummary extends DevicePart {
   readonly deviceId: string;
-  readonly page: DevicePage;
-  readonly account: DeviceAccount;
+  /** Without its totals. */
+  readonly page: Omit<DevicePage, 'totals'>;
   readonly sensors: number;
   readonly streams: number;
-  /** Over all sensors, by measure. */
-  readonly measures: ReadonlyMap<string, Aggregate>;
-  /** Whether there are more measures than these. */
-  readonly isCut: boolean;
 }
 
-export interface FleetTotals {
-  readonly devices: number;
-  readonly account: DeviceAccount;
-  readonly measures: ReadonlyMap<string, Aggregate>;
-  /** Whether there are more measures than these. */
-  readonly isCut: boolean;
-}
+export type FleetTotals = FleetSum;
 
 export interface Fleet {
   /** Says that a batch of this device was acknowledged. */
@@ -46,47 +38,63 @@ export interface Fleet {
   duplicatesOf(deviceId: string): number;
 }
 
-/** Measures of all devices that are held in memory: some 60 MB of them, and the summaries of 65,000 devices with three. */
-const HELD_MEASURES_MAX = 200_000;
+/** What summaries that are held may come to: those of 80,000 devices with few measures, or of 6,000 with 512. */
+const HELD_BYTES_MAX = 64 * 1024 * 1024;
+
+/** A summary without measures and sums of gaps, bytes. */
+const SUMMARY_BYTES = 512;
 
 /** Totals that are held, of measures which somebody asked for by name, until the next change. */
 const HELD_TOTALS_MAX = 16;
 
 export interface FleetOptions {
   readonly turns?: Turns;
-  /** Measures of all devices that are held in memory. */
-  readonly heldMax?: number;
+  /** Bytes of summaries that are held. */
+  readonly heldBytesMax?: number;
 }
 
 export function createFleet(store: GatewayStoreView<Page>, options: FleetOptions = {}): Fleet {
   return new StoreFleet(store, options);
 }
 
-interface Held {
-  readonly summary: Promise<DeviceSummary | undefined>;
-  /** Its measures, once it is there, and one for itself. */
-  weight: number;
+interface Known {
+  /** As of the latest read that was taken in; it is in the sums. Undefined where it does not fit. */
+  summary: DeviceSummary | undefined;
+  /** Undefined before any; both are times of a clock that counts what happens here. */
+  readAt: number;
+  changedAt: number;
+  reading: { readonly at: number; readonly summary: Promise<DeviceSummary | undefined> } | undefined;
 }
 
 class StoreFleet implements Fleet {
   readonly #store: GatewayStoreView<Page>;
   readonly #turns: Turns;
-  /** Least recently asked for first. */
-  readonly #held = new Map<string, Held>();
-  #weight = 0;
+  readonly #heldBytesMax: number;
+  readonly #known = new Map<string, Known>();
+  /** Those of whom there is news, or whose summary does not fit. */
+  readonly #open = new Set<string>();
+  readonly #sums;
+  /** What changes or asks the sums does so one after another. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Whether all devices are known. */
+  #isWhole = false;
+  #now = 0;
+  #heldBytes = 0;
   readonly #duplicates = new Map<string, number>();
-  readonly #heldMax: number;
   /** For whoever asks until the next change; by the measure that was asked for. */
   readonly #totals = new Map<string | undefined, Promise<FleetTotals>>();
 
-  constructor(store: GatewayStoreView<Page>, { turns = SHARED_TURNS, heldMax = HELD_MEASURES_MAX }: FleetOptions) {
+  constructor(store: GatewayStoreView<Page>, { turns = SHARED_TURNS, heldBytesMax = HELD_BYTES_MAX }: FleetOptions) {
     this.#store = store;
     this.#turns = turns;
-    this.#heldMax = heldMax;
+    this.#heldBytesMax = heldBytesMax;
+    this.#sums = createFleetSums(turns);
   }
 
   changed(deviceId: string, duplicates: number): void {
-    this.#forget(deviceId);
+    this.#now += 1;
+    this.#entry(deviceId).changedAt = this.#now;
+    this.#open.add(deviceId);
     this.#totals.clear();
     if (duplicates > 0) this.#duplicates.set(deviceId, this.duplicatesOf(deviceId) + duplicates);
   }
@@ -96,36 +104,17 @@ class StoreFleet implements Fleet {
   }
 
   device(deviceId: string): Promise<DeviceSummary | undefined> {
-    return this.#summary(deviceId, false);
+    const known = this.#known.get(deviceId);
+    if (known?.summary !== undefined && known.readAt > known.changedAt) return Promise.resolve(known.summary);
+    if (known?.reading !== undefined && known.reading.at > known.changedAt) return known.reading.summary;
+    return this.#readAgain(deviceId);
   }
 
-  /** @param isPassing whether it is one of all: those come in order, and must not push each other out before they come again */
-  #summary(deviceId: string, isPassing: boolean): Promise<DeviceSummary | undefined> {
-    const there = this.#held.get(deviceId);
-    if (there !== undefined) {
-      this.#held.delete(deviceId);
-      this.#held.set(deviceId, there);
-      return there.summary;
+  async *devices(after: string | undefined, limit: number): AsyncGenerator<DeviceSummary, void, void> {
+    for await (const deviceId of this.#store.devices({ ...(after !== undefined && { after }), limit })) {
+      const summary = await this.device(deviceId);
+      if (summary !== undefined) yield summary;
     }
-    const held: Held = { summary: this.#read(deviceId), weight: 1 };
-    this.#held.set(deviceId, held);
-    this.#weight += 1;
-    const isHeld = () => this.#held.get(deviceId) === held;
-    // A device that is not there may be asked for by any name, and one that could not be read may be asked for again.
-    const forget = () => void (isHeld() && this.#forget(deviceId));
-    held.summary.then((found) => {
-      if (found === undefined) forget();
-      else if (isHeld()) {
-        this.#weigh(held, 1 + found.measures.size + found.page.gapSums.size);
-        if (isPassing && this.#weight > this.#heldMax) forget();
-        this.#trim();
-      }
-    }, forget);
-    return held.summary;
-  }
-
-  devices(after: string | undefined, limit: number): AsyncIterable<DeviceSummary> {
-    return this.#each({ ...(after !== undefined && { after }), limit });
   }
 
   totals(measure?: string): Promise<FleetTotals> {
@@ -140,101 +129,111 @@ class StoreFleet implements Fleet {
     return totals;
   }
 
-  #forget(deviceId: string): void {
-    this.#weight -= this.#held.get(deviceId)?.weight ?? 0;
-    this.#held.delete(deviceId);
+  #entry(deviceId: string): Known {
+    const there = this.#known.get(deviceId);
+    if (there !== undefined) return there;
+    const added: Known = { summary: undefined, readAt: 0, changedAt: 0, reading: undefined };
+    this.#known.set(deviceId, added);
+    return added;
   }
 
-  #weigh(held: Held, weight: number): void {
-    this.#weight += weight - held.weight;
-    held.weight = weight;
+  /** A device that is not there may be asked for by any name: nothing is kept of it. */
+  #readAgain(deviceId: string): Promise<DeviceSummary | undefined> {
+    this.#now += 1;
+    const at = this.#now;
+    const summary = this.#read(deviceId).then(async (found) => {
+      if (found !== undefined) await this.#inTurn(() => this.#takeIn(found, at));
+      return found;
+    });
+    const known = this.#known.get(deviceId);
+    if (known === undefined) return summary;
+    const reading = { at, summary };
+    known.reading = reading;
+    const forget = () => {
+      if (known.reading === reading) known.reading = undefined;
+    };
+    summary.then(forget, forget);
+    return summary;
   }
 
-  #trim(): void {
-    for (const deviceId of this.#held.keys()) {
-      if (this.#weight <= this.#heldMax) return;
-      this.#forget(deviceId);
-    }
+  /** Takes in what was read at some time, unless something later was. */
+  async #takeIn(summary: DeviceSummary, at: number): Promise<void> {
+    const { deviceId } = summary;
+    const known = this.#entry(deviceId);
+    if (at < known.readAt) return;
+    const before = known.summary;
+    const bytes = this.#heldBytes - (before === undefined ? 0 : bytesOf(before)) + bytesOf(summary);
+    const fits = bytes <= this.#heldBytesMax;
+    known.readAt = at;
+    known.summary = fits ? summary : undefined;
+    this.#heldBytes = fits ? bytes : bytes - bytesOf(summary);
+    if (fits && known.changedAt < at) this.#open.delete(deviceId);
+    else this.#open.add(deviceId);
+    if (before !== undefined || fits) await this.#sums.replace(before, known.summary, () => this.#held());
   }
 
-  async *#each(range: { after?: string; limit?: number }): AsyncGenerator<DeviceSummary, void, void> {
-    for await (const deviceId of this.#store.devices(range)) {
-      const summary = await this.#summary(deviceId, true);
-      if (summary !== undefined) yield summary;
-    }
+  *#held(): Generator<DeviceSummary, void, void> {
+    for (const { summary } of this.#known.values()) if (summary !== undefined) yield summary;
   }
 
   async #sum(measure: string | undefined): Promise<FleetTotals> {
-    const account = { recorded: 0, delivered: 0, queued: 0, quarantined: 0, gaps: 0, missing: 0, earlier: 0 };
-    const sums = createMeasureSums();
-    let devices = 0;
-    let isCut = false;
-    for await (const summary of this.#each({})) {
-      for (const place of Object.keys(account) as (keyof DeviceAccount)[]) account[place] += summary.account[place];
-      const one = measure === undefined ? undefined : summary.measures.get(measure);
-      if (measure === undefined) sums.add(summary.measures);
-      else if (one !== undefined) sums.add(new Map([[measure, one]]));
-      isCut ||= measure === undefined && summary.isCut;
-      devices += 1;
-      if (this.#turns.isOver()) await this.#turns.next();
+    /** Of those whose summary does not fit, as of now or later. */
+    const read = new Map<string, DeviceSummary | undefined>();
+    if (!this.#isWhole) {
+      for await (const deviceId of this.#store.devices()) {
+        if (!this.#known.has(deviceId)) read.set(deviceId, await this.device(deviceId));
+        if (this.#known.get(deviceId)?.summary !== undefined) read.delete(deviceId);
+      }
+      this.#isWhole = true;
     }
-    return { devices, account, measures: sums.inOrder(), isCut: isCut || sums.isCut };
+    for (let unread = [...this.#open].filter((deviceId) => !read.has(deviceId)); ; ) {
+      for (const deviceId of unread) {
+        read.set(deviceId, await this.device(deviceId));
+        if (this.#turns.isOver()) await this.#turns.next();
+      }
+      const totals = await this.#inTurn(async () => {
+        // Those that fit are in the sums; what others have found not to fit meanwhile has to be read here, too.
+        const apart = [...this.#open].filter((deviceId) => this.#known.get(deviceId)?.summary === undefined);
+        unread = apart.filter((deviceId) => !read.has(deviceId));
+        if (unread.length > 0) return undefined;
+        const others = apart.flatMap((deviceId) => read.get(deviceId) ?? []);
+        return await this.#sums.with(others, measure, () => this.#held());
+      });
+      if (totals !== undefined) return totals;
+    }
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(task);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 
   async #read(deviceId: string): Promise<DeviceSummary | undefined> {
-    const page = await this.#store.page(devicePageKey(deviceId));
-    if (page === undefined) return undefined;
+    const stored = await this.#store.page(devicePageKey(deviceId));
+    if (stored === undefined) return undefined;
+    const { totals, ...page } = devicePageOf(stored);
     const holdings = await this.#store.holdings(deviceId);
-    const sums = createMeasureSums();
+    const account = deviceAccount(holdings, page.report);
+    const { sensors, sums } =
+      totals === undefined ? await this.#add(deviceId) : { sensors: page.sensors, sums: totals };
+    const packed = await inTurns(packTotals(sums), this.#turns);
+    // Not a part of what was read, which would be held as a whole.
+    return { deviceId, page, account, sensors, streams: holdings.streams, totals: packed.slice() };
+  }
+
+  /** For a page of an earlier version. */
+  async #add(deviceId: string): Promise<{ readonly sensors: number; readonly sums: Totals }> {
+    const sums = createMeasureSums(KEPT_MAX);
     let sensors = 0;
-    for await (const total of this.#store.pages(deviceId, 'total')) {
-      sums.add(totalsOf(total.page));
+    for await (const { page } of this.#store.pages(deviceId, 'total')) {
+      sums.add(totalsOf(bucketPageOf(page)));
       sensors += 1;
     }
-    const own = devicePageOf(page);
-    const account = deviceAccount(holdings, own.report);
-    const { streams } = holdings;
-    return { deviceId, page: own, account, sensors, streams, measures: sums.inOrder(), isCut: sums.isCut };
+    return { sensors, sums: sums.inOrder() };
   }
 }
 
-/** What a `total` page holds, by measure. */
-export function totalsOf(page: Page): ReadonlyMap<string, Aggregate> {
-  const { names } = bucketPageOf(page);
-  const [total] = bucketsOf(bucketPageOf(page));
-  const totals = new Map<string, Aggregate>();
-  names.forEach((name, place) => {
-    const aggregate = total?.aggregates[place];
-    if (aggregate !== undefined) totals.set(name, aggregate);
-  });
-  return totals;
-}
-
-interface MeasureSums {
-  add(more: ReadonlyMap<string, Aggregate>): void;
-  /** The first of them by name (see `FirstNames`). */
-  inOrder(): ReadonlyMap<string, Aggregate>;
-  /** Whether there were others. */
-  readonly isCut: boolean;
-}
-
-function createMeasureSums(): MeasureSums {
-  const sums = new Map<string, Aggregate>();
-  let isCut = false;
-  const names = createFirstNames((name) => {
-    sums.delete(name);
-    isCut = true;
-  });
-  return {
-    get isCut() {
-      return isCut;
-    },
-    add(more) {
-      for (const [name, aggregate] of more) {
-        if (!names.take(name)) isCut = true;
-        else sums.set(name, combine(sums.get(name), aggregate)!);
-      }
-    },
-    inOrder: () => new Map(names.inOrder().map((name) => [name, sums.get(name)!])),
-  };
+function bytesOf({ page, totals }: DeviceSummary): number {
+  return SUMMARY_BYTES + bytesOfDevicePage({ ...page, totals });
 }

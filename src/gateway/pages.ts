@@ -34,7 +34,7 @@ export function createPageOperator(cutBytes = CUT_BYTES): PageOperator<Page> {
     empty: (kind) => (kind === 'device' ? emptyDevicePage() : createBucketPage(bucketMsOf(kind))),
     divide: (kind, page, delta) => (kind === 'device' ? undefined : divide(page as BucketPage, delta as BucketPage)),
     *merge(kind, into, delta) {
-      if (kind === 'device') mergeDevicePages(into as DevicePage, delta as DevicePage);
+      if (kind === 'device') yield* mergeDevicePages(into as DevicePage, delta as DevicePage);
       else yield* mergeInSteps(into as BucketPage, delta as BucketPage);
     },
     *cut(kind, head, start, page) {
@@ -42,7 +42,7 @@ export function createPageOperator(cutBytes = CUT_BYTES): PageOperator<Page> {
       return yield* cutInSteps(head as BucketPage, start, page as BucketPage, cutBytes);
     },
     *encode(kind, page) {
-      return kind === 'device' ? encodeDevicePage(page as DevicePage) : yield* encodeInSteps(page as BucketPage);
+      return kind === 'device' ? yield* encodeDevicePage(page as DevicePage) : yield* encodeInSteps(page as BucketPage);
     },
     bytesOf: (kind, page) =>
       kind === 'device' ? bytesOfDevicePage(page as DevicePage) : bytesOfBucketPage(page as BucketPage),

@@ -12,15 +12,17 @@ import type { AdminGate } from './admin.ts';
 import { GRANULARITIES } from './bucket.ts';
 import { bucketsOf } from './bucket-page.ts';
 import { type BucketRange, rangeOf, readSeries, type SeriesQuery } from './bucket-series.ts';
+import { tellTotals, totalsOf } from './device-totals.ts';
 import { GatewayError } from './errors.ts';
 import { exportEvents } from './event-export.ts';
-import { type DeviceSummary, type Fleet, totalsOf } from './fleet.ts';
+import type { DeviceSummary, Fleet } from './fleet.ts';
 import { createTurnstile } from './flow.ts';
 import { ANSWER_LENGTH_MAX, EXPORTS_BYTES_MAX, EXPORTS_OPEN_MAX, READS_OPEN_MAX } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { bucketPageOf, type Page } from './pages.ts';
 import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, readQuery, totalsQuery } from './queries.ts';
 import { createReadDesk, JSON_TYPE } from './read-desk.ts';
+import { inTurns } from './turns.ts';
 import { bucketParts, deviceParts, isoTime, sensorParts, streamView, totalsParts } from './views.ts';
 import { createWindowMemory } from './window-memory.ts';
 
@@ -71,15 +73,16 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
 
     reads.get('/v1/devices', async (request, reply) => {
       const { after, limit, measure } = readQuery(devicesQuery, request.query);
-      return desk.send(reply, JSON_TYPE, () => devicesParts(after, limit, measure));
+      return desk.send(reply, JSON_TYPE, (turns) => devicesParts(after, limit, measure, turns));
     });
 
     reads.get<OfDevice>('/v1/devices/:id', async (request, reply) => {
       const query = readQuery(deviceQuery, request.query);
       const { measure } = query;
-      return desk.send(reply, JSON_TYPE, async function* () {
+      return desk.send(reply, JSON_TYPE, async function* (turns) {
         const summary = await deviceOf(request.params.id);
-        yield* deviceParts(summary, fleet.duplicatesOf(summary.deviceId), measure);
+        const told = await inTurns(tellTotals(summary.totals, measure), turns);
+        yield* deviceParts(summary, told, fleet.duplicatesOf(summary.deviceId));
         yield* sensorsParts(summary.deviceId, query.sensorsAfter, measure);
         yield* streamsParts(summary.deviceId, query);
         yield '}';
@@ -115,7 +118,12 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     throw new GatewayError('not-found', 'nothing was ever counted for a device of this id');
   }
 
-  async function* devicesParts(after: string | undefined, limit: number, measure: string | undefined) {
+  async function* devicesParts(
+    after: string | undefined,
+    limit: number,
+    measure: string | undefined,
+    turns: typeof SHARED_TURNS,
+  ) {
     let length = 0;
     let devices = 0;
     let last: string | null = null;
@@ -127,7 +135,8 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
         break;
       }
       if (devices > 0) yield ',';
-      for (const part of deviceParts(summary, fleet.duplicatesOf(summary.deviceId), measure)) {
+      const told = await inTurns(tellTotals(summary.totals, measure), turns);
+      for (const part of deviceParts(summary, told, fleet.duplicatesOf(summary.deviceId))) {
         length += part.length;
         yield part;
       }
@@ -152,7 +161,7 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
       }
       if (sensors > 0) yield ',';
       const events = bucketsOf(bucketPageOf(page))[0]?.events ?? 0;
-      for (const part of sensorParts(key.sensor, events, totalsOf(page), measure)) {
+      for (const part of sensorParts(key.sensor, events, totalsOf(bucketPageOf(page)), measure)) {
         length += part.length;
         yield part;
       }

@@ -1,31 +1,50 @@
 /**
- * Sensors: which sensors and measures every device has, as far as they are in use.
+ * Sensors: which sensors and measures devices have, as far as batches bring them.
  *
- * Owns the limits on both. Promises that a batch which would pass them is refused before it is stored, and memory by the
- * sensors of the devices seen last. Never counts a sensor of a batch that was not stored.
+ * Owns the limits on both. Promises that a batch which would pass them is refused before it is stored, that what is looked up
+ * for a batch is its own sensors and not all that its device has, and memory by the names of the devices seen last. How many a
+ * device has in all lies in its page. Never counts a sensor of a batch that was not stored.
  */
 import type { GatewayStore } from '../store/index.ts';
+import { firstOf, KEPT_MAX, type Totals, totalsOf } from './device-totals.ts';
 import { GatewayError } from './errors.ts';
 import { MEASURES_PER_SENSOR, SENSOR_MEASURES_MAX } from './limits.ts';
-import { bucketPageOf, type Page } from './pages.ts';
+import { createMeasureSums } from './measure-sums.ts';
+import { bucketPageOf, devicePageKey, devicePageOf, type Page } from './pages.ts';
 import type { PageDelta } from './tally.ts';
+
+/** What a device has with everything that was admitted, for its page. */
+export interface SensorCount {
+  readonly sensors: number;
+  /** Sensors, and measures of them. */
+  readonly names: number;
+  /** Where the page does not know: what its sensors came to before any of that. */
+  readonly before: Totals | undefined;
+}
 
 export interface KnownSensors {
   /**
-   * Takes in the sensors and measures of the `total` pages among these, or none of them.
+   * Takes in the sensors and measures of the `total` pages among these, or none of them. They are of the sensors that were asked for.
    * @throws GatewayError `sensor-limit` or `measure-limit`
    */
-  admit(deltas: readonly PageDelta[]): void;
+  admit(deltas: readonly PageDelta[]): SensorCount;
+  /** Says that what was admitted is stored. */
+  stored(): void;
+  /** To be asked for again, since what was admitted may not have been stored. */
+  readonly isForgotten: boolean;
+  /** Nobody admits anything here any more. */
+  release(): void;
 }
 
 export interface Sensors {
-  of(deviceId: string): Promise<KnownSensors>;
+  /** Of a device, as far as these sensors go. To be released. */
+  of(deviceId: string, sensors: readonly string[]): Promise<KnownSensors>;
   /** To be read again: what was admitted may not have been stored. */
   forget(deviceId: string): void;
 }
 
 export interface SensorsOptions {
-  readonly store: Pick<GatewayStore<Page>, 'pages'>;
+  readonly store: Pick<GatewayStore<Page>, 'page' | 'pages'>;
   readonly sensorsMax: number;
   /** Names held in memory over all devices. */
   readonly namesMax?: number;
@@ -34,27 +53,64 @@ export interface SensorsOptions {
 /** About 100 MB of names at their longest, and far less as they are. */
 const NAMES_MAX = 500_000;
 
+/** Sensors whose pages are read at a time. */
+const READ_AT_ONCE = 16;
+
 export function createSensors(options: SensorsOptions): Sensors {
   return new SensorCache(options);
-}
-
-/** Names held, by all who share it. */
-interface Account {
-  names: number;
 }
 
 class SensorCache implements Sensors {
   readonly #options: SensorsOptions;
   /** Least recently used first. */
   readonly #devices = new Map<string, DeviceSensors>();
-  readonly #loading = new Map<string, Promise<KnownSensors>>();
-  readonly #account: Account = { names: 0 };
+  readonly #loading = new Map<string, Promise<DeviceSensors>>();
+  #names = 0;
 
   constructor(options: SensorsOptions) {
     this.#options = options;
   }
 
-  async of(deviceId: string): Promise<KnownSensors> {
+  async of(deviceId: string, sensors: readonly string[]): Promise<KnownSensors> {
+    let device = await this.#device(deviceId);
+    // It may have had to make room in between.
+    while (this.#devices.get(deviceId) !== device) device = await this.#device(deviceId);
+    device.users += 1;
+    try {
+      await this.#look(device, sensors);
+    } catch (error) {
+      device.users -= 1;
+      throw error;
+    }
+    let isReleased = false;
+    return {
+      admit: (deltas) => {
+        const before = device.held;
+        const count = device.admit(deltas);
+        this.#grown(device, device.held - before);
+        return count;
+      },
+      stored: () => device.stored(),
+      get isForgotten() {
+        return device.isForgotten;
+      },
+      release: () => {
+        if (!isReleased) device.users -= 1;
+        isReleased = true;
+        this.#trim();
+      },
+    };
+  }
+
+  forget(deviceId: string): void {
+    const device = this.#devices.get(deviceId);
+    if (device === undefined) return;
+    this.#grown(device, -device.held);
+    device.isForgotten = true;
+    this.#devices.delete(deviceId);
+  }
+
+  async #device(deviceId: string): Promise<DeviceSensors> {
     const device = this.#devices.get(deviceId);
     if (device === undefined) return this.#loading.get(deviceId) ?? this.#load(deviceId);
     this.#devices.delete(deviceId);
@@ -62,63 +118,106 @@ class SensorCache implements Sensors {
     return device;
   }
 
-  forget(deviceId: string): void {
-    this.#devices.get(deviceId)?.leave();
-    this.#devices.delete(deviceId);
-  }
-
-  #load(deviceId: string): Promise<KnownSensors> {
+  #load(deviceId: string): Promise<DeviceSensors> {
     const loading = this.#read(deviceId).finally(() => this.#loading.delete(deviceId));
     this.#loading.set(deviceId, loading);
     return loading;
   }
 
-  async #read(deviceId: string): Promise<KnownSensors> {
-    const sensors = new Map<string, Set<string>>();
-    for await (const { key, page } of this.#options.store.pages(deviceId, 'total')) {
-      sensors.set(key.sensor, new Set(bucketPageOf(page).names));
-    }
-    const device = new DeviceSensors(sensors, this.#options.sensorsMax, this.#account);
+  async #read(deviceId: string): Promise<DeviceSensors> {
+    const { store, sensorsMax } = this.#options;
+    const page = await store.page(devicePageKey(deviceId));
+    const own = page === undefined ? { sensors: 0, names: 0, totals: [] } : devicePageOf(page);
+    const count = own.totals === undefined ? await this.#count(deviceId) : { ...own, before: undefined };
+    const device = new DeviceSensors(deviceId, count, sensorsMax);
     this.#devices.set(deviceId, device);
-    this.#trim(deviceId);
+    this.#grown(device, device.held);
     return device;
   }
 
-  #trim(inUse: string): void {
+  /** For a page of an earlier version, once. */
+  async #count(deviceId: string): Promise<SensorCount> {
+    const sums = createMeasureSums(KEPT_MAX);
+    let [sensors, names] = [0, 0];
+    for await (const { page } of this.#options.store.pages(deviceId, 'total')) {
+      const total = bucketPageOf(page);
+      sums.add(totalsOf(total));
+      sensors += 1;
+      names += 1 + total.names.length;
+    }
+    return { sensors, names, before: firstOf(sums.inOrder()) };
+  }
+
+  /** Reads what is not known of these sensors, a few at a time: their pages may be large. */
+  async #look(device: DeviceSensors, sensors: readonly string[]): Promise<void> {
+    const unknown = sensors.filter((sensor) => !device.knows(sensor));
+    for (let at = 0; at < unknown.length; at += READ_AT_ONCE) {
+      const piece = unknown.slice(at, at + READ_AT_ONCE);
+      const { deviceId } = device;
+      const pages = await Promise.all(
+        piece.map((sensor) => this.#options.store.page({ deviceId, kind: 'total', sensor, start: 0 })),
+      );
+      const before = device.held;
+      for (const [i, page] of pages.entries()) device.learn(piece[i]!, page && bucketPageOf(page).names);
+      this.#grown(device, device.held - before);
+    }
+    this.#trim();
+  }
+
+  /** Those whom nobody has forgotten count. */
+  #grown(device: DeviceSensors, names: number): void {
+    if (!device.isForgotten) this.#names += names;
+  }
+
+  #trim(): void {
     const namesMax = this.#options.namesMax ?? NAMES_MAX;
-    for (const deviceId of this.#devices.keys()) {
-      if (this.#account.names <= namesMax) return;
-      if (deviceId !== inUse) this.forget(deviceId);
+    for (const [deviceId, device] of this.#devices) {
+      if (this.#names <= namesMax) return;
+      if (device.users > 0) continue;
+      this.#grown(device, -device.held);
+      this.#devices.delete(deviceId);
     }
   }
 }
 
-class DeviceSensors implements KnownSensors {
-  readonly #sensors: Map<string, Set<string>>;
+class DeviceSensors {
+  readonly deviceId: string;
   readonly #sensorsMax: number;
-  #account: Account;
-  #names = 0;
+  /** Measures of those that were looked for; undefined of one that the device does not have. */
+  readonly #known = new Map<string, Set<string> | undefined>();
+  #count: SensorCount;
+  /** Names in memory, and one for itself. */
+  held = 1;
+  users = 0;
+  isForgotten = false;
 
-  constructor(sensors: Map<string, Set<string>>, sensorsMax: number, account: Account) {
-    this.#sensors = sensors;
+  constructor(deviceId: string, count: SensorCount, sensorsMax: number) {
+    this.deviceId = deviceId;
+    this.#count = count;
     this.#sensorsMax = sensorsMax;
-    this.#account = account;
-    let names = 1;
-    for (const measures of sensors.values()) names += 1 + measures.size;
-    this.#grow(names);
   }
 
-  leave(): void {
-    this.#account.names -= this.#names;
-    this.#account = { names: 0 };
+  knows(sensor: string): boolean {
+    return this.#known.has(sensor);
   }
 
-  admit(deltas: readonly PageDelta[]): void {
+  /** What another batch has admitted meanwhile is further than what was read. */
+  learn(sensor: string, names: readonly string[] | undefined): void {
+    if (this.#known.has(sensor)) return;
+    this.#known.set(sensor, names && new Set(names));
+    this.held += 1 + (names?.length ?? 0);
+  }
+
+  stored(): void {
+    if (this.#count.before !== undefined) this.#count = { ...this.#count, before: undefined };
+  }
+
+  admit(deltas: readonly PageDelta[]): SensorCount {
     const fresh: [sensor: string, measures: string[]][] = [];
     let newSensors = 0;
     for (const { key, delta } of deltas) {
       if (key.kind !== 'total') continue;
-      const known = this.#sensors.get(key.sensor);
+      const known = this.#known.get(key.sensor);
       const measures = bucketPageOf(delta).names.filter((name) => !known?.has(name));
       if (known === undefined) newSensors++;
       if ((known?.size ?? 0) + measures.length > SENSOR_MEASURES_MAX) {
@@ -126,32 +225,25 @@ class DeviceSensors implements KnownSensors {
       }
       if (known === undefined || measures.length > 0) fresh.push([key.sensor, measures]);
     }
-    if (newSensors > 0 && this.#sensors.size + newSensors > this.#sensorsMax) {
+    const { sensors, names, before } = this.#count;
+    if (newSensors > 0 && sensors + newSensors > this.#sensorsMax) {
       throw new GatewayError('sensor-limit', `a device has at most ${this.#sensorsMax} sensors`);
     }
     // One sensor may have as many as any, however few there may be.
     const namesMax = SENSOR_MEASURES_MAX + this.#sensorsMax * (1 + MEASURES_PER_SENSOR);
     const newNames = fresh.reduce((sum, [, measures]) => sum + measures.length, newSensors);
-    if (newNames > 0 && this.#names + newNames > namesMax) {
+    if (newNames > 0 && names + newNames > namesMax) {
       throw new GatewayError('measure-limit', `a device has at most ${namesMax} sensors and measures of them`);
     }
     for (const [sensor, measures] of fresh) this.#add(sensor, measures);
+    this.#count = { sensors: sensors + newSensors, names: names + newNames, before };
+    return this.#count;
   }
 
   #add(sensor: string, measures: readonly string[]): void {
-    let known = this.#sensors.get(sensor);
-    let added = measures.length;
-    if (known === undefined) {
-      known = new Set();
-      this.#sensors.set(sensor, known);
-      added++;
-    }
+    const known = this.#known.get(sensor) ?? new Set();
+    this.#known.set(sensor, known);
     for (const name of measures) known.add(name);
-    this.#grow(added);
-  }
-
-  #grow(names: number): void {
-    this.#names += names;
-    this.#account.names += names;
+    this.held += measures.length;
   }
 }

@@ -8,6 +8,7 @@ import { formatDecimal } from '../codec/index.ts';
 import type { LedgerView } from '../store/index.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { SeriesBucket } from './bucket-series.ts';
+import type { ToldTotals } from './device-totals.ts';
 import type { DeviceSummary, FleetTotals } from './fleet.ts';
 
 export interface MeasureView {
@@ -46,11 +47,11 @@ function measureView({ count, sum, min, max, last, lastTs }: Aggregate): Measure
 
 export type TotalsView = ReturnType<typeof totalsView>;
 
-/** What a device comes to, as parts of a JSON object that is still open; of its measures only one where it is named. */
+/** What a device comes to, as parts of a JSON object that is still open; of its measures those that are told. */
 export function* deviceParts(
-  { deviceId, page, account, sensors, streams, measures, isCut }: DeviceSummary,
+  { deviceId, page, account, sensors, streams }: DeviceSummary,
+  { measures, isCut }: ToldTotals,
   duplicates: number,
-  measure: string | undefined,
 ): Generator<string, void, void> {
   const { report } = page;
   yield opened({
@@ -70,8 +71,8 @@ export function* deviceParts(
   });
   yield `,"declaredGaps":${opened({ ...page.gaps, unsummed: page.gapsUnsummed })},"sums":`;
   yield* objectParts(page.gapSums, formatDecimal);
-  yield `},"measuresCut":${measure === undefined && isCut},"measures":`;
-  yield* measuresParts(measures, measure);
+  yield `},"measuresCut":${isCut},"measures":`;
+  yield* objectParts(measures, measureView);
 }
 
 /** One sensor of a device. */

@@ -15,7 +15,8 @@ import {
 import { type Aggregate, combine } from '../../src/gateway/aggregate.ts';
 import type { Bucket } from '../../src/gateway/bucket.ts';
 import { bucketsOf, createBucketPage } from '../../src/gateway/bucket-page.ts';
-import { type DevicePage, emptyDevicePage } from '../../src/gateway/device-page.ts';
+import { type DeviceDelta, type DevicePage, emptyDevicePage } from '../../src/gateway/device-page.ts';
+import { unpackTotals } from '../../src/gateway/device-totals.ts';
 import { bucketPageOf, type Page, pageOperator } from '../../src/gateway/pages.ts';
 import { type PageDelta, tally } from '../../src/gateway/tally.ts';
 import type { PageKind } from '../../src/store/index.ts';
@@ -67,6 +68,17 @@ const devicePage: fc.Arbitrary<DevicePage> = fc.record({
       queue: fc.record({ recorded: fc.nat(2), queued: fc.nat(2), quarantined: fc.nat(2), gaps: fc.nat(2) }),
     }),
     { nil: undefined },
+  ),
+  sensors: fc.nat(),
+  names: fc.nat(),
+  totals: fc.dictionary(name, measure).map(
+    (totals) =>
+      new Map(
+        Object.entries(totals).map(([key, value], i): [string, Aggregate] => {
+          const [min, max, last] = [value, value, value];
+          return [key, { count: 1, sum: decimalOf(value), min, max, last, lastTs: i, lastSequence: 1 }];
+        }),
+      ),
   ),
 });
 
@@ -339,3 +351,30 @@ function naive(events: readonly TelemetryEvent[], first: number, bucketMs: numbe
   });
   return new Map(entries.sort());
 }
+
+test('a device page of an earlier version is read, and does not know the sums over its sensors', () => {
+  const bytes =
+    'AwMoiQYAAACilBptQgCgAKKUGm1CAAAAAAAAEMAAAAAAAAAiQAAAAAAAACBAAgEBAQZ2b2x1bWUC4oEDASBhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYgAAAAAAABRAAAAAAAAAGEAAAAAAAAAcwDIHAAM=';
+  const page = pageOperator.decode('device', Buffer.from(bytes, 'base64')) as DevicePage;
+  const { batches, events, tsPast, gapSums, report, totals, sensors } = page;
+  assert.deepEqual([batches, events, tsPast, totals, sensors], [3, 40, 8, undefined, 0]);
+  assert.deepEqual(gapSums, new Map([['volume', { digits: -12_345n, scale: 2 }]]));
+  assert.equal(report?.queue.recorded, 50);
+  const one = (value: number): Aggregate => {
+    const [min, max, last] = [value, value, value];
+    return { count: 1, sum: decimalOf(value), min, max, last, lastTs: 0, lastSequence: 1 };
+  };
+  const added = new Map([['a', one(1)]]);
+  merge('device', page, { ...emptyDevicePage(), totals: added });
+  assert.equal(page.totals, undefined, 'a part does not pass for the whole');
+  const before = new Map([['a', one(5)]]);
+  // Of two batches that know what was before, it counts once.
+  for (let batch = 0; batch < 2; batch += 1) {
+    const delta: DeviceDelta = { ...emptyDevicePage(), totals: added, before, sensors: 1, names: 2 };
+    merge('device', page, delta);
+  }
+  const again = pageOperator.decode('device', encode('device', page)) as DevicePage;
+  const sums = allAtOnce(unpackTotals(again.totals as Uint8Array));
+  assert.deepEqual([again.sensors, again.names, sums.get('a')?.count], [1, 2, 3]);
+  assert.equal(formatDecimal(sums.get('a')!.sum), '7');
+});

@@ -7,7 +7,6 @@ import { type TestContext, test } from 'node:test';
 import Fastify from 'fastify';
 import { sendProblem } from '../../src/gateway/answers.ts';
 import { exportEvents } from '../../src/gateway/event-export.ts';
-import { createFleet } from '../../src/gateway/fleet.ts';
 import { EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
 import type { Page } from '../../src/gateway/pages.ts';
 import { createReadDesk, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
@@ -26,7 +25,7 @@ import {
   testGateway,
 } from './gateway-fixture.ts';
 
-type Moment = 'page' | 'holdings' | 'pages' | 'batches';
+type Moment = 'page' | 'holdings' | 'batches';
 
 /** A store that can be held at what is looked up for a reader. */
 function holdable() {
@@ -59,10 +58,6 @@ function holdable() {
         async holdings(...args) {
           await pass('holdings');
           return store.holdings(...args);
-        },
-        async *pages(...args) {
-          await pass('pages');
-          yield* store.pages(...args);
         },
         async *batches(...args) {
           await pass('batches');
@@ -105,7 +100,7 @@ test('who hangs up, at whatever moment, gives back the place', async (t) => {
   const gateway = await testGateway(t, { wrap: held.wrap });
   const path = `/v1/devices/${DEVICE}/events`;
   let sequence = 0;
-  for (const moment of ['page', 'holdings', 'pages', 'batches'] as const) {
+  for (const moment of ['page', 'holdings', 'batches'] as const) {
     for (const times of [1, 3]) {
       for (let i = 0; i < EXPORTS_OPEN_MAX; i++) {
         sequence += 1;
@@ -239,35 +234,4 @@ test('a list of measures that is cut says so, and any of them can be asked for',
   assert.deepEqual([Object.keys(all.measures).length, 'flow' in all.measures, all.measuresCut], [512, false, true]);
   const { measures, measuresCut, events } = await read(gateway, '/v1/totals?measure=flow');
   assert.deepEqual([Object.keys(measures), measures.flow.sum, measuresCut, events], [['flow'], '2', false, 5]);
-});
-
-test('totals after one event read what changed, and what does not fit into memory, and not all', async (t) => {
-  const gateway = await testGateway(t);
-  const ids = Array.from({ length: 12 }, (_, i) => `device-${i}`);
-  for (const deviceId of ids) {
-    gateway.keys.set(deviceId, KEY_ID, {});
-    await post(gateway, { deviceId, batch: { events: [eventOf(1)] } });
-  }
-  const { store } = gateway;
-  let reads = 0;
-  const counted: typeof store = new Proxy(store, {
-    get(target, name) {
-      const value = target[name as keyof typeof target] as unknown;
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]) => {
-        if (name === 'holdings') reads += 1;
-        return value.apply(target, args);
-      };
-    },
-  });
-  // Of two measures each, and one for itself: ten of them fit.
-  const fleet = createFleet(counted, { heldMax: 30 });
-  await fleet.totals();
-  assert.equal(reads, ids.length);
-  for (let round = 0; round < 3; round++) {
-    reads = 0;
-    fleet.changed('device-0', 0);
-    assert.equal((await fleet.totals()).account.delivered, ids.length);
-    assert(reads <= 4, `${reads} devices read`);
-  }
 });

@@ -1,21 +1,37 @@
-/** Which sensors a device has: read once, kept while in use, read again after a failure. */
+/** Which sensors a device has: what a batch brings is looked up, kept while in use, looked up again after a failure. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBucketPage } from '../../src/gateway/bucket-page.ts';
+import { emptyDevicePage } from '../../src/gateway/device-page.ts';
+import type { Page } from '../../src/gateway/pages.ts';
 import { createSensors } from '../../src/gateway/sensors.ts';
 import type { PageDelta } from '../../src/gateway/tally.ts';
-import { StoreError } from '../../src/store/index.ts';
+import { type PageKey, StoreError } from '../../src/store/index.ts';
 
-/** A store that has, for every device, the given sensors; and counts how often it is asked. */
-function storeOf(sensors: Record<string, string[]>) {
+/** A store that has, for every device, the given sensors; and counts what is looked up. */
+function storeOf(sensors: Record<string, string[]>, knowsTotals = true) {
+  const names = Object.values(sensors).reduce((sum, measures) => sum + 1 + measures.length, 0);
+  const counts = knowsTotals
+    ? { sensors: Object.keys(sensors).length, names, totals: new Map() }
+    : { totals: undefined };
   const store = {
-    reads: 0,
+    devices: 0,
+    reads: [] as string[],
+    walks: 0,
     failing: false,
-    async *pages(deviceId: string) {
-      store.reads += 1;
+    async page({ kind, sensor }: PageKey): Promise<Page | undefined> {
       if (store.failing) throw new StoreError('io', 'no');
-      for (const [sensor, names] of Object.entries(sensors)) {
-        yield { key: { deviceId, kind: 'total' as const, sensor, start: 0 }, page: createBucketPage(0, names) };
+      if (kind === 'device') {
+        store.devices += 1;
+        return { ...emptyDevicePage(), events: 1, ...counts };
+      }
+      store.reads.push(sensor);
+      return sensors[sensor] && createBucketPage(0, sensors[sensor]);
+    },
+    async *pages(deviceId: string) {
+      store.walks += 1;
+      for (const [sensor, measures] of Object.entries(sensors)) {
+        yield { key: { deviceId, kind: 'total' as const, sensor, start: 0 }, page: createBucketPage(0, measures) };
       }
     },
   };
@@ -26,48 +42,79 @@ function delta(sensor: string, ...names: string[]): PageDelta {
   return { key: { deviceId: 'd', kind: 'total', sensor, start: 0 }, delta: createBucketPage(0, names) };
 }
 
-test('stored sensors count, and the store is asked once', async () => {
+test('stored sensors count, and each is looked up once, when a batch brings it', async () => {
   const store = storeOf({ a: ['volume'], b: ['volume'] });
   const sensors = createSensors({ store, sensorsMax: 3 });
-  const [one, other] = await Promise.all([sensors.of('d'), sensors.of('d')]);
-  one.admit([delta('a', 'volume'), delta('c')]);
+  const [one, other] = await Promise.all([sensors.of('d', ['a', 'c']), sensors.of('d', ['d', 'a'])]);
+  const { sensors: count, names, before } = one.admit([delta('a', 'volume'), delta('c')]);
+  assert.deepEqual([count, names, before], [3, 5, undefined]);
   assert.throws(() => other.admit([delta('d', 'volume')]), { code: 'sensor-limit' });
-  (await sensors.of('d')).admit([delta('c', 'volume')]);
-  assert.equal(store.reads, 1);
+  (await sensors.of('d', ['c'])).admit([delta('c', 'volume')]);
+  assert.deepEqual([store.devices, store.walks], [1, 0]);
+  assert.deepEqual([...new Set(store.reads)].sort(), ['a', 'c', 'd']);
+});
+
+test('of ten thousand sensors those are looked up that a batch brings, also where nothing is held any more', async () => {
+  const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`s${i}`, ['volume']]));
+  const store = storeOf(many);
+  const sensors = createSensors({ store, sensorsMax: 10_000, namesMax: 0 });
+  for (let batch = 0; batch < 3; batch += 1) {
+    for (const deviceId of ['d', 'e']) {
+      const known = await sensors.of(deviceId, ['s7', 'new']);
+      assert.throws(() => known.admit([delta('new')]), { code: 'sensor-limit' });
+      assert.equal(known.admit([delta('s7', 'volume')]).sensors, 10_000);
+      known.release();
+    }
+  }
+  assert.equal(store.walks, 0);
+  assert.deepEqual([...new Set(store.reads)], ['s7', 'new']);
+  assert(store.reads.length <= 12);
+});
+
+test('a device of an earlier version is counted once, and what it came to goes to its page until that knows', async () => {
+  const store = storeOf({ a: ['volume'], b: ['volume', 'x'] }, false);
+  const sensors = createSensors({ store, sensorsMax: 10 });
+  const [known, other] = [await sensors.of('d', ['a']), await sensors.of('d', ['c'])];
+  const { sensors: count, names, before } = known.admit([delta('a', 'volume')]);
+  assert.deepEqual([count, names, before?.size], [2, 5, 0]);
+  assert.notEqual(other.admit([delta('c')]).before, undefined, 'nobody knows which of them is stored first');
+  known.stored();
+  assert.equal((await sensors.of('d', ['a'])).admit([]).before, undefined);
+  assert.equal(store.walks, 1);
 });
 
 test('what could not be read is read again, and so is what is forgotten', async () => {
   const store = storeOf({});
   const sensors = createSensors({ store, sensorsMax: 1 });
   store.failing = true;
-  await assert.rejects(sensors.of('d'), { code: 'io' });
+  await assert.rejects(sensors.of('d', ['a']), { code: 'io' });
   store.failing = false;
-  (await sensors.of('d')).admit([delta('a')]);
-  assert.equal(store.reads, 2);
+  const known = await sensors.of('d', ['a']);
+  known.admit([delta('a')]);
   sensors.forget('d');
   sensors.forget('nobody');
+  assert.equal(known.isForgotten, true);
   // Never stored, so there is room again.
-  (await sensors.of('d')).admit([delta('b')]);
-  assert.equal(store.reads, 3);
+  assert.equal((await sensors.of('d', ['b'])).admit([delta('b')]).sensors, 1);
 });
 
 test('a batch with more than fits takes in none of it', async () => {
   const sensors = createSensors({ store: storeOf({}), sensorsMax: 2 });
-  const known = await sensors.of('d');
+  const known = await sensors.of('d', ['a', 'b', 'c', 'd', 'e']);
   assert.throws(() => known.admit([delta('a'), delta('b'), delta('c')]), { code: 'sensor-limit' });
   known.admit([delta('d'), delta('e')]);
 });
 
 test('a sensor has so many measures and no more, and one more is told apart from one sensor more', async () => {
   const names = Array.from({ length: 512 }, (_, i) => `m${i}`);
-  const known = await createSensors({ store: storeOf({ a: names }), sensorsMax: 100 }).of('d');
+  const known = await createSensors({ store: storeOf({ a: names }), sensorsMax: 100 }).of('d', ['a', 'b']);
   assert.throws(() => known.admit([delta('b'), delta('a', 'm512')]), { code: 'measure-limit' });
   known.admit([delta('a', ...names), delta('b', ...names)]);
 });
 
 test('the measures of all sensors together have a bound as well', async () => {
   const sensors = createSensors({ store: storeOf({}), sensorsMax: 2 });
-  const known = await sensors.of('d');
+  const known = await sensors.of('d', ['a', 'b']);
   const many = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
   known.admit([delta('a', ...many(512))]);
   assert.throws(() => known.admit([delta('b', ...many(200))]), { code: 'measure-limit' });
@@ -75,15 +122,21 @@ test('the measures of all sensors together have a bound as well', async () => {
   known.admit([delta('a', 'm1', 'm2'), delta('b', 'm3')]);
 });
 
-test('devices seen last stay in memory, as far as their names fit', async () => {
+test('devices seen last stay in memory, as far as their names fit, and those in use in any case', async () => {
   const store = storeOf({ a: ['m1', 'm2'] });
   const sensors = createSensors({ store, sensorsMax: 100, namesMax: 9 });
-  for (const deviceId of ['d1', 'd2', 'd1']) await sensors.of(deviceId);
-  assert.equal(store.reads, 2);
+  const seen = async (deviceId: string) => (await sensors.of(deviceId, ['a'])).release();
+  for (const deviceId of ['d1', 'd2', 'd1']) await seen(deviceId);
+  assert.equal(store.devices, 2);
   // A third has no room: the one that was not asked for longest goes.
-  await sensors.of('d3');
-  await sensors.of('d1');
-  assert.equal(store.reads, 3);
-  await sensors.of('d2');
-  assert.equal(store.reads, 4);
+  await seen('d3');
+  await seen('d1');
+  assert.equal(store.devices, 3);
+  await seen('d2');
+  assert.equal(store.devices, 4);
+  const used = await sensors.of('d2', ['a']);
+  for (const deviceId of ['d4', 'd5', 'd6']) await seen(deviceId);
+  await sensors.of('d2', ['a']);
+  used.release();
+  assert.equal(store.devices, 7);
 });
