@@ -252,6 +252,13 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'sums over all sensors forget what was there',
+    file: 'src/gateway/device-page.ts',
+    find: 'into.totals = yield* addTotals(into.totals, totals);',
+    replace: 'into.totals = totals;',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
     name: 'count a cut, and its blocks again',
     file: 'src/device/census.ts',
     find: `from = last + 1;
