@@ -106,6 +106,10 @@ export class Handle implements Rocks {
     }
   }
 
+  async check(): Promise<void> {
+    if (this.#isDead) return never();
+  }
+
   async bytesIn(): Promise<number> {
     return this.#isDead ? never() : 0;
   }

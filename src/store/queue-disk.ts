@@ -16,7 +16,7 @@ import type { QueueFiles } from './queue-files.ts';
 import type { Position } from './queue-position.ts';
 import { openWhole, rebuildQueue } from './queue-rebuild.ts';
 import type { Gap } from './queue-records.ts';
-import { EMPTY, loadState, type QueueState, stateOperations, type Witnessed } from './queue-state.ts';
+import { EMPTY, type QueueState, stateOperations, type Witnessed } from './queue-state.ts';
 import { encodeStatement, lostSince, witnessedBy } from './queue-witness.ts';
 import type { Reserve } from './reserve.ts';
 import type { openRocks, Rocks } from './rocks.ts';
@@ -237,14 +237,17 @@ class Disk implements QueueDisk {
   }
 
   async #openNewest(): Promise<Rocks> {
-    const { path, deviceId, randomBytes, files, onRot, onLost } = this.#options;
-    const { rocks, generation, trouble } = await openWhole({ ...this.#options, witnessed: () => this.#statement() });
+    const { path, files, onRot } = this.#options;
+    let statement: Promise<Witnessed | undefined> | undefined;
+    // Once for each opening, and not before the database is there.
+    const witnessed = () => (statement ??= this.#statement());
+    const { rocks, state, generation, trouble } = await openWhole({ ...this.#options, witnessed });
     try {
       await files.removeOlder(path, generation);
-      const witnessed = await this.#statement();
-      this.witnessedTotals ??= witnessed?.totals;
-      this.#totals ??= witnessed?.totals;
-      this.#state = await this.#witnessed(rocks, await loadState(rocks, { deviceId, randomBytes, witnessed, onLost }));
+      const totals = (await witnessed())?.totals;
+      this.witnessedTotals ??= totals;
+      this.#totals ??= totals;
+      this.#state = await this.#witnessed(rocks, state);
       if (trouble.length > 0) onRot(rotError(path, { trouble: trouble.join(', ') }));
       this.#generation = generation;
       this.#failuresSeen = 0;

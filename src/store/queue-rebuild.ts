@@ -11,8 +11,8 @@ import { generationPath } from './generations.ts';
 import { familyRange, numberKey, QUEUE } from './keys.ts';
 import { type Block, blockPut } from './queue-blocks.ts';
 import type { QueueFiles } from './queue-files.ts';
-import type { Put } from './queue-records.ts';
-import { loadState, type Witnessed } from './queue-state.ts';
+import type { Gap, Put } from './queue-records.ts';
+import { loadState, type QueueState, type Witnessed } from './queue-state.ts';
 import type { Operation, openRocks, Rocks } from './rocks.ts';
 import type { Entry, RocksHandle } from './rocks-handle.ts';
 import { freeBytes } from './room.ts';
@@ -49,26 +49,29 @@ export interface OpenOptions extends Pick<RebuildOptions, 'path' | 'open'> {
   readonly randomBytes: (count: number) => Uint8Array;
   readonly files: Publication['files'] & Pick<QueueFiles, 'newestGeneration' | 'salvage'>;
   readonly witnessed: () => Promise<Witnessed | undefined>;
+  /** Called for what turns out to be lost besides blocks, once it is a gap. */
+  readonly onLost: (gap: Gap) => void;
 }
 
 export interface Opened {
   readonly rocks: Rocks;
+  readonly state: QueueState;
   readonly generation: number;
   /** What is left out, or was wrong with the database before this one. */
   readonly trouble: readonly string[];
 }
 
-/** Opens the newest database; where its files are damaged so that it does not open, a new one of what is whole in them. */
+/**
+ * Opens the newest database; where its files are damaged so that it does not open, or its records cannot be read, a new one of
+ * what is whole in them. A block of events that is damaged is no reason: it is set aside when it is read.
+ */
 export async function openWhole(options: OpenOptions): Promise<Opened> {
-  const { path, create, open, files } = options;
+  const { path, files } = options;
   const newest = Math.max(1, await files.newestGeneration(path));
-  const openOne = async (generation: number) =>
-    await open(generationPath(path, generation), { create, broken: 'leave-out' });
   try {
-    const rocks = await openOne(newest);
-    return { rocks, generation: newest, trouble: rocks.leftOut };
+    return await openOne(options, newest);
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== 'corrupt' || files.salvage === undefined) throw error;
+    if (!(error instanceof DamageError) || files.salvage === undefined) throw error;
     const { bytes, damaged, entries } = await files.salvage(generationPath(path, newest));
     // RocksDB must not meet the end of the disk by itself.
     if (bytes > (await freeBytes(path))) {
@@ -76,13 +79,34 @@ export async function openWhole(options: OpenOptions): Promise<Opened> {
       throw new StoreError('disk-full', `${error.message}; ${need}`);
     }
     const generation = newest + 1;
-    await publish({ path, generation, open, files }, async (rocks) => {
+    const gaps: Gap[] = [];
+    await publish({ ...options, generation }, async (rocks) => {
       await copy(rocks, entryPuts(entries()));
+      const settings = { witnessed: await options.witnessed(), isPartial: true, onLost: (gap: Gap) => gaps.push(gap) };
       // Now: once it is the queue, nobody knows that some of it is missing.
-      await loadState(rocks, { ...options, witnessed: await options.witnessed(), isPartial: true });
+      await loadState(rocks, { ...options, ...settings });
     });
-    const trouble = [error.message, ...[...damaged].map((name) => `${name} is damaged`)];
-    return { rocks: await openOne(generation), generation, trouble };
+    for (const gap of gaps) options.onLost(gap);
+    const others = [...damaged].filter((name) => !error.message.includes(name)).map((name) => `${name} is damaged`);
+    return { ...(await openOne(options, generation)), trouble: [error.message, ...others] };
+  }
+}
+
+/** The files of a database are damaged; what it is, is not in question. */
+class DamageError extends StoreError {}
+
+async function openOne(options: OpenOptions, generation: number): Promise<Opened> {
+  const { path, create, open } = options;
+  const rocks = await open(generationPath(path, generation), { create, broken: 'leave-out' }).catch((error) => {
+    throw error instanceof StoreError && error.code === 'corrupt' ? new DamageError('corrupt', error.message) : error;
+  });
+  try {
+    for (const records of [BEFORE_BLOCKS, familyRange(QUEUE.mark)]) await rocks.check(records);
+    const state = await loadState(rocks, { ...options, witnessed: await options.witnessed() });
+    return { rocks, state, generation, trouble: rocks.leftOut };
+  } catch (error) {
+    await rocks.close().catch(() => {});
+    throw rocks.damage === undefined ? error : new DamageError('corrupt', rocks.damage);
   }
 }
 

@@ -4,6 +4,10 @@
 import { toStoreError } from './errors.ts';
 import type { TableRange } from './rocks-table.ts';
 
+export type Operation =
+  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
+  | { readonly type: 'del'; readonly key: Buffer };
+
 /** Keys from `gte` (or above `gt`) to below `lt` (or to `lte`), ascending unless `reverse`. */
 export interface KeyRange {
   readonly gte?: Buffer;

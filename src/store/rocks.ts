@@ -14,7 +14,7 @@ import { StoreError, toStoreError } from './errors.ts';
 import { CALM_MAX_MS, isCalm } from './rocks-calm.ts';
 import { checkFiles, type FileCheck } from './rocks-files.ts';
 import { openLevel } from './rocks-level.ts';
-import { defined, type KeyRange, type KeySpan, nextOf, spanOf } from './rocks-range.ts';
+import { defined, type KeyRange, type KeySpan, nextOf, type Operation, spanOf } from './rocks-range.ts';
 import { openTables, type Tables } from './rocks-tables.ts';
 
 export interface RocksOptions {
@@ -44,11 +44,7 @@ export interface RocksOptions {
   readonly assertWhole?: (rocks: Rocks) => Promise<void>;
 }
 
-export type Operation =
-  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
-  | { readonly type: 'del'; readonly key: Buffer };
-
-export type { KeyRange, KeySpan } from './rocks-range.ts';
+export type { KeyRange, KeySpan, Operation } from './rocks-range.ts';
 
 export interface Rocks {
   /** One atomic, fsynced write. */
@@ -61,6 +57,8 @@ export interface Rocks {
    * block has rotted by more than a bit, before it gives anything of the piece that the block is in.
    */
   entries(range: KeyRange): AsyncGenerator<readonly [key: Buffer, value: Buffer], void, void>;
+  /** Rejects with `corrupt` where a block in this range, or just behind it, has rotted by more than a bit. */
+  check(range: KeySpan): Promise<void>;
   /** About how many bytes of sorted files a range takes; what is in memory only is not counted. */
   bytesIn(range: KeySpan): Promise<number>;
   /** Rewrites the sorted files of a range without what is deleted, which is what gives the space back. */
@@ -102,7 +100,6 @@ const CLOSE_MAX_MS = 30_000;
 const MENDED_AT_ONCE = 64;
 
 const SYNC = { sync: true };
-
 const FAILURES = 'rocksdb.background-errors';
 const UNMERGED = 'rocksdb.num-files-at-level0';
 
@@ -172,8 +169,7 @@ class RocksDatabase implements Rocks {
 
   async get(key: Buffer): Promise<Buffer | undefined> {
     // `get` of a missing key is an error in levelup; `getMany` answers undefined.
-    const [value] = await this.getMany([key]);
-    return value;
+    return (await this.getMany([key]))[0];
   }
 
   async getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
@@ -186,6 +182,10 @@ class RocksDatabase implements Rocks {
         if (!isRotten || !(await this.#tables.mend(error.message))) throw error;
       }
     }
+  }
+
+  async check(range: KeySpan): Promise<void> {
+    for await (const _ of this.#tables.pieces({ ...range, reverse: false })) this.#assertOpen();
   }
 
   bytesIn({ gte, lt }: KeySpan): Promise<number> {

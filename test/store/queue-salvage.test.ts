@@ -200,3 +200,28 @@ test('a queue that has lost everything is made anew for its own device only', as
   const queue = await openTestQueue(t, path);
   assert.deepEqual(ranges(await queue.gaps()), ['1-20 damage']);
 });
+
+test('a sorted file that is damaged anywhere costs no more than its own events, and no start', async (t) => {
+  const texts = ['ab', 'cd', 'ef', 'gh'];
+  const whole = await filled(t, texts);
+  const ends: string[] = [];
+  for (const file of await tablesIn(whole)) {
+    const { size } = await stat(file);
+    for (let at = 0; at + 8 < size; at += 150) {
+      const path = join(await temporaryDirectory(t), 'queue');
+      await cp(whole, path, { recursive: true });
+      const damaged = join(path, 'db-1', file.slice(-10));
+      const bytes = await readFile(damaged);
+      for (let i = at; i < at + 8; i += 2) bytes[i]! ^= 0x55;
+      await writeFile(damaged, bytes);
+      const queue = await openTestQueue(t, path);
+      const read = await collect(queue.blocks());
+      const lost = (await queue.gaps()).reduce((sum, { first, last }) => sum + last - first + 1, 0);
+      assert.equal(lost + 10 * read.length, 80, `${file.slice(-10)} at ${at}`);
+      assert.ok(read.length >= 4, `${file.slice(-10)} at ${at}: ${read.length} of 8`);
+      await queue.close();
+      ends.push(...(await readdir(path)).filter((name) => name.startsWith('db-')));
+    }
+  }
+  assert.ok(ends.includes('db-2') && ends.includes('db-1'), 'some damages are of records, and some of the file');
+});
