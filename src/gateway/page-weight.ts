@@ -26,10 +26,11 @@ const LOOK_WEIGHT = 2;
  * @param largestPage bytes of the device's largest page
  */
 export function mayBeHeavy(deltas: readonly PageDelta[], largestPage: number): boolean {
-  let bytes = deltas.length * largestPage;
+  let bytes = 0;
   for (const { delta } of deltas) {
     const { names, open } = bucketPageOf(delta);
-    bytes += LONGEST_BYTES * names.length * open.length;
+    // Each bucket may be in a part of its own.
+    bytes += open.length * (largestPage + LONGEST_BYTES * names.length);
   }
   return bytes > BATCH_PAGE_BYTES_MAX;
 }

@@ -44,6 +44,8 @@ export function createPageOperator(cutBytes = CUT_BYTES): PageOperator<Page> {
     *encode(kind, page) {
       return kind === 'device' ? yield* encodeDevicePage(page as DevicePage) : yield* encodeInSteps(page as BucketPage);
     },
+    // Each bucket may be in a part of its own.
+    pagesOf: (kind, delta) => (kind === 'device' ? 1 : (delta as BucketPage).open.length),
     bytesOf: (kind, page) =>
       kind === 'device' ? bytesOfDevicePage(page as DevicePage) : bytesOfBucketPage(page as BucketPage),
     decode: (kind, bytes) => (kind === 'device' ? decodeDevicePage(bytes) : decodeBucketPage(bytes, bucketMsOf(kind))),

@@ -66,6 +66,8 @@ export interface PageOperator<Page> {
   encode(kind: PageKind, page: Page): PageWork<Uint8Array>;
   /** Reads what `encode` wrote; throws on anything else. Short for any page: what is large in one stays packed. */
   decode(kind: PageKind, bytes: Uint8Array): Page;
+  /** How many pages, parts among them, `delta` may be merged into at most. */
+  pagesOf(kind: PageKind, delta: Page): number;
   /** About what a page takes in memory, bytes. */
   bytesOf(kind: PageKind, page: Page): number;
 }

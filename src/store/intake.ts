@@ -189,8 +189,14 @@ class GroupedIntake<Page> implements Intake<Page> {
     const log = () => (batch === undefined ? [] : this.#log.accept(key, batch));
     const bytes = LEDGER_BYTES + (batch?.body.length ?? 0) + pages.length * PAGE_BYTES;
     // The deltas as they are in memory, and the pages as they are written: none is larger than the largest.
-    let weight = LEDGER_BYTES + (batch?.body.length ?? 0) + pages.length * live.device.holdings.largestPage;
-    for (const page of pages) weight += this.#operator.bytesOf(page.key.kind, page.delta);
+    let weight = LEDGER_BYTES + (batch?.body.length ?? 0);
+    for (const {
+      key: { kind },
+      delta,
+    } of pages) {
+      const written = this.#operator.pagesOf(kind, delta) * live.device.holdings.largestPage;
+      weight += this.#operator.bytesOf(kind, delta) + written;
+    }
     return this.#commits.add({ ...(isChange && { live }), device: live.device, pages, log, bytes }, weight);
   }
 

@@ -231,3 +231,30 @@ test('a batch over very many fat pages is to be split, and its halves count, eac
   assert.equal(values, 3 * sensors);
   assert.equal(sum, exactSum(sent, 'm0_0'));
 });
+
+test('minutes of very many bytes that come into one page are weighed part by part', async (t) => {
+  const gateway = await testGateway(t);
+  const minutes = 200;
+  const eventsOf = (set: number, from: number, to: number) =>
+    Array.from({ length: 2 * (to - from) }, (_, i) => ({
+      ts: EPOCH_MS + (from + (i >> 1)) * MINUTE_MS,
+      sensor: 's',
+      fields: Object.fromEntries(Array.from({ length: 128 }, (_, m) => [`m${set}_${m}`, i % 2 === 0 ? HUGE : TINY])),
+    }));
+  let first = 1;
+  const codes: string[] = [];
+  for (let set = 0; set < 4; set++) {
+    const whole = await post(gateway, { batch: { first, events: eventsOf(set, 0, minutes) } });
+    codes.push(whole.problem?.code ?? 'taken');
+    first += whole.acknowledgement?.inserted ?? 0;
+    for (const from of whole.problem === undefined ? [] : [0, minutes / 2]) {
+      const events = eventsOf(set, from, from + minutes / 2);
+      const { acknowledgement } = await post(gateway, { batch: { first, events } });
+      assert.equal(acknowledgement?.inserted, events.length);
+      first += events.length;
+    }
+  }
+  assert.deepEqual(codes, ['taken', 'taken', 'batch-limit', 'batch-limit']);
+  const totals = await read(gateway, '/v1/totals');
+  assert.deepEqual([totals.events, totals.measures.m3_127.count], [first - 1, 2 * minutes]);
+});

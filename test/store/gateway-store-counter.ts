@@ -32,6 +32,7 @@ export const counters: PageOperator<Counter> = {
     bytes.writeBigInt64BE(events);
     return bytes;
   },
+  pagesOf: () => 1,
   bytesOf: () => 100,
   decode: (_kind, bytes) => {
     assert.equal(bytes.length, 8);
