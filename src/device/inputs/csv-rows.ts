@@ -17,6 +17,7 @@ const TOA5_HEADING = /^"?TOA5"?,/;
 /** Times in all forms that people write. */
 const TIME_LIKE = /^\d[\d\s.,:/TZ+-]*([AaPp]\.?[Mm]\.?|[A-Za-z]{3,4})?$/;
 
+const EXCEL_NOTE = /^"?sep=([^\w\s"]|\t)"?[,;]*$/i;
 const SHOWN_COLUMNS = 40;
 
 /** A row with more cells than this is no heading. */
@@ -108,6 +109,17 @@ export class CsvRows implements RowReader {
     if (line >= this.#headingLine) throw this.#headingError(line, { message });
   }
 
+  /** @throws InputError `input-heading` where a flag names a line behind the last one */
+  assertReached(lines: number): void {
+    for (const [flag, line = 0] of [
+      ['--heading-line', this.#options.headingLine],
+      ['--rows-line', this.#options.rowsLine],
+    ] as const) {
+      if (line > lines)
+        throw new InputError('input-heading', `${flag} is ${line}, and the input has ${lines} lines: no row is read`);
+    }
+  }
+
   #headingError(line: number, { message }: Pick<Error, 'message'>): InputError {
     return new InputError(
       'input-heading',
@@ -118,6 +130,11 @@ export class CsvRows implements RowReader {
   #readHeading(row: CellRow | RowError, line: number, text: string): void {
     if (line === 1 && this.#options.format === 'csv' && this.#headingLine === 1 && TOA5_HEADING.test(text)) {
       throw new InputError('input-heading', 'this is a TOA5 file, with four lines of heading: give --format toa5');
+    }
+    const parted = line === 1 && this.#headingLine === 1 ? EXCEL_NOTE.exec(text)?.[1] : undefined;
+    if (parted !== undefined) {
+      const flag = `--delimiter ${parted === '\t' ? 'tab' : `'${parted}'`} --heading-line 2`;
+      throw new InputError('input-heading', `line 1 is Excel's note of what parts the cells: give ${flag}`);
     }
     if (line < this.#headingLine || this.#heading !== undefined) return;
     if (row instanceof RowError) throw this.#headingError(line, row);
@@ -159,7 +176,8 @@ export class CsvRows implements RowReader {
     const other = [';', '\t', '|', ','].find(
       (sign) => sign !== this.#delimiter && names.length === 1 && names[0]!.includes(sign),
     );
-    const hint = other === undefined ? '' : ` (cells may be parted by ${shown(other)}: --delimiter)`;
+    const hint =
+      other === undefined ? '' : ` (--delimiter ${other === '\t' ? 'tab' : `'${other}'`}, if that parts the cells)`;
     const line = names.length === 1 && other === undefined ? ' (--heading-line says where the heading is)' : '';
     return `the columns are ${list.join(', ')}${more}${hint}${line}`;
   }

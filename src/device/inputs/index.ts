@@ -9,6 +9,7 @@ import type { Input } from './input.ts';
 import { formatIn, formatOf } from './input-format.ts';
 import { InputError } from './refusal.ts';
 import { openRejects, type Rejects } from './rejects.ts';
+import { assertFlags } from './row-flags.ts';
 import type { InputFormat } from './row-reader.ts';
 import { openStream, StreamInput } from './stream-input.ts';
 
@@ -55,6 +56,7 @@ export async function openInput(options: ReadOptions): Promise<OpenInput> {
     let rejects: Rejects | undefined;
     const hasRejects = rejectsPath !== undefined;
     const format = await formatIn(path, options.format, options.encoding).catch(unreadable(path));
+    assertFlags(options, format);
     const rejectsBytes = () => rejects?.bytes ?? 0;
     const file = await openFileInput({ ...options, format, hasRejects, rejectsBytes }).catch(unreadable(path));
     if (hasRejects) {
@@ -67,6 +69,7 @@ export async function openInput(options: ReadOptions): Promise<OpenInput> {
   }
   const rejects = rejectsPath === undefined ? undefined : await openRejects(rejectsPath, undefined, undefined);
   const format = options.format ?? formatOf(path) ?? 'ndjson';
+  assertFlags(options, format);
   const stream = STANDARD_INPUT.test(path) ? process.stdin : await openStream(path, kind!.isFIFO());
   return { input: new StreamInput(stream, { ...options, format }), rejects };
 }

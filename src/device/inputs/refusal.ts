@@ -50,6 +50,7 @@ export interface RefusedRow {
 /**
  * - `input-heading`: the heading of a CSV file cannot be used: a name twice, no column for the time, none at all.
  * - `input-columns`: a flag names a column that the input does not have.
+ * - `input-flags`: flags that cannot all be meant, or mean nothing in this format.
  * - `input-format`: it is in no format that rows can be read from, or in one that a flag has to name.
  * - `input-encoding`: the first bytes are not in the encoding that was named, or in none that can be told.
  * - `input-changed`: the file is not what it was, and still holds rows that were recorded.
@@ -62,6 +63,7 @@ export interface RefusedRow {
 export type InputErrorCode =
   | 'input-heading'
   | 'input-columns'
+  | 'input-flags'
   | 'input-format'
   | 'input-encoding'
   | 'input-changed'

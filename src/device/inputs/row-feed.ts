@@ -153,6 +153,8 @@ export class RowFeed {
    */
   end(isGone: boolean): FedRows {
     const { rest } = this.#splitter;
+    const lines = this.#splitter.state.lines + (rest.length > 0 ? 1 : 0);
+    if (!this.#preamble.hasRows && lines > 0) this.#csv?.assertReached(lines);
     if (rest.length === 0) return NOTHING_FED;
     const text = this.#source.texts(rest)(0, rest.length);
     const isRow = this.#lastLine || (this.#reader.isWholeByItself && isWhole(text));

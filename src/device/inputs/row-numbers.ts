@@ -46,8 +46,12 @@ export function checkDigits(text: string): void {
   const digits = mantissa.replace(/\D/g, '').replace(/^0+/, '');
   if (digits.length <= 15 && exponent.length < 3) return;
   const value = Number(text);
+  if (!Number.isFinite(value) || (value === 0 && /[1-9]/.test(mantissa))) {
+    const size = value === 0 ? 'smaller than the smallest' : 'larger than the largest';
+    throw new CodecError('event-number', `${shown(text, 40)} is ${size} number that a double can hold`);
+  }
   const exact = plainDecimal(mantissa, Number(exponent));
-  if (!Number.isFinite(value) || formatDecimal(decimalOf(value)) !== exact) {
+  if (formatDecimal(decimalOf(value)) !== exact) {
     throw new CodecError('event-number', `${shown(text, 40)} has more digits than a double can hold`);
   }
 }

@@ -7,7 +7,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { InputError } from './refusal.ts';
 
-/** As `TextDecoder` calls it. */
+/** As `TextDecoder` calls it, which knows no `ascii`. */
 export type Encoding = string;
 
 interface Mark {
@@ -30,6 +30,7 @@ const NO_TEXT = 0xff;
 /** The encoding by any of its names; undefined where rows cannot be read in it. */
 export function encodingOf(label: string): Encoding | undefined {
   try {
+    if (/^(us-?)?ascii$/i.test(label.trim())) return 'ascii';
     const { encoding } = new TextDecoder(label);
     return /^utf-(8|16le|16be)$/.test(encoding) || ONE_BYTE_ENCODINGS.test(encoding) ? encoding : undefined;
   } catch {
@@ -82,6 +83,7 @@ export interface SourceText {
 export function createSourceText(encoding: Encoding): SourceText {
   if (encoding.startsWith('utf-16')) return new WideText(encoding === 'utf-16be');
   if (encoding === 'windows-1252') return new WesternText();
+  if (encoding === 'ascii') return new AsciiText();
   return encoding === 'utf-8' ? new Utf8Text() : new OneByteText(encoding);
 }
 
@@ -102,6 +104,12 @@ abstract class NarrowText implements SourceText {
 class Utf8Text extends NarrowText {
   texts(bytes: Buffer): TextOf {
     return utf8Texts(bytes);
+  }
+}
+
+class AsciiText extends NarrowText {
+  texts(bytes: Buffer): TextOf {
+    return (start, end) => (isAscii(bytes.subarray(start, end)) ? bytes.toString('latin1', start, end) : undefined);
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodingOf } from '../../../src/device/inputs/source-text.ts';
 import { OPTIONS, readRows, timesOf } from './rows.ts';
 
 const set = (...names: string[]) => new Set(names);
@@ -13,6 +14,14 @@ test('cells are numbers or texts, empty ones are absent', () => {
     { a: 5, b: 0, c: -0, d: 'true' },
   ]);
   assert.deepEqual(refusedOf('ts,a\n1,9007199254740993\n'), [[2, 'event-number']]);
+  for (const [text, message] of [
+    ['1e400', /larger/],
+    ['-1e-400', /smaller/],
+    ['0.1000000000000000055', /digits/],
+  ] as const) {
+    assert.match(readRows('csv', `ts,a\n1,${text}\n`).messages[0]!, message);
+  }
+  assert.deepEqual(fieldsOf('ts,a\n1,0e-400\n'), [{ a: 0 }]);
 });
 
 test('a column that has held numbers holds numbers', () => {
@@ -131,6 +140,25 @@ test('a heading that cannot be used is said before any row is read', () => {
   assert.throws(() => readRows('csv', 'ts;b\n1;2\n'), { code: 'input-heading', message: /--delimiter/ });
 });
 
+test('a heading line that is not there, and what Excel puts above one', () => {
+  for (const [options, text] of [
+    [{ rowsLine: 5 }, 'ts,a\n1,2\n2,3\n'],
+    [{ headingLine: 3 }, 'title\nts,a'],
+  ] as const) {
+    for (const isFile of [true, false])
+      assert.throws(() => readRows('csv', text, { ...options, isFile }), { code: 'input-heading' });
+  }
+  assert.deepEqual(readRows('csv', '', { rowsLine: 5 }).events, [], 'nothing is there yet');
+  assert.deepEqual(readRows('csv', 'ts,a\n', { isFile: true }).events, []);
+  for (const note of ['sep=;', 'SEP=;']) {
+    const excel = `\ufeff${note}\r\nts;a\r\n1;2\r\n`;
+    for (const delimiter of [',', ';'])
+      assert.throws(() => readRows('csv', excel, { delimiter }), { message: /--delimiter ';' --heading-line 2/ });
+    assert.deepEqual(fieldsOf(excel, { delimiter: ';', headingLine: 2 }), [{ a: 2 }]);
+  }
+  assert.throws(() => readRows('csv', 'time\ta\n1\t2\n'), { code: 'input-heading', message: /--delimiter tab/ });
+});
+
 test('a heading that comes again is no row; in another order it changes the columns', () => {
   const text = 'ts,a,b\n1,1,2\nts,a,b\n2,3,4\n\ufeffb,ts,a\n6,3,5\n';
   const { events, refused } = readRows('csv', text);
@@ -192,6 +220,12 @@ test('bytes that are no text refuse their row, and a named encoding reads them',
     named.events.map(({ sensor }) => sensor),
     ['Kühler', 'Kohler', 'Köhler'],
   );
+});
+
+test('ASCII has 128 characters', () => {
+  const latin = Buffer.from('ts,sensor,volume\n1,K\u00fchler,10\n2,Kohler,5\n', 'latin1');
+  const { events, refused } = readRows('csv', latin, { encoding: encodingOf('us-ascii')! });
+  assert.deepEqual([events.map(({ sensor }) => sensor), refused], [['Kohler'], [[2, 'row-encoding']]]);
 });
 
 test('windows-1252 is read as Windows writes it, and its bytes that stand for nothing refuse their row', () => {
