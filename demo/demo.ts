@@ -33,6 +33,8 @@ export interface Scene {
   /** Rows that devices did not record, and why the first of them. */
   readonly refused: number;
   readonly refusal: string | null;
+  /** Bytes at the end of the file that are not recorded. */
+  readonly leftBytes: number;
   /** Everything recorded is acknowledged, and the gateway has told its figures since. */
   readonly isComplete: boolean;
 }
@@ -160,6 +162,7 @@ class Play {
       elapsedMs: performance.now() - this.#startedAt,
       refused: figures.reduce((sum, { refused }) => sum + refused, 0),
       refusal: figures.find(({ refusal }) => refusal !== null)?.refusal ?? null,
+      leftBytes: figures.reduce((sum, { leftBytes }) => sum + leftBytes, 0),
       isComplete: this.#isOver && counted !== undefined,
     };
     this.#run.onScene(scene);

@@ -42,6 +42,8 @@ export interface DeviceFigures {
   /** Rows of its input that it did not record, and why the first of them; known once it has ended. */
   readonly refused: number;
   readonly refusal: string | null;
+  /** Bytes at the end of its input that are no row yet, or that were gone before they were read. */
+  readonly leftBytes: number;
   /** Exact sums of all that was recorded, decimal text by measure. */
   readonly sums: Readonly<Record<string, string>>;
 }
@@ -67,7 +69,12 @@ const PATIENCE = ['--retry-base', '100ms', '--retry-max', '2s', '--request-timeo
 type RunStatus = Pick<DeviceStatus, 'recorded' | 'queued' | 'link' | 'session' | 'counting'>;
 
 /** What a run ends with, also where it has refused rows. */
-type RunSummary = RunStatus & { readonly input: { readonly refused: number } };
+type RunSummary = RunStatus & {
+  readonly input: Record<'refused' | 'unreadable' | 'waitingBytes' | 'lostBytes', number>;
+};
+
+/** All that the input's rows could give is recorded and acknowledged; rows were refused, or bytes are left at its end. */
+const ENDED_STATUSES: readonly (number | null)[] = [0, 3, 4];
 
 export async function startDevice(programs: Programs, options: DeviceProgramOptions): Promise<DeviceProgram> {
   const device = new RunningDevice(programs, options);
@@ -85,6 +92,7 @@ class RunningDevice implements DeviceProgram {
   #isDone = false;
   #refused = 0;
   #refusal: string | null = null;
+  #leftBytes = 0;
   #status: RunStatus | undefined;
   /** True once the present process has said something. */
   #isHeard = false;
@@ -124,6 +132,7 @@ class RunningDevice implements DeviceProgram {
       queued: known?.queued.events ?? 0,
       refused: this.#refused,
       refusal: this.#refusal,
+      leftBytes: this.#leftBytes,
       retries: this.#retries.before + this.#retries.now,
       sums: known?.recorded.sums ?? {},
     };
@@ -164,12 +173,13 @@ class RunningDevice implements DeviceProgram {
       if (this.#program !== program) return;
       this.#program = undefined;
       const summary = summaryIn(output);
-      // Where rows were refused, all others are recorded and acknowledged, whatever the status says.
-      if (summary === undefined || (status !== 0 && summary.input.refused === 0)) {
+      if (summary === undefined || !ENDED_STATUSES.includes(status)) {
         this.#settle.reject(failureOf(id, status, program.lastWords()));
         return;
       }
-      this.#refused = summary.input.refused;
+      const { refused, unreadable, waitingBytes, lostBytes } = summary.input;
+      this.#refused = refused + unreadable;
+      this.#leftBytes = waitingBytes + lostBytes;
       this.#learn(summary);
       this.#isDone = true;
       this.#settle.resolve();

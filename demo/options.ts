@@ -29,7 +29,28 @@ export interface DemoOptions {
   readonly dir: string | undefined;
 }
 
-const INPUT_FLAGS = ['--map', '--skip', '--sensor', '--format', '--time-unit'];
+/** Flags of `tidegate-device run` that say how rows are written, and what they take. */
+const INPUT_FLAGS: readonly (readonly [flag: string, value: string | undefined, description: string])[] = [
+  ['--map', '<pairs>', 'names in it, ts=time,sensor=meter,volume=flow_m3'],
+  ['--skip', '<names>', 'names in it to leave out'],
+  ['--sensor', '<name>', 'sensor of rows that name none'],
+  ['--format', '<format>', 'ndjson, csv, tsv or toa5; default by its name'],
+  ['--encoding', '<name>', 'utf-8, utf-16le, windows-1252 …'],
+  ['--delimiter', '<character>', 'between cells: , ; | or tab'],
+  ['--decimal', '<mark>', 'in numbers: . or ,'],
+  ['--heading-line', '<number>', 'line of the names of columns'],
+  ['--rows-line', '<number>', 'line of the first row'],
+  ['--short-rows', undefined, 'take rows with fewer cells than columns'],
+  ['--quoted-lines', '<what>', 'lines within quotes that could be rows are text or rows'],
+  ['--text', '<names>', 'names whose values are texts'],
+  ['--number', '<names>', 'names whose values are numbers'],
+  ['--mixed', '<names>', 'names whose values are numbers or texts'],
+  ['--missing', '<texts>', 'values that mean there is none'],
+  ['--time-unit', '<unit>', 'of times that are numbers: s, ms, us or ns'],
+  ['--time-zone', '<zone>', 'of times that name none: Europe/Berlin, -07:00'],
+  ['--time-format', '<pattern>', 'of times that are not ISO 8601: dd.MM.yyyy HH:mm'],
+  ['--last-line', undefined, 'the last line is whole, although it has no line end'],
+];
 const ONCE_EVENTS = 200_000;
 const LIVE_RATE = 100;
 
@@ -37,7 +58,9 @@ const LIVE_RATE = 100;
 export function readOptions(argv: readonly string[]): DemoOptions {
   const command = new Command('npm start --')
     .description('A gateway, simulated devices, and a bad link between them.')
-    .addOption(option('--devices <count>', 'how many', integer({ min: 1, max: 20 })).default(3))
+    .addOption(
+      option('--devices <count>', 'how many; with --data there is one', integer({ min: 1, max: 20 })).default(3),
+    )
     .addOption(
       option(
         '--events <count>',
@@ -52,12 +75,7 @@ export function readOptions(argv: readonly string[]): DemoOptions {
         integer({ min: 0, max: 10_000_000 }),
       ),
     )
-    .option('--data <file>', 'NDJSON or CSV whose rows are dealt out to the devices, instead of a simulation')
-    .addOption(inputOption('--map <pairs>', 'with --data: names in it, ts=time,sensor=meter,volume=flow_m3'))
-    .addOption(inputOption('--skip <names>', 'with --data: names in it to leave out'))
-    .addOption(inputOption('--sensor <name>', 'with --data: sensor of rows that name none'))
-    .addOption(inputOption('--format <format>', 'with --data: ndjson, csv or tsv; default by its name'))
-    .addOption(inputOption('--time-unit <unit>', 'with --data: of times that are numbers: s, ms, us or ns'))
+    .option('--data <file>', 'NDJSON or CSV that a device records as it is, instead of a simulation')
     .addOption(
       option('--seed <number>', 'the same readings and faults again', integer({ min: 0, max: 0xffffffff })).default(1),
     )
@@ -73,6 +91,9 @@ export function readOptions(argv: readonly string[]): DemoOptions {
       ).default(180_000, '3m'),
     )
     .option('--dir <folder>', 'keep everything there; default: a temporary folder, removed at the end');
+  for (const [flag, value = '', description] of INPUT_FLAGS) {
+    command.addOption(new Option(`${flag} ${value}`, `with --data: ${description}`).conflicts('events'));
+  }
   parseOrExit(command, argv);
   const { timeout: timeoutMs, ...values } = command.opts<{
     devices: number;
@@ -92,6 +113,7 @@ export function readOptions(argv: readonly string[]): DemoOptions {
   const events = values.events ?? (once ? ONCE_EVENTS : undefined);
   return {
     ...values,
+    devices: data === undefined ? values.devices : 1,
     once,
     json,
     kills,
@@ -110,9 +132,15 @@ function parseOrExit(command: Command, argv: readonly string[]): void {
   command.exitOverride().configureOutput({ outputError: () => {} });
   try {
     command.parse(argv, { from: 'user' });
-    const { data } = command.opts<{ data?: string }>();
+    const { data, devices } = command.opts<{ data?: string; devices: number }>();
     const [flag] = inputFlagsOf(command);
     if (data === '') throw new CommandError('bad-value', '--data: expected the name of a file');
+    if (data !== undefined && command.getOptionValueSource('devices') === 'cli' && devices > 1) {
+      throw new CommandError(
+        'usage',
+        '--devices: the rows of one file are those of one device; leave it out with --data',
+      );
+    }
     if (data === undefined && flag !== undefined) {
       throw new CommandError('usage', `${flag} says how to read a file: give it with --data`);
     }
@@ -124,14 +152,12 @@ function parseOrExit(command: Command, argv: readonly string[]): void {
 }
 
 /** For `tidegate-device run`, which judges them. */
-function inputOption(flags: string, description: string): Option {
-  return new Option(flags, description).conflicts('events');
-}
-
 function inputFlagsOf(command: Command): string[] {
-  return INPUT_FLAGS.flatMap((flag) => {
-    const value = command.opts<Record<string, string | undefined>>()[new Option(`${flag} <value>`).attributeName()];
-    return value === undefined ? [] : [flag, value];
+  const values = command.opts<Record<string, string | boolean | undefined>>();
+  return INPUT_FLAGS.flatMap(([flag]) => {
+    const value = values[new Option(flag).attributeName()];
+    if (value === undefined) return [];
+    return typeof value === 'string' ? [flag, value] : [flag];
   });
 }
 

@@ -75,9 +75,9 @@ export function liveText(scene: Scene, paint: Paint, columns: number, rows = Num
   return picture.map((line) => cut(line, columns)).join('\n');
 }
 
-/** Nothing is missing, nothing was refused, something was recorded, and both sides agree. */
-export function isSuccess({ isComplete, refused, balance: { total } }: Scene): boolean {
-  return isComplete && total.match && refused === 0 && total.recorded > 0;
+/** Nothing is missing, nothing was refused or left, something was recorded, and both sides agree. */
+export function isSuccess({ isComplete, refused, leftBytes, balance: { total } }: Scene): boolean {
+  return isComplete && total.match && refused === 0 && leftBytes === 0 && total.recorded > 0;
 }
 
 /** What the demo ends with. */
@@ -108,21 +108,28 @@ export function stragglerLines({ devices }: Scene): string[] {
 }
 
 function verdictOn(scene: Scene, paint: Paint): string[] {
-  const { isComplete, gatewayAnswers, balance, refused, refusal } = scene;
+  const { isComplete, gatewayAnswers, balance, refused, refusal, leftBytes } = scene;
   const { total } = balance;
   if (!gatewayAnswers) return [paint.bad('The gateway does not answer.')];
   if (!isComplete) return [paint.bad('The time was up before everything was delivered.')];
   if (!total.match) return [paint.bad('The two sides do not agree.')];
-  if (refused === 0 && total.recorded > 0) {
+  if (isSuccess(scene)) {
     return [paint.good('Every event was counted exactly once, and every sum agrees to the last digit.')];
   }
-  if (refused === 0) return [paint.bad('Nothing was recorded.')];
   const rest =
-    total.recorded === 0 ? 'Nothing was recorded' : `${number(total.recorded)} were recorded and counted exactly once`;
+    total.recorded === 0
+      ? 'Nothing was recorded'
+      : `${number(total.recorded)} events were recorded and counted exactly once`;
+  const left =
+    leftBytes === 0
+      ? []
+      : [`${number(leftBytes)} bytes behind the last line end are not recorded: --last-line if they are a whole row.`];
+  if (refused === 0) return [paint.bad(`${rest}.`), ...left];
   return [
     paint.bad(`${number(refused)} ${refused === 1 ? 'row was' : 'rows were'} refused. ${rest}.`),
     ...(refusal === null ? [] : [`The first: ${printable(refusal)}`]),
-    'Say what its columns are with --map ts=time,sensor=meter,volume=flow_m3; --skip, --time-unit, --format and --sensor help, too.',
+    'Say what its columns are with --map ts=time,sensor=meter,volume=flow_m3; --help lists the flags for rows.',
+    ...left,
   ];
 }
 

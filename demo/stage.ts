@@ -4,13 +4,12 @@
  * Owns what there is and where it is kept: `gateway/`, `keys/` and a folder for each device. Promises that the devices
  * know the gateway only by the link. Never decides when anything happens.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { createFaultProxy, type FaultProxy } from '../rig/link/fault-proxy.ts';
 import type { FaultRates } from '../rig/link/schedule.ts';
 import type { Programs } from '../rig/programs.ts';
 import { CommandError } from '../src/cli/index.ts';
-import { dealRows } from './deal.ts';
 import { type DeviceInput, type DeviceProgram, startDevice } from './device-program.ts';
 import { addKey, type GatewayProgram, startGateway } from './gateway-program.ts';
 import type { DemoOptions } from './options.ts';
@@ -63,6 +62,11 @@ const BATCH_EVENTS_MAX = 4_096;
 const LINGER_MS = 50;
 const PACE_WITHOUT_END = { batchEvents: BATCH_EVENTS_MAX, lingerMs: 200 };
 
+/** Of a file, to see how long its lines are. */
+const SEEN_BYTES = 64 * 1024;
+const LF = 0x0a;
+const CR = 0x0d;
+
 interface Share {
   readonly input: DeviceInput;
   /** Undefined where there is no end. */
@@ -80,7 +84,7 @@ export async function setStage(programs: Programs, folder: string, options: Demo
   const gatewayData = join(folder, 'gateway');
   const secretFile = (id: string) => join(keys, `${id}.key`);
   await mkdir(keys, { recursive: true, mode: 0o700 });
-  const shares = await sharesOf(folder, options);
+  const shares = await sharesOf(options);
   await Promise.all(ids.map((id) => addKey(programs, gatewayData, id, secretFile(id))));
   const gateway = await startGateway(programs, gatewayData);
   const link = await createFaultProxy({
@@ -118,17 +122,31 @@ function faultsFor({ faults }: DemoOptions, shares: readonly Share[]): FaultRate
   return Object.fromEntries(Object.entries(FAULTS).map(([name, rate]) => [name, rate * severity]));
 }
 
-async function sharesOf(folder: string, options: DemoOptions): Promise<Share[]> {
+async function sharesOf(options: DemoOptions): Promise<Share[]> {
   const { data, devices, events, rate, seed, inputFlags: flags } = options;
   if (data !== undefined) {
-    const hands = await dealRows(data, folder, devices).catch((cause: unknown) => {
+    const rows = await rowsAbout(data).catch((cause: unknown) => {
       throw new CommandError('bad-value', `--data: cannot read ${data}`, { cause });
     });
-    if (hands.every(({ rows }) => rows === 0)) throw new EmptyFileError(`${data} holds no rows`);
-    return hands.map(({ path, rows }) => ({ input: { kind: 'file', path, flags }, events: rows }));
+    if (rows === 0) throw new EmptyFileError(`${data} is empty`);
+    return [{ input: { kind: 'file', path: resolve(data), flags }, events: rows }];
   }
   return Array.from({ length: devices }, (_, i): Share => {
     const share = events === undefined ? undefined : Math.floor(events / devices) + (i < events % devices ? 1 : 0);
     return { input: { kind: 'simulate', rate, events: share, seed: (seed + i) % 2 ** 32 }, events: share };
   });
+}
+
+/** By its first lines and its size: requests are cut by it, and nothing else. What is a row, the device alone decides. */
+async function rowsAbout(path: string): Promise<number> {
+  const stats = await stat(path);
+  if (!stats.isFile()) throw new Error('it is no file');
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(SEEN_BYTES), 0, SEEN_BYTES, 0);
+    const lines = buffer.subarray(0, bytesRead).filter((byte) => byte === LF || byte === CR).length;
+    return bytesRead === 0 ? 0 : Math.ceil((stats.size / bytesRead) * Math.max(1, lines));
+  } finally {
+    await file.close();
+  }
 }

@@ -7,7 +7,7 @@ import type { Scene } from './demo.ts';
 import type { DemoOptions } from './options.ts';
 
 export function summaryOf(
-  { balance, link, kills, elapsedMs, isComplete, refused, refusal }: Scene,
+  { balance, link, kills, elapsedMs, isComplete, refused, refusal, leftBytes }: Scene,
   { seed }: DemoOptions,
 ) {
   const { id: _, ...total } = balance.total;
@@ -17,6 +17,7 @@ export function summaryOf(
     match: total.match && isComplete,
     refused,
     refusal,
+    leftBytes,
     faultsInjected: link.faultsInjected,
     faults: link.faults,
     kills: kills.length,

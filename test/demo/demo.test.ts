@@ -86,7 +86,7 @@ test('devices and gateway may be killed at any time', async (t) => {
   assert(kills > 0, progress.join('\n'));
 });
 
-test('a real file is dealt out, and its sum is that of the file', async (t) => {
+test('a real file is recorded, and its sum is that of the file', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tidegate-demo-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const file = join(folder, 'meter.csv');
@@ -223,12 +223,13 @@ test('a call that is wrong ends in one line with a code, before anything is star
   const folder = await mkdtemp(join(tmpdir(), 'tidegate-rows-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const empty = join(folder, 'empty.csv');
-  await writeFile(empty, 'ts,volume\n');
+  await writeFile(empty, '');
   const wrong: [code: string, status: number, ...flags: string[]][] = [
     ['usage', 2, '--seed', '1', '--seed', '2'],
     ['usage', 2, '--sede', '1'],
     ['usage', 2, 'frob'],
     ['usage', 2, '--map', 'ts=time'],
+    ['usage', 2, '--data', empty, '--devices', '2'],
     ['bad-value', 2, '--data', ''],
     ['bad-value', 2, '--data', join(folder, 'absent.csv')],
     ['bad-value', 2, '--data', folder],
@@ -240,5 +241,38 @@ test('a call that is wrong ends in one line with a code, before anything is star
     const lines = end.progress.filter((line) => !line.startsWith('starting '));
     assert.deepEqual([end.status, end.output, lines.length], [status, '', 1], lines.join());
     assert(lines[0]!.endsWith(`(${code})`), lines[0]);
+  }
+});
+
+test('rows of a file are judged as `tidegate-device run` judges them: as they are, and all of them as one input', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidegate-rows-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const latin = Buffer.from(
+    'ts,sensor,volume\n2026-01-01,K\xfchler,10\n2026-01-02,K\xf6hler,200\n2026-01-03,\xe4,3000\n',
+    'latin1',
+  );
+  const cases: [name: string, content: string | Buffer, due: object, ...flags: string[]][] = [
+    ['latin.csv', latin, { status: 1, recorded: 0, refused: 3, leftBytes: 0 }],
+    ['half.csv', 'ts,volume\n2026-01-01,10\n2026-01-02,12', { status: 1, recorded: 1, refused: 0, leftBytes: 13 }],
+    [
+      'kinds.csv',
+      'ts,x\n2026-01-01,off\n2026-01-02,2\n2026-01-03,off\n',
+      { status: 1, recorded: 2, refused: 1, leftBytes: 0 },
+    ],
+    [
+      'rows.txt',
+      'ts,volume\n2026-01-01,1\n2026-01-02,2',
+      { status: 0, recorded: 2, refused: 0, leftBytes: 0 },
+      '--format',
+      'csv',
+      '--last-line',
+    ],
+  ];
+  for (const [name, content, due, ...flags] of cases) {
+    await writeFile(join(folder, name), content);
+    const { status, output } = await startDemo(t, '--json', '--no-faults', '--data', join(folder, name), ...flags)
+      .ended;
+    const { recorded, refused, leftBytes } = JSON.parse(output);
+    assert.deepEqual({ status, recorded, refused, leftBytes }, due, `${name} ${flags}`);
   }
 });

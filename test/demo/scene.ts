@@ -8,7 +8,7 @@ import type { CountedDevice } from '../../demo/gateway-program.ts';
 
 export function figures(change: Partial<DeviceFigures> = {}): DeviceFigures {
   const sums = { volume: '12.5', temperature: '180.25' };
-  const calm = { link: 'online', reason: null, refused: 0, refusal: null } as const;
+  const calm = { link: 'online', reason: null, refused: 0, refusal: null, leftBytes: 0 } as const;
   return { id: 'pump-1', ...calm, recorded: 1_000, queued: 0, retries: 3, sums, ...change };
 }
 
@@ -37,6 +37,7 @@ export function scene(change: Partial<Scene> = {}): Scene {
     elapsedMs: 12_345.6,
     refused: 0,
     refusal: null,
+    leftBytes: 0,
     isComplete: false,
     ...change,
   };

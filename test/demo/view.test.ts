@@ -93,7 +93,7 @@ test('a run that recorded nothing, or refused rows, is no success, and says what
   };
   assert.equal(isSuccess(of({})), true);
   const refused = of({ refused: 5, refusal: 'no time \u009b31m (event-time)' }, 0);
-  for (const failed of [of({}, 0), refused, of({ refused: 1 }), of({ isComplete: false })])
+  for (const failed of [of({}, 0), refused, of({ refused: 1 }), of({ leftBytes: 1 }), of({ isComplete: false })])
     assert.equal(isSuccess(failed), false);
   const text = reconciliationText(refused, plain, 80);
   assert.match(
@@ -101,8 +101,9 @@ test('a run that recorded nothing, or refused rows, is no success, and says what
     /5 rows were refused\. Nothing was recorded\.\nThe first: no time \\u009b31m \(event-time\)\n.*--map/,
   );
   assert.doesNotMatch(text, /exactly once/);
-  assert.match(reconciliationText(of({ refused: 1 }), plain, 80), /1 row was refused\. 2,000 were recorded/);
+  assert.match(reconciliationText(of({ refused: 1 }), plain, 80), /1 row was refused\. 2,000 events were recorded/);
   assert.match(reconciliationText(of({}, 0), plain, 80), /Nothing was recorded/);
+  assert.match(reconciliationText(of({ leftBytes: 9 }), plain, 80), /9 bytes behind the last line end.*--last-line/);
 });
 
 test('a terminal that changes its size is cleared and drawn anew', () => {
@@ -189,6 +190,7 @@ test('with --json the result is one line that scripts can rely on', () => {
     match: false,
     refused: 0,
     refusal: null,
+    leftBytes: 0,
     faultsInjected: 12,
     faults: { 'drop-answer': 7, delay: 3, 'reset-answer': 2 },
     kills: 1,

@@ -104,6 +104,20 @@ test('what is behind the last line end: status 4, recorded once it is whole or a
   assert.equal(gateway.events.size, 3);
 });
 
+test('status 3 stands before 2 and 4: refused rows are what must be seen to first', async (t) => {
+  const gateway = createModelGateway();
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const file = await fileOf(t, 'rows.csv', 'ts,volume\n1,1\n2,ERR\n3,12');
+  const both = await runToEnd(t, runFlags(data, url, '--input', file, '--time-unit', 'ms'));
+  assert.equal(both.status, 3, both.stderr);
+  const { refused, waitingBytes } = summaryOf(both).input;
+  assert.deepEqual([refused, waitingBytes], [1, 4]);
+  const flags = runFlags(data, url, '--input', '-', '--text', 'nowhere', '--time-unit', 'ms');
+  assert.equal((await runToEnd(t, flags, '{"ts":4,"volume":1}\nnonsense\n')).status, 3);
+  assert.equal((await runToEnd(t, flags, '{"ts":5,"volume":1}\n')).status, 2);
+});
+
 test('run --input simulate: ends after its events; the same seed, the same volumes', async (t) => {
   const volumes = await Promise.all(
     [0, 1].map(async () => {

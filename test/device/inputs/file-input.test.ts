@@ -391,6 +391,13 @@ test('a copy is known however it is written, cut short, grown, or put right', as
   }
 });
 
+test('rows are compared wherever they are in a file, also where two reads of it meet', async (t) => {
+  const { at, record } = await folder(t, `ts,volume\n${minutes(40_000)}`);
+  await record();
+  await writeFile(at('copy.csv'), `ts,volume\n1,1\n${minutes(40_000)}`);
+  await assert.rejects(record({ path: at('copy.csv') }), { code: 'input-copy', message: /\((\d\d) of \1 that/ });
+});
+
 test('files of two instruments are no copies, although some of their rows are the same', async (t) => {
   const idle = (i: number) => (i < 6 ? 0 : i);
   const { at, path, record } = await folder(t, `ts,volume\n${minutes(2_000, idle)}`);
