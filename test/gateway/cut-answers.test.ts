@@ -6,6 +6,8 @@ import Fastify from 'fastify';
 import { createFleet } from '../../src/gateway/fleet.ts';
 import type { Metrics } from '../../src/gateway/metrics.ts';
 import { type AnswerBounds, addReadRoutes } from '../../src/gateway/read-routes.ts';
+import { streamView } from '../../src/gateway/views.ts';
+import { createLedger } from '../../src/store/index.ts';
 import { DEVICE, EPOCH_MS, eventOf, KEY_ID, post, read, type TestGateway, testGateway } from './gateway-fixture.ts';
 
 const MINUTE_MS = 60_000;
@@ -100,4 +102,20 @@ test('an answer of as many as are listed at a time ends there, and none is empty
     assert.deepEqual(await devices(listed, size), cut(IDS, size), `${size} devices`);
   }
   assert.deepEqual(await buckets(gateway), [minutes]);
+});
+
+test('the intervals of a stream end where as many were told as may be, and not where there are just so many', () => {
+  const ledger = createLedger();
+  for (const first of [1, 5, 9]) ledger.add({ first, last: first + 1, digest: 1n });
+  const told = (most: number, after?: number) => {
+    const { intervals, nextIntervals, intervalCount } = streamView('s', ledger, most, after);
+    assert.equal(intervalCount, 3);
+    return [intervals.map(([first]) => first), nextIntervals];
+  };
+  assert.deepEqual(told(4), [[1, 5, 9], null]);
+  assert.deepEqual(told(3), [[1, 5, 9], null]);
+  assert.deepEqual(told(2), [[1, 5], 6]);
+  assert.deepEqual(told(2, 6), [[9], null]);
+  assert.deepEqual(told(1), [[1], 2]);
+  assert.deepEqual(told(1, 2), [[5], 6]);
 });

@@ -4,12 +4,13 @@ import { EventEmitter, once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import Fastify from 'fastify';
+import Fastify, { type FastifyReply } from 'fastify';
 import { sendProblem } from '../../src/gateway/answers.ts';
 import { exportEvents } from '../../src/gateway/event-export.ts';
 import { EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
 import type { Page } from '../../src/gateway/pages.ts';
 import { createReadDesk, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
+import { createReaders } from '../../src/gateway/readers.ts';
 import { type GatewayStore, SHARED_TURNS } from '../../src/store/index.ts';
 import { until } from '../until.ts';
 import {
@@ -234,4 +235,40 @@ test('a list of measures that is cut says so, and any of them can be asked for',
   assert.deepEqual([Object.keys(all.measures).length, 'flow' in all.measures, all.measuresCut], [512, false, true]);
   const { measures, measuresCut, events } = await read(gateway, '/v1/totals?measure=flow');
   assert.deepEqual([Object.keys(measures), measures.flow.sum, measuresCut, events], [['flow'], '2', false, 5]);
+});
+
+/** Readers who all have been waited for a little, by the address that each comes from. */
+function openReaders(openMax: number, ...addresses: readonly string[]) {
+  const readers = createReaders(openMax, { ...READER_PATIENCE, roomMs: 3_600_000 });
+  const ended: string[] = [];
+  const replyFrom = (address: string) => {
+    const socket = Object.assign(new EventEmitter(), {
+      remoteAddress: address,
+      destroyed: false,
+      destroy: () => void ended.push(address),
+    });
+    const raw = Object.assign(new EventEmitter(), { destroyed: false });
+    return { request: { raw: { socket } }, raw } as unknown as FastifyReply;
+  };
+  const admit = (address: string) => readers.admit(replyFrom(address));
+  const end = performance.now() + 2;
+  const open = addresses.map(admit);
+  for (const reader of open) if (reader !== 'full') reader.isGiven(1);
+  while (performance.now() < end);
+  return { open, ended, admit };
+}
+
+test('an address with two places more than the newcomer’s gives one up at once, and no other does', () => {
+  for (const [open, newcomer, gone] of [
+    [['a'], 'b', []],
+    [['a', 'a'], 'b', ['a']],
+    [['a', 'a'], 'a', []],
+    [['a', 'a', 'b'], 'b', []],
+    [['a', 'a', 'a', 'b'], 'b', ['a']],
+    [['a', 'b', 'b', 'b'], 'c', ['b']],
+  ] as const) {
+    const { ended, admit } = openReaders(open.length, ...open);
+    const admitted = admit(newcomer) !== 'full';
+    assert.deepEqual([admitted, ended], [gone.length > 0, [...gone]], `${newcomer} among ${open}`);
+  }
 });
