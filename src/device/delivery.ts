@@ -12,6 +12,7 @@ import {
   type DeclaredGap,
   type EventTable,
   encodeColumns,
+  type Problem,
   sliceTable,
 } from '../codec/index.ts';
 import type { QuarantineEntry, Queue, Range } from '../store/index.ts';
@@ -132,7 +133,10 @@ class EndlessDelivery implements Delivery {
   async declare(stream: Uint8Array, gaps: readonly DeclaredGap[]): Promise<boolean> {
     const first = this.#options.queue.next;
     const verdict = await this.#untilVerdict({ stream, first, count: 0, gaps, columns: encodeColumns(NO_EVENTS) });
-    return verdict.kind === 'delivered';
+    const halves = verdict.kind === 'refused' ? halvesOf(gaps, verdict.problem) : undefined;
+    if (halves === undefined) return verdict.kind === 'delivered';
+    // Where not even a single event may be declared, all others would be answered the same.
+    return (await this.declare(stream, halves[0])) && (await this.declare(stream, halves[1]));
   }
 
   async #inTwo(parcel: Parcel, source: Source, at: number): Promise<Delivered> {
@@ -208,6 +212,22 @@ class EndlessDelivery implements Delivery {
         return outcome;
     }
   }
+}
+
+/** Gaps that come to the same, where they were too much for one report; undefined for a single event. */
+function halvesOf(
+  gaps: readonly DeclaredGap[],
+  { code }: Pick<Problem, 'code'>,
+): [DeclaredGap[], DeclaredGap[]] | undefined {
+  if (code !== 'batch-limit' && code !== 'body-too-large') return undefined;
+  const middle = Math.ceil(gaps.length / 2);
+  if (gaps.length > 1) return [gaps.slice(0, middle), gaps.slice(middle)];
+  const [gap] = gaps;
+  if (gap === undefined || gap.first === gap.last || code !== 'batch-limit') return undefined;
+  const { first, last, reason } = gap;
+  const end = first + Math.floor((last - first) / 2);
+  // Its sums would count only were all of it new, and then it would not touch what was declared before.
+  return [[{ first, last: end, reason, sums: null }], [{ first: end + 1, last, reason, sums: null }]];
 }
 
 function tooLargeAlone(outcome: Extract<Outcome, { kind: 'split' }>): Outcome {

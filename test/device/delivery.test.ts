@@ -249,5 +249,32 @@ test('gaps are declared under their stream by a batch without events', async () 
   gateway.judge = () => problemOf('batch-malformed', '');
   assert.equal(await delivery.declare(stream, gaps), false);
   gateway.judge = () => problemOf('body-too-large', '');
-  assert.equal(await delivery.declare(stream, gaps), false, 'there is nothing to split');
+});
+
+test('gaps that are too much for one report are declared in several, a large one in parts', async () => {
+  const gateway = createModelGateway();
+  const { delivery } = testDelivery(gateway, { next: 5_000 });
+  const stream = Buffer.alloc(16, 9);
+  // What it knows of already: every other event.
+  const rangesOf = ({ first, last }: { first: number; last: number }) => (last - first + 1) / 2;
+  gateway.judge = ({ gaps }) =>
+    gaps.reduce((sum, gap) => sum + rangesOf(gap), 0) > 256 ? problemOf('batch-limit', '') : undefined;
+  const gaps = [
+    { first: 1, last: 3_000, reason: 'damage', sums: null },
+    { first: 3_001, last: 3_100, reason: 'quota', sums: { volume: '1.5' } },
+    { first: 3_201, last: 3_300, reason: 'quota', sums: null },
+  ] as const;
+  assert.equal(await delivery.declare(stream, gaps), true);
+  const told = gateway.batches
+    .filter(({ gaps }) => gateway.judge?.({ gaps } as never) === undefined)
+    .flatMap(({ gaps }) => gaps);
+  assert.equal(
+    told.reduce((sum, { first, last }) => sum + last - first + 1, 0),
+    3_200,
+  );
+  for (let at = 1; at < told.length; at += 1) assert.ok(told[at]!.first > told[at - 1]!.last);
+  assert.deepEqual(
+    told.filter(({ sums }) => sums !== null),
+    [gaps[1]],
+  );
 });
