@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import Fastify, { type FastifyReply } from 'fastify';
 import { sendProblem } from '../../src/gateway/answers.ts';
@@ -10,7 +11,7 @@ import { exportEvents } from '../../src/gateway/event-export.ts';
 import { EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
 import type { Page } from '../../src/gateway/pages.ts';
 import { createReadDesk, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
-import { createReaders } from '../../src/gateway/readers.ts';
+import { createReaders, type Reader } from '../../src/gateway/readers.ts';
 import { type GatewayStore, SHARED_TURNS } from '../../src/store/index.ts';
 import { until } from '../until.ts';
 import {
@@ -238,7 +239,9 @@ test('a list of measures that is cut says so, and any of them can be asked for',
 });
 
 /** Readers who all have been waited for a little, by the address that each comes from. */
-function openReaders(openMax: number, ...addresses: readonly string[]) {
+function openReaders(t: TestContext, openMax: number, ...addresses: readonly string[]) {
+  let now = 1e6;
+  t.mock.method(performance, 'now', () => now);
   const readers = createReaders(openMax, { ...READER_PATIENCE, roomMs: 3_600_000 });
   const ended: string[] = [];
   const replyFrom = (address: string) => {
@@ -251,14 +254,16 @@ function openReaders(openMax: number, ...addresses: readonly string[]) {
     return { request: { raw: { socket } }, raw } as unknown as FastifyReply;
   };
   const admit = (address: string) => readers.admit(replyFrom(address));
-  const end = performance.now() + 2;
-  const open = addresses.map(admit);
-  for (const reader of open) if (reader !== 'full') reader.isGiven(1);
-  while (performance.now() < end);
-  return { open, ended, admit };
+  const open = addresses.map(admit) as Reader[];
+  for (const reader of open) reader.isGiven(1);
+  const pass = (ms: number): void => {
+    now += ms;
+  };
+  pass(2);
+  return { open, ended, admit, pass };
 }
 
-test('an address with two places more than the newcomer’s gives one up at once, and no other does', () => {
+test('an address with two places more than the newcomer’s gives one up at once, and no other does', (t) => {
   for (const [open, newcomer, gone] of [
     [['a'], 'b', []],
     [['a', 'a'], 'b', ['a']],
@@ -267,8 +272,28 @@ test('an address with two places more than the newcomer’s gives one up at once
     [['a', 'a', 'a', 'b'], 'b', ['a']],
     [['a', 'b', 'b', 'b'], 'c', ['b']],
   ] as const) {
-    const { ended, admit } = openReaders(open.length, ...open);
+    const { ended, admit } = openReaders(t, open.length, ...open);
     const admitted = admit(newcomer) !== 'full';
     assert.deepEqual([admitted, ended], [gone.length > 0, [...gone]], `${newcomer} among ${open}`);
   }
+});
+
+test('a reader who takes enough in each window of waiting stays, however long it takes, and is ended in the first without', (t) => {
+  const { windowMs, windowLengthMin } = READER_PATIENCE;
+  const { open, ended, pass } = openReaders(t, 1, 'slow');
+  const [reader] = open as [Reader];
+  const take = (length: number): void => {
+    reader.isGiven(length);
+    pass(windowMs / 2);
+    reader.takes();
+  };
+  reader.takes();
+  for (let window = 0; window < 20; window++) for (let half = 0; half < 2; half++) take(windowLengthMin / 2 + 1);
+  assert.deepEqual(ended, []);
+  // What the gateway itself takes is nobody's slowness.
+  pass(100 * windowMs);
+  take(windowLengthMin / 2 + 1);
+  assert.deepEqual(ended, []);
+  for (let half = 0; half < 4; half++) take(windowLengthMin / 4);
+  assert.equal(ended[0], 'slow');
 });

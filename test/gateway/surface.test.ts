@@ -7,6 +7,7 @@ import {
   DEVICE,
   EPOCH_MS,
   eventOf,
+  KEY_ID,
   post,
   read,
   say,
@@ -85,6 +86,23 @@ test('every gauge and counter says what happened', async (t) => {
   const commits = said.get('tidegate_gateway_commits')!;
   assert(commits >= 1 && commits <= 2, `${commits} commits`);
   assert(said.get('tidegate_gateway_resident_memory_bytes')! > 10_000_000);
+});
+
+test('what comes again is told as duplicates, of all devices and of each', async (t) => {
+  const gateway = await testGateway(t);
+  gateway.keys.set('other', KEY_ID, {});
+  for (let times = 0; times < 3; times++) await post(gateway, { batch: { count: 7 } });
+  await post(gateway, { deviceId: 'other', batch: { count: 5 } });
+  await post(gateway, { deviceId: 'other', batch: { first: 4, count: 5 } });
+  const { devices } = await read(gateway, '/v1/devices');
+  const told = devices.map(({ id, delivered, duplicates }: Record<string, unknown>) => [id, delivered, duplicates]);
+  assert.deepEqual(told, [
+    ['other', 8, 2],
+    [DEVICE, 7, 14],
+  ]);
+  assert.equal((await read(gateway, `/v1/devices/${DEVICE}`)).duplicates, 14);
+  const { events, duplicates } = await read(gateway, '/v1/totals');
+  assert.deepEqual([events, duplicates], [15, 16]);
 });
 
 test('the lag of the event loop is what held it up since the last look', async (t) => {
