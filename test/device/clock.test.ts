@@ -14,6 +14,16 @@ test('timestamps are the clock, and never the same twice', () => {
   assert.equal(clock.timestamp(), 5_500, 'whole milliseconds');
 });
 
+test('a clock that steps back by less than a minute is stepped on, one that steps back further is believed', () => {
+  let now = 1_000_000;
+  const clock = createGatewayClock(() => now);
+  assert.equal(clock.timestamp(), 1_000_000);
+  now = 1_000_000 - 59_999;
+  assert.equal(clock.timestamp(), 1_000_001);
+  now = 1_000_001 - 60_000;
+  assert.equal(clock.timestamp(), 940_001);
+});
+
 test('a correction shifts timestamps from then on, decades back and forth', () => {
   const now = 1_000;
   const clock = createGatewayClock(() => now);
