@@ -427,6 +427,14 @@ test('a file that was edited in place is refused, in whatever place and however 
   }
 });
 
+test('an inode that is used again by another file says nothing of its times', async (t) => {
+  const { at, path, record } = await folder(t, `ts,volume\n${minutes(50)}`);
+  await record();
+  await rename(path, at('other.csv'));
+  await writeFile(at('other.csv'), `ts,volume\n${minutes(50, (i) => i + 0.5)}`);
+  assert.equal((await record({ path: at('other.csv') })).length, 50);
+});
+
 test('a file that is written anew for each reading is another one each time', async (t) => {
   const { path, record } = await folder(t, 'ts,volume\n60000,5\n');
   await record();
