@@ -8,8 +8,9 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { TelemetryEvent } from '../../codec/index.ts';
 
-/** Rows at the beginning that are all samples. */
+/** Rows at the beginning that are all samples, and as many at the end: a file that was cut at its head has those. */
 const FIRST_ROWS = 8;
+const LAST_ROWS = 8;
 const SAMPLES_MAX = 32;
 const SENSOR_CHARS = 64;
 
@@ -30,24 +31,40 @@ export interface SamplesState {
   readonly first: readonly RowSample[];
   /** The first rows apart, each that is a stride further. */
   readonly others: readonly RowSample[];
+  readonly last: readonly RowSample[];
 }
+
+interface RecordedRow {
+  readonly at: number;
+  readonly text: string;
+  readonly event: TelemetryEvent;
+}
+
+const NO_SAMPLES: SamplesState = { rows: 0, stride: 1, first: [], others: [], last: [] };
 
 export class RowSamples {
   #rows: number;
   #stride: number;
   #first: RowSample[];
   #others: RowSample[];
+  #lastBefore: readonly RowSample[];
+  /** Rows since then, the last ones; each takes the place of one before it. */
+  readonly #last: RecordedRow[] = [];
+  #added = 0;
   #names: string[] = [];
 
-  constructor({ rows, stride, first, others }: SamplesState = { rows: 0, stride: 1, first: [], others: [] }) {
+  constructor({ rows, stride, first, others, last }: SamplesState = NO_SAMPLES) {
     this.#rows = rows;
     this.#stride = stride;
     this.#first = [...first];
     this.#others = [...others];
+    this.#lastBefore = last;
   }
 
   get state(): SamplesState {
-    return { rows: this.#rows, stride: this.#stride, first: this.#first, others: this.#others };
+    const since = this.#last.toSorted((a, b) => a.at - b.at).map((row) => sampleOfRow(row));
+    const last = [...this.#lastBefore, ...since].slice(-LAST_ROWS);
+    return { rows: this.#rows, stride: this.#stride, first: this.#first, others: this.#others, last };
   }
 
   /** Names of first rows that were added since this was asked for last. */
@@ -60,13 +77,13 @@ export class RowSamples {
   /** A row that is recorded. */
   add(text: string, event: TelemetryEvent): void {
     const at = this.#rows++;
+    this.#last[this.#added++ % LAST_ROWS] = { at, text, event };
     const isFirst = this.#first.length < FIRST_ROWS;
     if (!isFirst && at % this.#stride !== 0) return;
-    const outline = outlineOf(text);
-    const sample = { at, row: sampleOf(outline), key: keyOf(event) };
+    const sample = sampleOfRow({ at, text, event });
     if (isFirst) {
       this.#first.push(sample);
-      this.#names.push(nameOf(outline, event.sensor));
+      this.#names.push(firstRowName(text, event));
       return;
     }
     this.#others.push(sample);
@@ -78,7 +95,7 @@ export class RowSamples {
 
 /** Of a first row, to find a file by: another sensor's is another one. */
 export function firstRowName(text: string, { sensor }: TelemetryEvent): string {
-  return nameOf(outlineOf(text), sensor);
+  return `input row ${digestOf(`${sensor}\n${outlineOf(text)}`)}`;
 }
 
 export interface Likeness {
@@ -100,8 +117,8 @@ export class SampleSearch {
   readonly #foundKeys = new Set<string>();
   #rows = 0;
 
-  constructor({ first, others }: SamplesState) {
-    this.#samples = [...first, ...others];
+  constructor({ first, others, last }: SamplesState) {
+    this.#samples = [...first, ...others, ...last];
     this.#checksums = new Set(this.#samples.map(({ row }) => row.slice(0, row.indexOf(' '))));
     this.#wanted = new Set(this.#samples.map(({ row }) => row));
     this.#wantedKeys = new Set(this.#samples.map(({ key }) => key));
@@ -132,6 +149,10 @@ function outlineOf(text: string): string {
   return text.replace(/[\s",;|]+/g, ',').replace(/^,|,$/g, '');
 }
 
+function sampleOfRow({ at, text, event }: RecordedRow): RowSample {
+  return { at, row: sampleOf(outlineOf(text)), key: keyOf(event) };
+}
+
 function sampleOf(outline: string): string {
   return `${checksumOf(outline)} ${digestOf(outline)}`;
 }
@@ -142,10 +163,6 @@ function checksumOf(outline: string): string {
 
 function keyOf({ ts, sensor }: TelemetryEvent): string {
   return `${ts} ${sensor.length > SENSOR_CHARS ? digestOf(sensor) : sensor}`;
-}
-
-function nameOf(outline: string, sensor: string): string {
-  return `input row ${digestOf(`${sensor}\n${outline}`)}`;
 }
 
 function digestOf(text: string): string {

@@ -427,6 +427,20 @@ test('a file that was edited in place is refused, in whatever place and however 
   }
 });
 
+test('a file that was cut at its head is refused, however little is left of it', async (t) => {
+  const rows = minutes(5_000).split('\n').slice(0, -1);
+  for (const left of [1, 7, 300]) {
+    const { path, record } = await folder(t, `ts,volume\n${rows.slice(0, 4_000).join('\n')}\n`);
+    await record();
+    await appendFile(path, `${rows.slice(4_000, 4_997).join('\n')}\n`);
+    assert.equal((await record()).length, 997);
+    await appendFile(path, `${rows.slice(4_997).join('\n')}\n`);
+    assert.equal((await record()).length, 3);
+    await writeFile(path, `ts,volume\n${rows.slice(-left).join('\n')}\n1,1\n2,2\n`);
+    await assert.rejects(record(), { code: 'input-changed' }, `${left}`);
+  }
+});
+
 test('an inode that is used again by another file says nothing of its times', async (t) => {
   const { at, path, record } = await folder(t, `ts,volume\n${minutes(50)}`);
   await record();
