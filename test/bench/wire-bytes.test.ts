@@ -8,9 +8,9 @@ import { connect as connectHttp2, createServer as createHttp2Server } from 'node
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { request } from 'undici';
 import { countWireBytes, wireBytesSince } from '../../bench/wire-bytes.ts';
+import { until } from '../until.ts';
 
 const BODY = Buffer.alloc(100_000, 7);
 const ANSWER = Buffer.alloc(30_000, 8);
@@ -79,7 +79,7 @@ async function agrees(t: TestContext, server: Server, talk: (port: number) => Pr
   }
   const before = wireBytes();
   await talk(portOf(relay));
-  while (onward.some((socket) => !socket.closed)) await nextTurn();
+  await until(() => onward.every((socket) => socket.closed));
   const counted = { ...wireBytesSince(before, wireBytes()) };
   // The relay's own connections are this process's, too.
   for (const { bytesWritten, bytesRead } of onward) {

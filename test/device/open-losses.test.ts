@@ -5,6 +5,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { DeclaredGap } from '../../src/codec/index.ts';
+import { until } from '../until.ts';
 import { parts, SILENT, temporaryDirectory, testDevice } from './device-fixture.ts';
 
 for (const [what, pattern] of [
@@ -27,7 +28,7 @@ for (const [what, pattern] of [
     const lost: DeclaredGap[] = [];
     device.on('gap', (gap) => lost.push(gap));
     await once(device, 'gap');
-    while (device.status().counting) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => !device.status().counting);
     const [recorded, , queued, , gaps] = parts(device);
     assert.deepEqual([recorded, queued, gaps], [10, 5, 5]);
     assert.equal(

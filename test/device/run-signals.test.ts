@@ -12,12 +12,13 @@ import { runFlags, runToEnd, start, summaryOf } from './program.ts';
 
 /** The status of a running device, once it answers and `holds`. */
 async function statusOnce(data: string, holds: (status: DeviceStatus) => boolean): Promise<DeviceStatus> {
-  for (;;) {
+  let status: DeviceStatus | undefined;
+  await until(async () => {
     const answer = await askControl(data, 'GET', '/status').catch(() => undefined);
-    const status = answer && ((await json(answer)) as DeviceStatus);
-    if (status && holds(status)) return status;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+    status = answer && ((await json(answer)) as DeviceStatus);
+    return status !== undefined && holds(status);
+  });
+  return status!;
 }
 
 test('a running device: rows of a silent pipe at once, status, quarantine, and SIGTERM keeps everything', async (t) => {

@@ -15,6 +15,7 @@ import { DISK_FORMATS, rackObstacle } from '../../faults/power/rack.ts';
 import { takeLogs } from '../../faults/power/torn-log.ts';
 import { createRandom } from '../../rig/random.ts';
 import { openRocks } from '../../src/store/rocks.ts';
+import { until } from '../until.ts';
 import { powerDisk } from './power-disk.ts';
 
 async function folder(t: TestContext): Promise<string> {
@@ -86,7 +87,7 @@ test('no byte passes a cable that is pulled out, not even one that had arrived',
 
   const device = connect(port, '127.0.0.1').on('error', () => {});
   device.write('before');
-  while (received.length === 0) await sleep(1);
+  await until(() => received.length > 0);
   const answer = once(device, 'data');
   arrivals[0]!.write('answer');
   assert.equal(String((await answer)[0]), 'answer');
@@ -107,7 +108,7 @@ test('no byte passes a cable that is pulled out, not even one that had arrived',
   cable.plug();
   const again = connect(port, '127.0.0.1').on('error', () => {});
   again.write('after');
-  while (received.length === 1) await sleep(1);
+  await until(() => received.length > 1);
   assert.deepEqual(received, ['before', 'after']);
   again.destroy();
 });

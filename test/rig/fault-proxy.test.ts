@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createFaultProxy } from '../../rig/link/fault-proxy.ts';
 import { FAULT_NAMES, type FaultName } from '../../rig/link/faults.ts';
 import type { FaultScript } from '../../rig/link/schedule.ts';
+import { until } from '../until.ts';
 import { ANSWER, BODY, post, startBoth, startGateway, turnedBits } from './proxy-fixture.ts';
 
 test('without a fault a request and its answer pass as they are', async (t) => {
@@ -147,7 +148,11 @@ test('in an outage with resets every connection is reset, until it ends by itsel
   assert.equal((await post(proxy.url)).error, 'ECONNRESET');
   assert.equal(gateway.received.length, 0);
   let tries = 0;
-  while ((await post(proxy.url)).status !== 200) tries++;
+  await until(async () => {
+    const isOver = (await post(proxy.url)).status === 200;
+    if (!isOver) tries++;
+    return isOver;
+  }, 'the outage is over');
   assert.equal(proxy.stats().faults['outage-reset'], 2 + tries);
 });
 
@@ -176,7 +181,7 @@ test('an answer that comes in the middle of an outage is lost', async (t) => {
   const first = post(proxy.url);
   await received;
   const second = post(proxy.url);
-  while (proxy.stats().requests < 2) await nextTurn();
+  await until(() => proxy.stats().requests >= 2);
   const answered = once(gateway.server, 'answered');
   release();
   await answered;
@@ -189,7 +194,7 @@ test('an answer that comes in the middle of an outage is lost', async (t) => {
 test('healing ends an outage and all faults at once', async (t) => {
   const { proxy } = await startBoth(t, { faults: { 'outage-silence': 1 }, outageMs: 3_600_000 });
   const held = post(proxy.url);
-  while (proxy.stats().requests < 1) await nextTurn();
+  await until(() => proxy.stats().requests >= 1);
   proxy.heal();
   assert.equal((await held).error, 'ECONNRESET');
   for (let i = 0; i < 5; i++) assert.equal((await post(proxy.url)).body, ANSWER);
@@ -235,11 +240,11 @@ test('a device that gives up in the middle harms nothing', async (t) => {
     socket.on('error', () => {});
     const whole = faults !== 1;
     socket.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${whole ? 4 : 5}\r\n\r\nbody`);
-    while (proxy.stats().requests < faults) await nextTurn();
+    await until(() => proxy.stats().requests >= faults);
     socket.resetAndDestroy();
     await once(socket, 'close');
   }
-  while ((await post(proxy.url)).status !== 200) {}
+  await until(async () => (await post(proxy.url)).status === 200);
   assert.equal(proxy.stats().broken, 1);
 });
 
@@ -255,9 +260,9 @@ test('closing ends what is held', async (t) => {
   const faults: FaultName[] = ['delay', 'outage-silence'];
   const proxy = await createFaultProxy({ target: gateway.url, seed: 1, faults, delayMaxMs: 3_600_000 });
   const held = post(proxy.url);
-  while (proxy.stats().requests < 1) await nextTurn();
+  await until(() => proxy.stats().requests >= 1);
   const silenced = post(proxy.url);
-  while (proxy.stats().requests < 2) await nextTurn();
+  await until(() => proxy.stats().requests >= 2);
   await proxy.close();
   assert.deepEqual([(await held).error, (await silenced).error], ['ECONNRESET', 'ECONNRESET']);
   assert.equal((await post(proxy.url)).error, 'ECONNREFUSED');

@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GatewayStore, openRocksGatewayStore, type PageOperator, StoreError } from '../../src/store/index.ts';
 import { type Operation, openRocks } from '../../src/store/rocks.ts';
+import { until } from '../until.ts';
 import {
   all,
   assertBalanced,
@@ -528,7 +529,7 @@ test('while a commit is under way others read, and nobody opens the database aga
   holds = new Promise((resolve) => (goOn = resolve));
   const slow = send(store, key, { first: 11, last: 20 });
   // It is written once it can be seen.
-  while ((await store.page(devicePage('a')))?.events !== 20n) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await store.page(devicePage('a')))?.events === 20n);
   const readings = [store.stats(), store.ready(), store.ledger(streamKey('b', 1))];
   await Promise.all(readings);
   // Of a stream that is not in memory: it is read, and decided on, meanwhile.
