@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -208,4 +209,37 @@ test('HTTPS: the certificates that were given are trusted, and no others', async
   const request = { headers: {}, body: Buffer.from('x'), signal: never };
   assert.equal((await transportWith(cert).post(request)).status, 200);
   await assert.rejects(transportWith(undefined).post(request), { code: /CERT/ });
+});
+
+test('a connection that was made ahead is for a request that follows at once; an older one is not used', async (t) => {
+  const sockets = new Set<unknown>();
+  const { now } = performance;
+  let laterMs = 0;
+  t.mock.method(performance, 'now', () => now.call(performance) + laterMs);
+  for (const [waitedMs, connections] of [
+    [0, 1],
+    [6_000, 2],
+  ] as const) {
+    sockets.clear();
+    const server = createServer((_incoming, answer) => answer.end());
+    server.on('connection', (socket) => sockets.add(socket));
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    const gateway = new URL(`http://127.0.0.1:${port}`);
+    const transport = createHttpTransport({ gateway, ca: undefined, connections: 1, requestTimeoutMs: 5_000 });
+    await transport.reach!();
+    laterMs += waitedMs;
+    await transport.post({ headers: {}, body: new Uint8Array(1), signal: never });
+    assert.equal(sockets.size, connections, `${waitedMs} ms later`);
+    await transport.close();
+    server.closeAllConnections();
+    await new Promise((closed) => server.close(closed));
+  }
+});
+
+test('requests leave nothing behind at the signal that could end them', async (t) => {
+  const transport = await testTransport(t, (_incoming, answer) => void answer.end());
+  const { signal } = new AbortController();
+  for (let i = 0; i < 20; i += 1) await transport.post({ headers: {}, body: new Uint8Array(1), signal });
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
