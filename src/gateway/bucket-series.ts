@@ -39,7 +39,7 @@ export interface SeriesBucket {
 
 /** A week of minutes, a year of hours. */
 const BUCKETS_MAX = 10_080;
-const BUCKETS_DEFAULT = 120;
+export const BUCKETS_DEFAULT = 120;
 
 /**
  * The buckets that begin before `to` and end after `from`. Without `to` the range ends with `latest`, a time of the device's

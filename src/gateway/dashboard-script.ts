@@ -6,9 +6,9 @@
  */
 export const DASHBOARD_SCRIPT = String.raw`
 'use strict';
-const REFRESH_MS = 2000, SEEN_LATELY_MS = 60000, MINUTES = 60, MINUTE_MS = 60000, LISTED = 100, HEADLINE = 'volume';
+const REFRESH_MS = 2000, SEEN_LATELY_MS = 60000, MINUTES = 60, MINUTE_MS = 60000, LISTED = 100, NAMES_MS = 30000, HEADLINE = 'volume';
 const $ = (id) => document.getElementById(id);
-let token = remembered(), chosen = null, measure = null, after = '', before = null, answeredAt = null;
+let token = remembered(), chosen = null, measure = null, after = '', before = null, answeredAt = null, listsAll = false;
 const pagesBefore = [];
 let offered = [];
 
@@ -19,9 +19,15 @@ function remember() {
   try { sessionStorage.setItem('tidegate-token', token); } catch { /* Some browsers keep nothing. */ }
 }
 
-async function ask(path) {
-  const answer = await fetch(path, { headers: token ? { authorization: 'Bearer ' + token } : {}, cache: 'no-store' });
-  if (answer.ok) return answer.json();
+/* An answer may be so many seconds old, and some say after how many it is worth while to ask again. */
+async function ask(path, age = 0) {
+  const headers = { 'cache-control': 'max-age=' + age };
+  if (token) headers.authorization = 'Bearer ' + token;
+  const answer = await fetch(path, { headers, cache: 'no-store' });
+  if (answer.ok) {
+    const [, pause = 0] = /max-age=(\d+)/.exec(answer.headers.get('cache-control') || '') || [];
+    return { ...await answer.json(), pause: Number(pause) };
+  }
   const { detail } = await answer.json().catch(() => ({}));
   const code = answer.status === 401 ? 'token' : 'refused';
   throw Object.assign(new Error('it answers ' + answer.status + (detail ? ': ' + clean(detail) : '')), { code, detail });
@@ -172,12 +178,25 @@ function svg(name, attributes, text) {
   return element;
 }
 
+/* What can be charted, and what is; what was dear to make is asked for less often. */
+let listed = { id: null, names: [], at: 0 }, drawn = { what: '', at: 0, pause: 0 };
+async function namesOf(device) {
+  if (listed.id !== device.id || Date.now() - listed.at > NAMES_MS) {
+    const { measures } = await ask('/v1/devices/' + encodeURIComponent(device.id) + '/measures');
+    listed = { id: device.id, names: measures, at: Date.now() };
+  }
+  return listed.names;
+}
 async function chart(device, headline) {
   $('chartpanel').hidden = !device || !device.lastEventAt;
   if ($('chartpanel').hidden) return;
-  const names = Object.keys(device.measures);
+  const names = await namesOf(device);
   const name = measure !== null && names.includes(measure) ? measure : names.includes(headline) ? headline : names[0] || headline;
-  const answer = await ask('/v1/devices/' + encodeURIComponent(device.id) + '/buckets?granularity=minute&measure=' + encodeURIComponent(name));
+  const what = JSON.stringify([device.id, name]);
+  if (drawn.what === what && Date.now() - drawn.at < 1000 * drawn.pause) return;
+  const age = drawn.what === what ? drawn.pause : 0;
+  const answer = await ask('/v1/devices/' + encodeURIComponent(device.id) + '/buckets?granularity=minute&measure=' + encodeURIComponent(name), age);
+  drawn = { what, at: Date.now(), pause: answer.pause };
   const end = Date.parse(answer.to || '') - 1 || Date.parse(device.lastEventAt);
   showMeasures(names, name);
   showChart(device, name, answer.buckets, Math.floor(end / MINUTE_MS) * MINUTE_MS);
@@ -207,9 +226,12 @@ async function refresh() {
   if (running) { again = true; return; }
   running = true;
   try {
-    const [totals, page] = await Promise.all([ask('/v1/totals'), ask('/v1/devices?limit=' + LISTED + (after ? '&after=' + encodeURIComponent(after) : ''))]);
+    let totals = await ask('/v1/totals' + (listsAll ? '' : '?measure=' + HEADLINE));
+    if (!listsAll && !own(totals.measures, HEADLINE)) totals = await ask('/v1/totals');
+    listsAll = !own(totals.measures, HEADLINE);
     remember();
-    const headline = own(totals.measures, HEADLINE) ? HEADLINE : Object.keys(totals.measures)[0] || HEADLINE;
+    const headline = listsAll ? Object.keys(totals.measures)[0] || HEADLINE : HEADLINE;
+    const page = await ask('/v1/devices?limit=' + LISTED + '&measure=' + encodeURIComponent(headline) + (after ? '&after=' + encodeURIComponent(after) : ''));
     showTotals(totals, headline);
     showDevices(page, headline);
     await chart(page.devices.find(({ id }) => id === chosen)

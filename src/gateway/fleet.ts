@@ -36,6 +36,8 @@ export interface Fleet {
   totals(measure?: string): Promise<FleetTotals>;
   /** Duplicates refused since the start. */
   duplicatesOf(deviceId: string): number;
+  /** Grows with each batch of the device that is acknowledged. */
+  changeOf(deviceId: string): number;
 }
 
 /** What summaries that are held may come to: those of 80,000 devices with few measures, or of 6,000 with 512. */
@@ -101,6 +103,10 @@ class StoreFleet implements Fleet {
 
   duplicatesOf(deviceId: string): number {
     return this.#duplicates.get(deviceId) ?? 0;
+  }
+
+  changeOf(deviceId: string): number {
+    return this.#known.get(deviceId)?.changedAt ?? 0;
   }
 
   device(deviceId: string): Promise<DeviceSummary | undefined> {

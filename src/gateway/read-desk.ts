@@ -18,14 +18,17 @@ export const JSON_TYPE = 'application/json; charset=utf-8';
 /** A part of an answer's text; parts may be empty. How long a part may be: see `CHUNK_LENGTH`. */
 export type Parts = AsyncIterable<string> | Iterable<string>;
 
+export type PartsMaker = (turns: Turns, gone: AbortSignal) => Parts | Promise<Parts>;
+
 export interface ReadDesk {
   /**
    * Answers with what `parts` gives; it is given turns of the event loop that end where the client is gone. What it throws
    * before the first chunk is full is the answer; later it ends the connection, so that nobody takes a part for the whole.
-   * Whatever has to be looked up belongs into `parts`: the place is taken, and given back, from here on.
+   * Whatever has to be looked up belongs into `parts`: the place is taken, and given back, from here on. What it awaits before it
+   * gives anything counts as no work: others are worked on meanwhile.
    * Rejects with a GatewayError `overloaded` where too many answers are open.
    */
-  send(reply: FastifyReply, type: string, parts: (turns: Turns) => Parts): Promise<FastifyReply>;
+  send(reply: FastifyReply, type: string, parts: PartsMaker): Promise<FastifyReply>;
 }
 
 export interface ReadDeskOptions {
@@ -64,7 +67,7 @@ class BoundedDesk implements ReadDesk {
     this.#readers = createReaders(openMax, patience);
   }
 
-  async send(reply: FastifyReply, type: string, parts: (turns: Turns) => Parts): Promise<FastifyReply> {
+  async send(reply: FastifyReply, type: string, parts: PartsMaker): Promise<FastifyReply> {
     const reader = this.#readers.admit(reply);
     if (reader === 'full') {
       const members = { retryAfterMs: OVERLOADED_RETRY_AFTER_MS };
@@ -76,7 +79,7 @@ class BoundedDesk implements ReadDesk {
     }
     try {
       if (reader.gone.aborted) return unanswered(reply);
-      const chunks = this.#chunks(parts(untilGone(this.#turns, reader.gone)), reader);
+      const chunks = this.#chunks(await parts(untilGone(this.#turns, reader.gone), reader.gone), reader);
       const first = await chunks.next();
       const second = first.done ? first : await chunks.next();
       if (reader.gone.aborted) {

@@ -4,14 +4,15 @@
  * Owns their paths. Promises that each is behind the admin gate, and that each answer is bounded, or told on with `next`, and
  * made as fast as it is read (see `ReadDesk`). Never changes anything.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { ID_PATTERN } from '../codec/index.ts';
-import type { GatewayStore, SHARED_TURNS, StoredLedger } from '../store/index.ts';
+import type { GatewayStore, StoredLedger, Turns } from '../store/index.ts';
 import type { AdminGate } from './admin.ts';
 import { GRANULARITIES } from './bucket.ts';
 import { bucketsOf } from './bucket-page.ts';
-import { type BucketRange, rangeOf, readSeries, type SeriesQuery } from './bucket-series.ts';
+import { BUCKETS_DEFAULT, type BucketRange, rangeOf, readSeries, type SeriesQuery } from './bucket-series.ts';
 import { tellTotals, totalsOf } from './device-totals.ts';
 import { GatewayError } from './errors.ts';
 import { exportEvents } from './event-export.ts';
@@ -22,6 +23,7 @@ import type { Metrics } from './metrics.ts';
 import { bucketPageOf, type Page } from './pages.ts';
 import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, readQuery, totalsQuery } from './queries.ts';
 import { createReadDesk, JSON_TYPE } from './read-desk.ts';
+import { createSharedAnswers } from './shared-answers.ts';
 import { inTurns } from './turns.ts';
 import { bucketParts, deviceParts, isoTime, sensorParts, streamView, totalsParts } from './views.ts';
 import { createWindowMemory } from './window-memory.ts';
@@ -60,6 +62,7 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
   const exports = createReadDesk({ openMax: EXPORTS_OPEN_MAX, workingMax: EXPORTS_OPEN_MAX });
   const held = createTurnstile(EXPORTS_BYTES_MAX);
   const windows = createWindowMemory();
+  const charts = createSharedAnswers();
 
   app.register(async (reads) => {
     reads.addHook('onRequest', async (request) => mayRead(request));
@@ -91,12 +94,28 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
 
     reads.get<OfDevice>('/v1/devices/:id/buckets', async (request, reply) => {
       const query = readQuery(bucketsQuery, request.query);
-      return desk.send(reply, JSON_TYPE, async function* (turns) {
-        const { deviceId, page } = await deviceOf(request.params.id);
+      return desk.send(reply, JSON_TYPE, async (turns, gone) => {
+        const { id } = request.params;
+        const change = fleet.changeOf(id);
+        const { page } = await deviceOf(id);
         const range = rangeOf(query, page.tsPast > -Infinity ? page.tsPast : page.tsMax);
-        yield* seriesParts(deviceId, query, range, turns);
+        const isChart = query.measure !== undefined && range.end - range.begin <= BUCKETS_DEFAULT;
+        if (!isChart) return seriesParts(id, query, range, turns);
+        const ageMaxMs = ageMaxOf(request.headers);
+        const make = (shared: Turns) => seriesParts(id, query, range, shared);
+        const { text, ageMs, tookMs } = await charts.get(JSON.stringify([id, query]), change, ageMaxMs, gone, make);
+        reply.headers({ age: Math.floor(ageMs / 1e3), 'cache-control': `private, max-age=${pauseAfter(tookMs)}` });
+        return [text];
       });
     });
+
+    reads.get<OfDevice>('/v1/devices/:id/measures', async (request, reply) =>
+      desk.send(reply, JSON_TYPE, async function* (turns) {
+        const { deviceId, totals } = await deviceOf(request.params.id);
+        const { measures, isCut } = await inTurns(tellTotals(totals), turns);
+        yield JSON.stringify({ id: deviceId, measures: [...measures.keys()], measuresCut: isCut });
+      }),
+    );
 
     // No HEAD: it would read every batch to say nothing.
     reads.get<OfDevice>('/v1/devices/:id/events', { exposeHeadRoute: false }, async (request, reply) => {
@@ -118,12 +137,7 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     throw new GatewayError('not-found', 'nothing was ever counted for a device of this id');
   }
 
-  async function* devicesParts(
-    after: string | undefined,
-    limit: number,
-    measure: string | undefined,
-    turns: typeof SHARED_TURNS,
-  ) {
+  async function* devicesParts(after: string | undefined, limit: number, measure: string | undefined, turns: Turns) {
     let length = 0;
     let devices = 0;
     let last: string | null = null;
@@ -172,7 +186,7 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     yield `],"nextSensors":${JSON.stringify(next)}`;
   }
 
-  async function* seriesParts(deviceId: string, query: SeriesQuery, range: BucketRange, turns: typeof SHARED_TURNS) {
+  async function* seriesParts(deviceId: string, query: SeriesQuery, range: BucketRange, turns: Turns) {
     const { granularity, sensor = null } = query;
     const { bucketMs } = GRANULARITIES[granularity];
     const { begin, end } = range;
@@ -229,4 +243,17 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
 
 function behind(after: string | undefined): { readonly after?: string } {
   return after === undefined ? {} : { after };
+}
+
+const AGE_MAX_S = 60;
+
+/** How old an answer may be for who asks, milliseconds: `Cache-Control: max-age=` of the request. */
+function ageMaxOf({ 'cache-control': said = '' }: IncomingHttpHeaders): number {
+  const [, seconds = '0'] = /(?:^|[\s,])max-age=(\d{1,9})(?![\d.])/.exec(said) ?? [];
+  return 1e3 * Math.min(AGE_MAX_S, Number(seconds));
+}
+
+/** Seconds until it is worth while to ask again for what took so long to make: that it takes a tenth of the time at most. */
+function pauseAfter(tookMs: number): number {
+  return Math.min(AGE_MAX_S, Math.floor(tookMs / 100));
 }

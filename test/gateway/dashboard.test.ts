@@ -72,6 +72,25 @@ test('it asks for the token, says that a wrong one is wrong, then shows totals, 
   assert.deepEqual(faults, []);
 });
 
+test('it asks for the measure that it shows, and for a chart that an older answer will do', { skip }, async (t) => {
+  const gateway = await testGateway(t);
+  const asked: { url: string; age: string | undefined }[] = [];
+  gateway.app.server.on('request', ({ url, headers }) => asked.push({ url: url!, age: headers['cache-control'] }));
+  const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`!${i}`, 1]));
+  await deliver(gateway, 'many', () => many);
+  const { page, faults } = await openPage(t, gateway.url);
+  await page.waitForSelector('#chart rect');
+  assert.equal(await page.textContent('#headline'), '!0', 'no device has the headline');
+  await deliver(gateway, 'flow', () => ({ volume: 1 }));
+  await page.waitForSelector('#headline:text-is("volume")');
+  await page.waitForSelector('tbody td:text-is("60")');
+  assert.deepEqual(faults, []);
+  const lists = asked.filter(({ url }) => url.startsWith('/v1/devices?'));
+  assert(lists.length > 0 && lists.every(({ url }) => /&measure=(volume|!0)$/.test(decodeURIComponent(url))));
+  const reads = asked.filter(({ url }) => /^\/v1\/(totals|devices)/.test(url));
+  assert(reads.every(({ age }) => /^max-age=\d+$/.test(age ?? '')));
+});
+
 test('numbers of any size and sign are shown from their digits, and none breaks the page for others', {
   skip,
 }, async (t) => {

@@ -1,0 +1,97 @@
+/** Charts: made once for all who ask, exact unless an older one is taken, and not made for nobody. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createSharedAnswers } from '../../src/gateway/shared-answers.ts';
+import type { GatewayStore, Turns } from '../../src/store/index.ts';
+import { DEVICE, eventOf, post, read, say, testGateway } from './gateway-fixture.ts';
+
+const NOBODY_GOES = new AbortController().signal;
+
+test('a chart is added up once for all who ask, and again when there is news of the device', async (t) => {
+  let walks = 0;
+  const wrap = <T>(store: GatewayStore<T>): GatewayStore<T> =>
+    new Proxy(store, {
+      get(target, name) {
+        const value = target[name as keyof typeof target] as unknown;
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (name === 'pages' && args[1] === 'minute') walks += 1;
+          return value.apply(target, args);
+        };
+      },
+    });
+  const gateway = await testGateway(t, { wrap });
+  const path = `/v1/devices/${DEVICE}/buckets?measure=volume`;
+  await post(gateway, { batch: { events: [eventOf(1, { fields: { volume: 1 } })] } });
+  const answers = await Promise.all(Array.from({ length: 8 }, () => say(`${gateway.url}${path}`)));
+  assert.equal(new Set(answers.map(({ body }) => body.toString())).size, 1);
+  await read(gateway, path);
+  assert.equal(walks, 1);
+  await post(gateway, { batch: { first: 2, events: [eventOf(2, { fields: { volume: 1 } })] } });
+  const older = await say(`${gateway.url}${path}`, { headers: { 'cache-control': 'max-age=60' } });
+  assert.equal(JSON.parse(older.body.toString()).buckets[0].measures.volume.sum, '1');
+  assert.match(older.headers['age']!, /^\d+$/);
+  assert.match(older.headers['cache-control']!, /^private, max-age=\d+$/);
+  assert.equal(walks, 1);
+  assert.equal((await read(gateway, path)).buckets[0].measures.volume.sum, '2');
+  assert.equal(walks, 2);
+  // Another question has an answer of its own; one that may be long is not held.
+  assert.deepEqual((await read(gateway, `${path}&sensor=nothere`)).buckets, []);
+  for (const _ of [1, 2]) await read(gateway, `/v1/devices/${DEVICE}/buckets`);
+  assert.equal(walks, 5);
+  assert.equal((await say(`${gateway.url}/v1/devices/nobody/buckets?measure=volume`)).status, 404);
+});
+
+test('the measures of a device are listed by name alone', async (t) => {
+  const gateway = await testGateway(t);
+  await post(gateway, { batch: { events: [eventOf(1, { fields: { b: 1, volume: 1, text: 'x' } }), eventOf(2)] } });
+  const said = await read(gateway, `/v1/devices/${DEVICE}/measures`);
+  assert.deepEqual(said, { id: DEVICE, measures: ['volume', 'b', 'temperature'], measuresCut: false });
+});
+
+test('an answer that nobody waits for any more is not made to its end, and whoever asks then gets a whole one', async () => {
+  const turns: Turns = { isOver: () => true, next: () => new Promise((resolve) => setImmediate(resolve)) };
+  const answers = createSharedAnswers(turns);
+  let parts = 0;
+  async function* endless(given: Turns) {
+    for (;;) {
+      parts += 1;
+      await given.next();
+      yield 'x';
+    }
+  }
+  const clients = [new AbortController(), new AbortController()];
+  const asked = clients.map(({ signal }) => answers.get('q', 1, 0, signal, endless));
+  const ended = Promise.all(asked.map((answer) => assert.rejects(answer, /nobody waits/)));
+  while (parts < 5) await turns.next();
+  clients[0]!.abort();
+  const before = parts;
+  while (parts < before + 5) await turns.next();
+  clients[1]!.abort();
+  const answer = await answers.get('q', 1, 0, NOBODY_GOES, async function* () {
+    yield 'whole';
+  });
+  await ended;
+  assert.equal(answer.text, 'whole');
+});
+
+test('an answer that failed is made anew, and one that took long says so', async () => {
+  let now = 0;
+  const turns: Turns = { isOver: () => false, next: async () => {} };
+  const answers = createSharedAnswers(turns, () => now);
+  const failing = answers.get('q', 1, 0, NOBODY_GOES, async function* () {
+    yield 'part';
+    throw new Error('no');
+  });
+  await assert.rejects(failing, /^Error: no$/);
+  const make = async function* () {
+    now += 800;
+    yield 'dear';
+  };
+  const { text, tookMs } = await answers.get('q', 1, 0, NOBODY_GOES, make);
+  assert.deepEqual([text, tookMs], ['dear', 800]);
+  now = 5_000;
+  assert.equal((await answers.get('q', 1, 0, NOBODY_GOES, make)).ageMs, 5_000, 'nothing has changed');
+  assert.equal((await answers.get('q', 2, 4_999, NOBODY_GOES, make)).ageMs, 800, 'too old');
+  assert.equal(now, 5_800);
+});
