@@ -50,7 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'let a lost MANIFEST end a device',
     file: 'src/store/queue-rebuild.ts',
-    find: "if (!(error instanceof StoreError) || error.code !== 'corrupt' || files.salvage === undefined) throw error;",
+    find: 'if (!(error instanceof DamageError) || files.salvage === undefined) throw error;',
     replace: 'if (error instanceof StoreError || files.salvage === undefined) throw error;',
     caughtBy: [{ campaign: 'disk', size: 1_500 }],
   },
