@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openInput, type ReadOptions } from '../../../src/device/inputs/index.ts';
+import { createRandom, seedOf } from '../../codec/property.ts';
 import { temporaryDirectory } from '../device-fixture.ts';
 import { OPTIONS, readRows } from './rows.ts';
 
@@ -11,13 +12,15 @@ async function runs(t: TestContext) {
   const directory = await temporaryDirectory(t);
   const at = (name: string) => join(directory, name);
   const marks = new Map<string, Uint8Array>();
-  /** What is recorded of a file, as text. */
-  const record = async (name: string, options: Partial<ReadOptions> = {}) => {
-    const { input, rejects } = await openInput({
+  const open = (name: string, options: Partial<ReadOptions> = {}) =>
+    openInput({
       ...{ ...OPTIONS, path: at(name), format: 'csv', encoding: undefined, lastLine: false, rejects: undefined },
       ...{ stored: async (mark) => marks.get(mark), fromStart: false, goOn: false, onRewritten: () => {} },
       ...options,
     });
+  /** What is recorded of a file, as text. */
+  const record = async (name: string, options: Partial<ReadOptions> = {}) => {
+    const { input, rejects } = await open(name, options);
     const recorded: string[] = [];
     let refused = 0;
     for await (const chunk of input.chunks(new AbortController().signal)) {
@@ -30,7 +33,7 @@ async function runs(t: TestContext) {
     return { recorded, refused };
   };
   const text = (name: string) => readFile(at(name), 'utf8');
-  return { at, record, text };
+  return { at, open, marks, record, text };
 }
 
 test('each rejected row stands under its own heading, in whatever run it is refused, and recorded it means the same', async (t) => {
@@ -114,4 +117,49 @@ test('a hole costs the row that it is in, once, however the bytes come', () => {
       [1, 3, 4],
     );
   }
+});
+
+test('runs that are killed at any moment leave each rejected row once, under its own heading', async (t) => {
+  const seed = seedOf(t);
+  const random = createRandom(seed);
+  const { at, open, marks } = await runs(t);
+  const headings = ['ts,a,b', 'ts,b,a', 'ts,b,c,a'];
+  let heading = headings[0]!;
+  const due: string[] = [];
+  const lines = [heading];
+  for (let i = 0; i < 60_000; i++) {
+    if (random() < 0.0005) {
+      heading = headings[Math.floor(random() * headings.length)]!;
+      lines.push(heading);
+    }
+    const isBad = random() < 0.01;
+    const row = `${isBad ? 'bad' : i},${i}${',1'.repeat(heading.split(',').length - 2)}`;
+    lines.push(row);
+    if (isBad) due.push(`${heading} ${row}`);
+  }
+  await writeFile(at('a.csv'), `${lines.join('\n')}\n`);
+  const rejectsPath = at('rejects.csv');
+  let isEnded = false;
+  for (let run = 0; !isEnded && run < 50; run++) {
+    const { input, rejects } = await open('a.csv', { rejects: rejectsPath });
+    isEnded = true;
+    for await (const chunk of input.chunks(new AbortController().signal)) {
+      const before = rejects!.bytes;
+      await rejects!.write(chunk.rejected, input.preamble);
+      if (random() < 0.4) {
+        isEnded = false;
+        // Of what was written since the mark, any part may have come to disk.
+        await truncate(rejectsPath, before + Math.floor(random() * (rejects!.bytes - before + 1)));
+        break;
+      }
+      for (const { name: mark, value } of chunk.marks()) marks.set(mark, value);
+    }
+    await rejects!.close();
+  }
+  const found: string[] = [];
+  for (const line of (await readFile(rejectsPath, 'utf8')).trimEnd().split('\n')) {
+    if (line.startsWith('ts,')) heading = line;
+    else found.push(`${heading} ${line}`);
+  }
+  assert.deepEqual(found, due, `seed ${seed}`);
 });
