@@ -193,7 +193,7 @@ class RefusalCount {
     if (this.rows === 0) return;
     const where =
       rejects === undefined
-        ? 'rows were refused and are not recorded; the next run tries those of a file again, --rejects FILE keeps them'
+        ? 'rows were refused and are not recorded; the next run tries those of a file again, but for NULs and rows that are too long; --rejects FILE keeps them'
         : 'rows were refused and are not recorded; they are kept to be put right';
     this.#log.error({ refused: this.rows, ...(rejects !== undefined && { rejects }) }, where);
   }

@@ -118,7 +118,7 @@ export class SampleSearch {
   #rows = 0;
 
   constructor({ first, others, last }: SamplesState) {
-    this.#samples = [...first, ...others, ...last];
+    this.#samples = [...new Map([...first, ...others, ...last].map((sample) => [sample.at, sample])).values()];
     this.#checksums = new Set(this.#samples.map(({ row }) => row.slice(0, row.indexOf(' '))));
     this.#wanted = new Set(this.#samples.map(({ row }) => row));
     this.#wantedKeys = new Set(this.#samples.map(({ key }) => key));
