@@ -50,8 +50,8 @@ export class MeasuredProcess {
     return this.#ask<Measured>('end');
   }
 
-  /** Gives how many events it brought. */
-  async send(deviceId: string, bytes: Uint8Array): Promise<number> {
+  /** Gives how many events it brought; none where it is refused as expected. */
+  async send(deviceId: string, bytes: Uint8Array, refusal?: string): Promise<number> {
     const body = await compressBody('br', bytes);
     const timestamp = Date.now();
     const head = `tidegate-request-v1\n${deviceId}\n${KEY_ID}\n${timestamp}\nbr\n`;
@@ -65,8 +65,9 @@ export class MeasuredProcess {
       [HEADER.signature]: `v1=${signature}`,
     };
     const answer = await request(`http://127.0.0.1:${this.#port}/v1/batches`, { method: 'POST', body, headers });
-    const said = (await answer.body.json()) as { inserted?: number };
-    if (answer.statusCode === 200) return said.inserted!;
+    const said = (await answer.body.json()) as { inserted?: number; code?: string };
+    if (refusal !== undefined && said.code === refusal) return 0;
+    if (refusal === undefined && answer.statusCode === 200) return said.inserted!;
     throw new Error(`answered ${answer.statusCode} ${JSON.stringify(said)}`);
   }
 

@@ -23,7 +23,7 @@ const CACHED_BYTES_MAX = 128 << 20;
  * more than twice as many as before, so that large ones behind small ones are no surprise.
  */
 const READ_BYTES = 1 << 20;
-const READ_PAGES_FIRST = 64;
+const READ_PAGES_FIRST = 16;
 const READ_PAGES_MAX = 1_024;
 
 export type PageChange<Page> = Admission<Page>['pages'][number];

@@ -7,10 +7,11 @@
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LevelUp } from 'level-rocksdb';
 import { makeDirectory } from './directories.ts';
 import { StoreError, toStoreError } from './errors.ts';
+import { handOver, isInOnePiece } from './rocks-batch.ts';
 import { CALM_MAX_MS, isCalm } from './rocks-calm.ts';
 import { checkFiles, type FileCheck } from './rocks-files.ts';
 import { openLevel } from './rocks-level.ts';
@@ -90,9 +91,6 @@ export interface Rocks {
 /** Read-ahead of one iterator. Large enough for a few blocks a hop, small enough to hold in memory many times. */
 const READ_AHEAD_BYTES = 256 * 1024;
 
-/** A larger write is handed over in such pieces, and the event loop runs in between. It is one write all the same. */
-const OPERATIONS_AT_ONCE = 512;
-
 /** Closing waits for a sorted file or two; what takes this long will not end. */
 const CLOSE_MAX_MS = 30_000;
 
@@ -152,18 +150,14 @@ class RocksDatabase implements Rocks {
   }
 
   async #write(operations: readonly Operation[]): Promise<void> {
-    if (operations.length <= OPERATIONS_AT_ONCE) {
+    if (isInOnePiece(operations)) {
       return await this.#call('write', (done) =>
         this.#level.batch(operations, SYNC, (error) => done(error, undefined)),
       );
     }
     this.#assertOpen();
     const batch = this.#level.batch();
-    for (const [i, operation] of operations.entries()) {
-      if (operation.type === 'put') batch.put(operation.key, operation.value);
-      else batch.del(operation.key);
-      if (i % OPERATIONS_AT_ONCE === 0) await nextTurn();
-    }
+    await handOver(operations, batch);
     return await this.#call('write', (done) => batch.write(SYNC, (error) => done(error, undefined)));
   }
 
