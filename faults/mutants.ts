@@ -40,6 +40,13 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {
+    name: 'forget refused events whose record went with a lost file',
+    file: 'src/store/queue-aside.ts',
+    find: 'const lost = ranges.filter(({ family, first }) => !has.has(nameOf(family, first)));',
+    replace: 'const lost: AsideRange[] = [];',
+    caughtBy: [{ campaign: 'disk', size: 500 }],
+  },
+  {
     name: 'move the position outside of the commit',
     file: 'src/store/queue-disk.ts',
     find: 'await this.handle.use((rocks) => rocks.write([...operations, ...stateOperations(before, after)]));',
