@@ -15,8 +15,8 @@ export interface CellRow {
 
 export interface CsvCells {
   rowsOf(texts: readonly string[]): (CellRow | RowError)[];
-  /** Which cells of the row are in quotes. */
-  quotedIn(row: CellRow): readonly boolean[];
+  /** Tells which cells of the row are in quotes. */
+  quotesIn(row: CellRow): (at: number) => boolean;
 }
 
 export function createCsvCells(delimiter: string, hasQuotes: boolean): CsvCells {
@@ -73,11 +73,23 @@ class Cells implements CsvCells {
     }
   }
 
-  quotedIn({ text }: CellRow): readonly boolean[] {
+  quotesIn({ cells, text }: CellRow): (at: number) => boolean {
+    if (!this.#hasQuotes) return () => false;
+    let plainFrom = -1;
+    let quoted: readonly boolean[] | undefined;
+    return (at) => {
+      if (plainFrom < 0) plainFrom = plainCells(cells, text);
+      if (at >= plainFrom) return false;
+      quoted ??= this.#quoted(text);
+      return quoted[at] === true;
+    };
+  }
+
+  #quoted(text: string): boolean[] {
     const quoted: boolean[] = [];
     let at = 0;
     for (;;) {
-      const isQuoted = this.#hasQuotes && text[at] === QUOTE;
+      const isQuoted = text[at] === QUOTE;
       quoted.push(isQuoted);
       if (isQuoted) {
         at = text.indexOf(QUOTE, at + 1);
@@ -88,4 +100,13 @@ class Cells implements CsvCells {
       at++;
     }
   }
+}
+
+/** Where the cells begin that come behind the last quote: in most rows with quotes all but the time. */
+function plainCells(cells: readonly string[], text: string): number {
+  const quote = text.lastIndexOf(QUOTE);
+  let from = cells.length;
+  let start = text.length;
+  while (from > 0 && start - cells[from - 1]!.length > quote) start -= cells[--from]!.length + 1;
+  return from;
 }

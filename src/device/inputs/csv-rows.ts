@@ -195,13 +195,7 @@ export class CsvRows implements RowReader {
     }
     if (this.#unusable !== undefined) throw new RowError('row-cells', this.#unusable);
     this.#checkLength(cells, heading.length);
-    let quoted: readonly boolean[] | undefined;
-    const isQuoted = text.includes(QUOTE)
-      ? (at: number): boolean => {
-          quoted ??= this.#cells.quotedIn(row);
-          return quoted[at] === true;
-        }
-      : undefined;
+    const isQuoted = text.includes(QUOTE) ? this.#cells.quotesIn(row) : undefined;
     for (let at = 0; at < heading.length; at++) {
       const column = heading[at]!;
       const cell = cells[at];
@@ -209,7 +203,7 @@ export class CsvRows implements RowReader {
       if (column.role === 'field') {
         const value = this.#columns.valueOfCell(column, cell, isQuoted, at);
         if (value !== undefined) draft.setField(column, value);
-      } else if (column.role === 'sensor' && cell.trim() !== '') draft.setSensor(isQuoted?.(at) ? cell : cell.trim());
+      } else if (column.role === 'sensor' && cell.trim() !== '') draft.setSensor(named(cell, isQuoted, at));
     }
     return draft.event(this.#options.sensor);
   }
@@ -279,6 +273,12 @@ export class CsvRows implements RowReader {
       return false;
     }
   }
+}
+
+/** Without the spaces around it, unless they are in quotes. */
+function named(cell: string, isQuoted: ((at: number) => boolean) | undefined, at: number): string {
+  const name = cell.trim();
+  return name !== cell && isQuoted?.(at) ? cell : name;
 }
 
 function unquoted(cell: string): string {

@@ -7,7 +7,7 @@
 import { CodecError, type TelemetryEvent } from '../../codec/index.ts';
 import type { Columns } from './columns.ts';
 import { EventDraft } from './event-draft.ts';
-import { numberTokens } from './number-tokens.ts';
+import { NumberTokens } from './number-tokens.ts';
 import { RowError } from './refusal.ts';
 import { checkDigits } from './row-numbers.ts';
 import type { RowOptions, RowReader } from './row-reader.ts';
@@ -33,11 +33,11 @@ export class NdjsonRows implements RowReader {
   readonly #unseen: Set<string>;
   readonly #seen = new Set<string>();
   #line = '';
-  #tokens: ReadonlyMap<string, string> | undefined;
+  #tokens: NumberTokens | undefined;
   /** A number of the row as it is written. */
   readonly #tokenOf = (name: string): string => {
-    this.#tokens ??= numberTokens(this.#line);
-    return this.#tokens.get(name)!;
+    this.#tokens ??= new NumberTokens(this.#line);
+    return this.#tokens.of(name)!;
   };
 
   /** @param seen names that an earlier run has met */

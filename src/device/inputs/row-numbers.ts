@@ -13,6 +13,9 @@ const COMMA_PATTERN = /^[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?$/;
 /** Digits in groups, or with the other decimal mark: only a flag can tell what number is meant. */
 const NEARLY_NUMBER = /^[+-]?(\d{1,3}([.,'\u00a0\u202f ]\d{3})+([.,]\d*)?|\d+[.,]\d*|[.,]\d+)([eE][+-]?\d+)?$/;
 
+/** A number with its sign behind it, in brackets, or as a share, a price, a bound. */
+const DRESSED_NUMBER = /^(?:[<>≤≥~±=]{1,2} ?|[($€£¥−–+] ?)?-?\d[\d.,'\u00a0\u202f]*(?: ?[)%‰$€£¥°*?!-])?$/;
+
 /** What stands where nothing could be measured. */
 const NO_VALUE =
   /^[(<[]?(nan|na|n\/a|null|none|nil|missing|inf|infinity|err|error|fault|invalid|overflow|ovf|ovr|ol|[#]?(n\/a|na|value!|ref!|div\/0!|num!|name\?|null!))[)>\]]?$/i;
@@ -29,8 +32,16 @@ export function numberText(text: string, decimal: DecimalMark): string | undefin
 export function isNearlyNumber(text: string): boolean {
   return (
     text.length <= 60 &&
-    (NEARLY_NUMBER.test(text) || NO_VALUE.test(text.replace(/^[+-]/, '')) || /^[-?.*]{1,8}$/.test(text))
+    (NEARLY_NUMBER.test(text) ||
+      isDressed(text) ||
+      NO_VALUE.test(text.replace(/^[+-]/, '')) ||
+      /^[-?.*]{1,8}$/.test(text))
   );
+}
+
+/** Versions and addresses are none: they have several dots. */
+function isDressed(text: string): boolean {
+  return /^[^\d-]|[^\d]$/.test(text) && DRESSED_NUMBER.test(text) && text.split('.').length <= 2;
 }
 
 /** @throws CodecError `event-number` where the nearest double is another decimal than the text. */

@@ -45,6 +45,10 @@ test('a first cell that may be a number or none is not guessed', () => {
     const text = `ts;a\n1;${bad}\n2;2\n`;
     assert.deepEqual(refusedOf(text, { delimiter: ';' }), [[2, 'row-kind']], bad);
   }
+  const dressed = ['(12.5)', '5-', '$5', '€ 1.5', '5 %', '<0.1', '>= 100', '−5', '~7', '12.5*'];
+  for (const text of dressed) assert.deepEqual(refusedOf(`ts,a\n1,${text}\n2,2\n`), [[2, 'row-kind']], text);
+  for (const text of ['CPU1', '2026-03-01', '12:30', '1.2.3-', '#5', '5 kWh', 'a-', '1-2'])
+    assert.deepEqual(refusedOf(`ts,a\n1,${text}\n`), [], text);
   assert.deepEqual(refusedOf('ts,volume\n1,high\n2,2\n'), [[2, 'row-kind']], 'volume is a measure by its name');
   assert.deepEqual(fieldsOf('ts,ip,v\n1,192.168.0.1,1.2.3\n'), [{ ip: '192.168.0.1', v: '1.2.3' }]);
 });
