@@ -15,6 +15,8 @@ export type CommandErrorCode =
   | 'secret-unreadable'
   | 'secret-exposed'
   | 'secret-empty'
+  | 'secret-exists'
+  | 'secret-unwritable'
   | 'ca-unreadable'
   | 'ca-invalid'
   | 'admin-token-invalid'

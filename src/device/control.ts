@@ -7,13 +7,13 @@
 
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ownerPid } from '../store/index.ts';
+import { ownerPid, runningOwner } from '../store/index.ts';
 import type { Device } from './device.ts';
 import { DeviceError } from './errors.ts';
 
@@ -106,9 +106,28 @@ export async function askControl(
       );
     });
     asked.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') answered(undefined);
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
+        unheard(data).then(() => answered(undefined), failed);
+      else if (error.code === 'EACCES') barred(data).then(failed, failed);
       else failed(error);
     });
     asked.end();
   });
+}
+
+/** Rejects with `no-answer` where a device runs all the same: it looks for its socket by another TMPDIR, or is just starting. */
+async function unheard(data: string): Promise<void> {
+  const pid = await runningOwner(join(data, 'queue')).catch(() => undefined);
+  if (pid === undefined) return;
+  const path = controlPath(data);
+  const why = `nothing listens at ${path}. It may be starting, or have been started with another TMPDIR: ask with that one`;
+  throw new DeviceError('no-answer', `the device (pid ${pid}) runs on ${data}, but ${why}`);
+}
+
+async function barred(data: string): Promise<DeviceError> {
+  const path = controlPath(data);
+  const owner = await stat(path).catch(() => undefined);
+  const whose = owner === undefined ? 'is another user’s' : `belongs to user ${owner.uid}`;
+  const advice = `this process runs as user ${process.geteuid?.()}: ask as that user, or as root`;
+  return new DeviceError('no-answer', `${path} ${whose}, and ${advice}`);
 }

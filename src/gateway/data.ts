@@ -56,12 +56,13 @@ export async function openData(folder: string, logger?: FastifyBaseLogger): Prom
       keys.close();
       throw keysGone(path);
     }
-    // A gateway that is new all over needs no such word.
-    if (isNew && keys.hasFile) {
-      const said =
-        'the database has counted nothing yet: it begins at zero. Where this gateway has counted before, --data names ' +
-        'another folder, or store and store.witness want to be put back from a copy: stop it for that';
-      logger?.info({ code: 'store-new', folder }, said);
+    if (isNew) {
+      const elsewhere =
+        'Where this gateway has counted before, --data names another folder, or store and store.witness want to be put back from a copy: stop it for that';
+      const said = keys.hasFile
+        ? `the database in ${folder} has counted nothing yet: it begins at zero. ${elsewhere}`
+        : `${folder} is a new gateway, which knows no device: tidegate-gateway keys add makes a key. ${elsewhere}`;
+      logger?.warn({ code: keys.hasFile ? 'store-new' : 'gateway-new', folder }, said);
     }
     return {
       store,

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { access, rm } from 'node:fs/promises';
-import { type SettingValues, writeSecretFile } from '../cli/index.ts';
+import { CommandError, printable, type SettingValues, writeSecretFile } from '../cli/index.ts';
 import { formatCredential } from '../codec/index.ts';
 import { makeDirectory } from '../store/index.ts';
 import { assertNoDevices, keyFilePath } from './data.ts';
@@ -46,7 +46,7 @@ export async function listKeys(values: KeyValues): Promise<void> {
   const width = Math.max(6, ...keys.map(({ device }) => device.length));
   print(`${'DEVICE'.padEnd(width)}  KEY    CREATED                   REVOKED`);
   for (const { device, key, createdAt, revokedAt } of keys) {
-    print(`${device.padEnd(width)}  ${key.padEnd(5)}  ${createdAt}  ${revokedAt ?? '-'}`);
+    print(`${printable(device).padEnd(width)}  ${key.padEnd(5)}  ${createdAt}  ${revokedAt ?? '-'}`);
   }
 }
 
@@ -66,7 +66,15 @@ async function handOver(
       await printed(values.json ? JSON.stringify({ device: deviceId, key: made.keyId, credential }) : credential);
       return undefined;
     }
-    await writeSecretFile(secretFile, credential);
+    await writeSecretFile(secretFile, credential).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'EEXIST') {
+        const said = `--secret-file: ${secretFile} is there, and may be the secret of another key: name a new file`;
+        throw new CommandError('secret-exists', said);
+      }
+      throw new CommandError('secret-unwritable', `--secret-file: cannot make ${secretFile}; no key was made`, {
+        cause,
+      });
+    });
     return () => rm(secretFile, { force: true });
   });
   if (values.json && secretFile !== undefined) print(JSON.stringify({ device: deviceId, key: key.keyId, secretFile }));

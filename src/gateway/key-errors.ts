@@ -5,6 +5,7 @@
  * - `keys-unreadable`: the file does not hold keys, or is gone where there was one or beside a database that has devices.
  * - `keys-locked`: another process is changing the file, and does not come to an end.
  * - `keys-foreign`: the file is another user's, who could not read it after the change.
+ * - `keys-unwritable`: the disk did not take the change, and the keys are as they were.
  * - `device-id-invalid`: no text that can be an id.
  * - `device-exists`, `device-unknown`, `key-unknown`: as they say.
  * - `two-keys-live`: the device has as many as it may. `no-live-key`: there is nothing left to revoke.
@@ -14,6 +15,7 @@ export type KeyFileErrorCode =
   | 'keys-unreadable'
   | 'keys-locked'
   | 'keys-foreign'
+  | 'keys-unwritable'
   | 'device-id-invalid'
   | 'device-exists'
   | 'device-unknown'

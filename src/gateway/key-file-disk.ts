@@ -25,7 +25,14 @@ export async function acquire(path: string): Promise<FileLock> {
       if (process.geteuid?.() === 0) await likeKeyFile(path).then(({ uid, gid }) => chown(name, uid, gid));
       return lock;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EACCES') throw await foreign(path, error);
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') {
+        // The lock's own file, where it is there: a command of root's may have left it.
+        const isThere = await stat(name).then(
+          () => true,
+          () => false,
+        );
+        throw await foreign(isThere ? name : path, error);
+      }
       if (!(error instanceof LockTaken)) throw error;
       if (waitedMs >= LOCK_WAIT_MS)
         throw new KeyFileError('keys-locked', `${error.message}; try again when it is done`);

@@ -123,17 +123,17 @@ class JsonKeyFile implements KeyFile {
     deliver: (result: T) => Promise<(() => Promise<void>) | undefined> = async () => undefined,
   ): Promise<T> {
     const { path } = this.#options;
-    const lock = await acquire(path);
+    const lock = await acquire(path).catch(unwritable(path));
     try {
       const table = new Map(await readKeyTable(path, this.#options.mayBegin));
       const result = change(table);
-      const draft = await writeDraft(path, formatKeyTable(table));
+      const draft = await writeDraft(path, formatKeyTable(table)).catch(unwritable(path));
       try {
         // As late as can be: what fails after this has to take it back.
         const takeBack = await deliver(result);
         await rename(draft, path).catch(async (error: unknown) => {
           await takeBack?.();
-          throw error;
+          return unwritable(path)(error);
         });
       } finally {
         await rm(draft, { force: true });
@@ -144,6 +144,16 @@ class JsonKeyFile implements KeyFile {
       await lock.release();
     }
   }
+}
+
+/** What a disk says that takes nothing; nothing has changed then. */
+const DISK_SAYS: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
+
+function unwritable(path: string): (error: unknown) => never {
+  return (error) => {
+    if (!DISK_SAYS.has((error as NodeJS.ErrnoException).code)) throw error;
+    throw new KeyFileError('keys-unwritable', `cannot write ${path}, and all keys are as they were`, error);
+  };
 }
 
 /** An absent file holds no keys, where `absent` does not reject. */

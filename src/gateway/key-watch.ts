@@ -120,9 +120,11 @@ class FileKeyRing implements WatchedKeyRing {
   }
 
   async #read(): Promise<void> {
+    const before = this.#version;
     try {
       await this.load();
-      this.#logger?.info({ devices: this.#keys.size }, 'keys changed');
+      const isChanged = this.#version !== before;
+      this.#logger?.info({ devices: this.#keys.size }, isChanged ? 'keys changed' : 'keys are as they were');
     } catch (err) {
       const { code, message } = err as KeyFileError;
       if (this.#failure === message) return;

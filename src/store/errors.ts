@@ -5,6 +5,9 @@
  * the file system gave it. Never describes a bug (those assert) nor hostile input (values are opaque bytes here).
  */
 
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+
 /**
  * - `disk-full`: no space for the write; nothing of it is stored as far as the caller is concerned.
  * - `locked`: another process (or another handle in this one) has the database open.
@@ -30,7 +33,19 @@ export class StoreError extends Error {
 export function toStoreError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
   const root = rootOf(error);
-  return new StoreError(codeOf(root), `${doing}: ${root.message}`, error);
+  return new StoreError(codeOf(root), `${doing}: ${root.message}${adviceOn(root)}`, error);
+}
+
+/** Whose a file is that may not be reached, and what to do about it. */
+function adviceOn({ code, path }: NodeJS.ErrnoException): string {
+  const own = process.geteuid?.();
+  if ((code !== 'EACCES' && code !== 'EPERM') || path === undefined || own === undefined) return '';
+  for (let at = path; ; at = dirname(at)) {
+    const owner = statSync(at, { throwIfNoEntry: false })?.uid;
+    if (owner !== undefined && owner !== own)
+      return `; ${at} belongs to user ${owner}, and this process runs as user ${own}: run it as that user, or chown -R ${own} it`;
+    if (at === dirname(at)) return '';
+  }
 }
 
 export function isDiskFull(error: unknown): boolean {

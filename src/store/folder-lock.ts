@@ -7,7 +7,7 @@
  * says nothing.
  */
 import { spawnSync } from 'node:child_process';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
@@ -142,5 +142,24 @@ export async function ownerPid(folder: string): Promise<number | undefined> {
     return file && (await pidIn(file));
   } finally {
     await file?.close();
+  }
+}
+
+/** The process that holds a folder now; undefined where none does, or where that cannot be told. Changes nothing. */
+export async function runningOwner(folder: string): Promise<number | undefined> {
+  const pid = await ownerPid(folder);
+  if (pid === undefined || !isAlive(pid)) return undefined;
+  const { ino } = await stat(join(folder, LOCK_NAME), { bigint: true });
+  // A process that was killed leaves its number behind, and the number is used again; the lock is not.
+  const locks = await readFile('/proc/locks', 'latin1').catch(() => undefined);
+  return locks === undefined || locks.includes(`:${ino} `) ? pid : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -17,7 +17,7 @@ export type {
 } from './device-queue.ts';
 export { makeDirectory, syncDirectory } from './directories.ts';
 export { StoreError, type StoreErrorCode } from './errors.ts';
-export { type FileLock, lockFile, ownerPid } from './folder-lock.ts';
+export { type FileLock, lockFile, ownerPid, runningOwner } from './folder-lock.ts';
 export {
   type AcceptedBatch,
   type Admission,

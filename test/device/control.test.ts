@@ -46,6 +46,7 @@ test('the socket is its owner’s alone, and goes with the device', async (t) =>
   const close = await serveControl(device, data);
   assert.equal((await stat(controlPath(data))).mode & 0o777, 0o600);
   await close();
+  await device.close();
   assert.equal(await askControl(data, 'GET', '/status'), undefined);
 });
 
@@ -92,4 +93,15 @@ test('a device that fails to answer breaks the answer off', async (t) => {
   await assert.rejects(askControl(data, 'POST', '/quarantine/retry'));
   const listed = await askControl(data, 'GET', '/quarantine').catch(() => undefined);
   if (listed) await assert.rejects(text(listed));
+});
+
+test('a device that runs without being heard is not said to be none; what a killed one left is', async (t) => {
+  const data = await temporaryDirectory(t);
+  const device = await testDevice(t, createModelGateway(), { data });
+  await assert.rejects(askControl(data, 'GET', '/status'), { code: 'no-answer' });
+  await device.close();
+  assert.equal(await askControl(data, 'GET', '/status'), undefined);
+  // A number that is in use, and no lock.
+  await writeFile(join(data, 'queue', 'owner.lock'), `${process.pid}\n`);
+  if (process.platform === 'linux') assert.equal(await askControl(data, 'GET', '/status'), undefined);
 });

@@ -87,3 +87,31 @@ test('new connections are shown the new certificate, and the old one while the n
   await certificate.reload();
   assert(await isShown(first), 'at once where it is asked for');
 });
+
+test('a certificate that devices refuse for its dates, or soon will, is spoken of once a day', async (t) => {
+  const day = 24 * 3_600_000;
+  const now = Date.UTC(2030, 5, 1);
+  for (const [from, to, code] of [
+    [now - 9 * day, now - day, 'tls-expired'],
+    [now + 2 * day, now + 90 * day, 'tls-not-yet'],
+    [now - day, now + 13 * day, 'tls-expires'],
+    [now - day, now + 15 * day, undefined],
+  ] as const) {
+    const { files, write } = await certificateFiles(t);
+    await write(authority.issue({ host: 'localhost', from, to }));
+    const lines: { code?: string; level: number }[] = [];
+    const logger = pino({ level: 'info' }, { write: (line) => void lines.push(JSON.parse(line)) });
+    let time = now;
+    const shown = await readIdentity(files);
+    const certificate = followCertificate({ files, shown, show: () => {}, logger, pollMs: 1e6, clock: () => time });
+    t.after(() => certificate.close());
+    await certificate.reload();
+    assert.deepEqual(
+      lines.map((line) => [line.code, line.level]),
+      code === undefined ? [] : [[code, 40]],
+    );
+    time += 1.5 * day;
+    await certificate.reload();
+    assert.equal(lines.length, code === undefined ? 1 : 2, 'a day later');
+  }
+});

@@ -237,13 +237,13 @@ test('keys and a folder that everybody can read are spoken of at the start, and 
   await (await openData(folder, logger)).close();
   assert.deepEqual(
     lines.map(({ code }) => code),
-    ['keys-exposed', 'data-exposed'],
+    ['keys-exposed', 'data-exposed', 'store-new'],
   );
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   assert.equal((await stat(folder)).mode & 0o777, 0o755);
   await chmod(folder, 0o750);
   await (await openData(folder, logger)).close();
-  assert.equal(lines.length, 2);
+  assert.equal(lines.length, 4);
 });
 
 test('a folder that is not there is an error of the disk', async (t) => {

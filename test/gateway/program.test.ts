@@ -53,7 +53,8 @@ async function succeeds(t: TestContext, ...args: string[]): Promise<string> {
 async function fails(t: TestContext, expected: { code: string; status: number }, ...args: string[]): Promise<string> {
   const { status, stdout, stderr } = await run(t, ...args);
   assert.equal(status, expected.status, stderr);
-  assert.match(stderr, new RegExp(`^error: .* \\(${expected.code}\\)\n$`));
+  // Warnings may stand before it.
+  assert.match(stderr, new RegExp(`(^|\n)error: .* \\(${expected.code}\\)\n$`));
   assert.equal(stdout, '');
   return stderr;
 }
@@ -144,7 +145,7 @@ test('a device whose secret file is taken is not made', async (t) => {
   await writeFile(join(data, 'taken'), 'mine');
   await fails(
     t,
-    { code: 'EEXIST', status: 1 },
+    { code: 'secret-exists', status: 2 },
     'keys',
     'add',
     DEVICE,
@@ -344,4 +345,13 @@ test('kill -9 under load, again and again: what was acknowledged is counted, onc
   assert.equal(totals.measures.volume.sum, exactSum(events, 'volume'));
   assert.equal(totals.measures.temperature.sum, exactSum(events, 'temperature'));
   await gateway.end('SIGTERM');
+});
+
+test('a gateway on a new folder says so, and how a device becomes known', async (t) => {
+  const data = join(await temporaryFolder(t), 'mistyped');
+  const gateway = await serve(t, ['--data', data]);
+  assert.deepEqual(await gateway.end('SIGTERM'), [0, null]);
+  const [first] = gateway.lines;
+  assert.equal(first?.code, 'gateway-new');
+  assert.match(String(first?.msg), /mistyped/);
 });
