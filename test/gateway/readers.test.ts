@@ -94,7 +94,7 @@ async function ask(
 
 /** Unlike `once`, whatever error comes first. */
 async function closed(socket: net.Socket): Promise<void> {
-  if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  await until(() => socket.closed, 'the connection is closed');
 }
 
 test('who hangs up, at whatever moment, gives back the place', async (t) => {
