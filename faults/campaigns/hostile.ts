@@ -75,7 +75,7 @@ class Attack {
     await this.#held(VECTORS, () => replayVectors(target, struck));
     await this.#held(COSTLY, async () => {
       await weighBombs(this.#gauge, struck);
-      const holdMs = await weighBatches(target, () => dice.bytes(16), struck);
+      const holdMs = await weighBatches(join(folder, 'costly'), () => dice.bytes(16), struck);
       this.tally.add(COSTLY, { injected: 0, note: `the event loop was held for ${Math.ceil(holdMs)} ms at most` });
     });
     await this.#held(KEYED, async () => {

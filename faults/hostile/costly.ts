@@ -2,7 +2,7 @@
  * Costly: batches and bodies made to cost as much as they can.
  *
  * Owns their making, by hand, in a few bytes each: inflation bombs in every encoding, nesting, lengths that lie, columns that
- * are tiny on the wire and vast in memory, sums of the longest numbers. Promises that each is measured alone. Never expects
+ * are tiny on the wire and vast in memory, sums of the longest numbers. Promises that each is measured alone, in a gateway of its own process. Never expects
  * one to be refused for being costly: only to be bounded.
  */
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
@@ -15,9 +15,9 @@ import {
   SENSORS_MAX,
 } from '../../src/codec/index.ts';
 import { assertTyped } from './decoding.ts';
-import { type Gauge, HOLD_MAX_MS, holdDuring } from './gauge.ts';
-import { Breach, describe } from './kind.ts';
-import type { Target } from './target.ts';
+import { type Gauge, HOLD_MAX_MS } from './gauge.ts';
+import { Breach } from './kind.ts';
+import { startMeasured } from './measured-process.ts';
 import { type Tree, text, whole, writeTree } from './tree.ts';
 
 export const BOMBS = 'inflation bombs in every encoding';
@@ -195,31 +195,33 @@ export async function weighBombs(gauge: Gauge, struck: (name: string) => void): 
 const ATTEMPTS_MAX = 3;
 
 /**
- * Each through the gateway, alone. Gives the longest time for which its event loop, which
- * is this one, was held.
+ * Each through a gateway in a process of its own, alone. Gives the longest time for which its event loop was held, in
+ * milliseconds of its thread.
  */
 export async function weighBatches(
-  target: Target,
+  folder: string,
   stream: () => Uint8Array,
   struck: (name: string) => void,
 ): Promise<number> {
+  const gateway = await startMeasured(folder);
   let longest = 0;
-  for (const [i, { name, bytes }] of burdens(stream).entries()) {
-    const body = await compressBody('br', bytes);
-    let shortest = Infinity;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX && shortest > HOLD_MAX_MS; attempt++) {
-      // Each of another device: what one may have would bound what the next one does, and what came before is a duplicate.
-      const deviceId = `d${900_000 + 1_000 * attempt + i}`;
-      const sending = () => target.send({ body, encoding: 'br', deviceId });
-      const { result, holdMs } = await holdDuring(sending).catch((error: unknown) => {
-        throw new Breach(`${name}: ${describe(error)}`);
-      });
-      if (!result.isSigned) throw new Breach(`${name}: not signed`);
-      shortest = Math.min(shortest, holdMs);
+  try {
+    for (const [i, { name, bytes }] of burdens(stream).entries()) {
+      let shortest = Infinity;
+      for (let attempt = 0; attempt < ATTEMPTS_MAX && shortest > HOLD_MAX_MS; attempt++) {
+        // Each of another device: what one may have would bound what the next one does, and what came before is a duplicate.
+        const deviceId = `d${1_000 * attempt + i}`;
+        const { holdMs } = await gateway.measure(name, async () => {
+          if (!(await gateway.strike(deviceId, bytes))) throw new Error('not signed');
+        });
+        shortest = Math.min(shortest, holdMs);
+      }
+      if (shortest > HOLD_MAX_MS) throw new Breach(`${name}: the event loop was held for ${Math.round(shortest)} ms`);
+      longest = Math.max(longest, shortest);
+      struck(COSTLY);
     }
-    if (shortest > HOLD_MAX_MS) throw new Breach(`${name}: the event loop was held for ${Math.round(shortest)} ms`);
-    longest = Math.max(longest, shortest);
-    struck(COSTLY);
+  } finally {
+    await gateway.stop();
   }
   return longest;
 }

@@ -13,10 +13,16 @@ import { request } from 'undici';
 import { BATCH_MEDIA_TYPE, compressBody, HEADER } from '../../src/codec/index.ts';
 import { Breach } from './kind.ts';
 import type { Measured } from './measured-gateway.ts';
-import { KEY_ID, SECRET } from './target.ts';
+import { codeOf, isSignedFor, KEY_ID, SECRET } from './target.ts';
 
 /** So little that what is not bounded ends it. */
 const HEAP_MB = 256;
+
+interface Posted {
+  readonly status: number;
+  readonly said: Record<string, unknown> & { readonly inserted?: number; readonly code?: string };
+  readonly isSigned: boolean;
+}
 
 export class MeasuredProcess {
   readonly #program: ChildProcessByStdio<Writable, Readable, null>;
@@ -52,6 +58,20 @@ export class MeasuredProcess {
 
   /** Gives how many events it brought; none where it is refused as expected. */
   async send(deviceId: string, bytes: Uint8Array, refusal?: string): Promise<number> {
+    const { status, said } = await this.#post(deviceId, bytes);
+    if (refusal !== undefined && said.code === refusal) return 0;
+    if (refusal === undefined && status === 200) return said.inserted!;
+    throw new Error(`answered ${status} ${JSON.stringify(said)}`);
+  }
+
+  /** Gives whether the answer, an acknowledgement or a refusal, was signed. */
+  async strike(deviceId: string, bytes: Uint8Array): Promise<boolean> {
+    const { status, said, isSigned } = await this.#post(deviceId, bytes);
+    if (status !== 200) codeOf(status, said);
+    return isSigned;
+  }
+
+  async #post(deviceId: string, bytes: Uint8Array): Promise<Posted> {
     const body = await compressBody('br', bytes);
     const timestamp = Date.now();
     const head = `tidegate-request-v1\n${deviceId}\n${KEY_ID}\n${timestamp}\nbr\n`;
@@ -65,10 +85,9 @@ export class MeasuredProcess {
       [HEADER.signature]: `v1=${signature}`,
     };
     const answer = await request(`http://127.0.0.1:${this.#port}/v1/batches`, { method: 'POST', body, headers });
-    const said = (await answer.body.json()) as { inserted?: number; code?: string };
-    if (refusal !== undefined && said.code === refusal) return 0;
-    if (refusal === undefined && answer.statusCode === 200) return said.inserted!;
-    throw new Error(`answered ${answer.statusCode} ${JSON.stringify(said)}`);
+    const { statusCode: status, headers: answered } = answer;
+    const text = Buffer.from(await answer.body.arrayBuffer());
+    return { status, said: JSON.parse(text.toString()), isSigned: isSignedFor(signature, status, answered, text) };
   }
 
   /** Reads all of it, and keeps nothing. */

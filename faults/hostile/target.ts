@@ -240,7 +240,7 @@ export function codeOf(status: number, said: Record<string, unknown>): ProblemCo
   return code;
 }
 
-function isSignedFor(
+export function isSignedFor(
   requestSignature: string,
   status: number,
   headers: Readonly<Record<string, string | string[] | undefined>>,
