@@ -1,0 +1,43 @@
+/** The next content of a key file: whole and flushed before it gets the file's name. */
+import assert from 'node:assert/strict';
+import fs, { readFile, stat } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { writeDraft } from '../../src/gateway/key-file-disk.ts';
+import { turns } from '../until.ts';
+import { temporaryFolder } from './gateway-fixture.ts';
+
+test('a draft is written to its end, then flushed, then closed, and private', async (t) => {
+  const path = join(await temporaryFolder(t), 'keys.json');
+  const { open } = fs;
+  t.after(() => {
+    fs.open = open;
+    syncBuiltinESMExports();
+  });
+  const steps: string[] = [];
+  fs.open = async (...args) => {
+    const file = await open(...args);
+    const { writeFile, sync, close } = file;
+    file.writeFile = async (...given) => {
+      await turns();
+      await writeFile.apply(file, given);
+      steps.push('written');
+    };
+    file.sync = async () => {
+      await sync.call(file);
+      steps.push('flushed');
+    };
+    file.close = async () => {
+      await close.call(file);
+      steps.push('closed');
+    };
+    return file;
+  };
+  syncBuiltinESMExports();
+  const text = 'x'.repeat(100_000);
+  const draft = await writeDraft(path, text);
+  assert.deepEqual(steps, ['written', 'flushed', 'closed']);
+  assert.equal(await readFile(draft, 'utf8'), text);
+  assert.equal((await stat(draft)).mode & 0o777, 0o600);
+});
