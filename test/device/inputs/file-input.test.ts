@@ -77,7 +77,9 @@ test('a file that has grown goes on behind its last row, under whatever path it 
   const { at, path, open, record } = await folder(t);
   assert.deepEqual(await record(), [1, 2, 3, 4]);
   assert.deepEqual(await record(), []);
-  assert.equal((await open()).skipped, 4);
+  const opened = await open();
+  assert.equal(opened.skipped, 4);
+  await opened.close();
   await appendFile(path, '5,5\n6,12');
   assert.deepEqual(await record(), [5]);
   await symlink(path, at('link.csv'));
@@ -244,7 +246,9 @@ test('rows that were refused are tried again, and recorded once they can be', as
   await appendFile(path, '{"ts":1000,"volume":1}\n');
   const names = new Map([['time', 'ts']]);
   assert.deepEqual(await record({ names }), [...odd.map((ts) => ts - 1), 1_000]);
-  assert.equal((await open({ names })).skipped, 101);
+  const opened = await open({ names });
+  assert.equal(opened.skipped, 101);
+  await opened.close();
   assert.deepEqual(await record({ names }), []);
 });
 
