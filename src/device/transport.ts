@@ -70,6 +70,8 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
           headers: answer.headers,
           body: new Uint8Array(await answer.body.arrayBuffer()),
         };
+      } catch (error) {
+        throw noHttp(error);
       } finally {
         deadline.release();
       }
@@ -79,6 +81,15 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       return pool.destroy();
     },
   };
+}
+
+/** undici asserts that a status is one. */
+function noHttp(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== 'ERR_ASSERTION') return error;
+  return Object.assign(new Error(`the answer is no HTTP: ${message}`, { cause: error }), {
+    code: 'HPE_INVALID_STATUS',
+  });
 }
 
 interface Connections {

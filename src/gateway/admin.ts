@@ -69,6 +69,9 @@ function reasonToRefuse(app: FastifyInstance, { raw }: FastifyRequest): string |
   ) {
     return 'the request was passed on';
   }
+  // A browser says where the page is from that asks; all others say nothing.
+  const from = valuesOf(raw, 'sec-fetch-site');
+  if (from.some((site) => site !== 'same-origin' && site !== 'none')) return 'a page of another site asks';
   const hosts = valuesOf(raw, 'host');
   return hosts.length === 1 && isLoopback(nameOf(hosts[0]!)) ? undefined : 'the gateway was called by another name';
 }

@@ -13,12 +13,17 @@ export interface Connections {
   follow(server: Server): void;
   /** What came over this connection was rightly signed, or had the right token: it stays. */
   prove(socket: Socket): void;
+  /** Now. */
+  readonly open: number;
+  /** Turned away, or cut off for another, because there were too many; since the start. */
+  readonly refused: number;
 }
 
 export function createConnections(max: number): Connections {
   /** Oldest first. With TLS a request comes over another socket than was counted, of the same address and port. */
   const unproven = new Map<string, Socket>();
   let open = 0;
+  let refused = 0;
 
   function take(socket: Socket): void {
     const name = nameOf(socket);
@@ -29,6 +34,7 @@ export function createConnections(max: number): Connections {
       if (unproven.get(name) === socket) unproven.delete(name);
     });
     if (open <= max) return;
+    refused += 1;
     const [oldest] = unproven.values();
     oldest?.destroy();
   }
@@ -39,6 +45,12 @@ export function createConnections(max: number): Connections {
     },
     prove(socket) {
       unproven.delete(nameOf(socket));
+    },
+    get open() {
+      return open;
+    },
+    get refused() {
+      return refused;
     },
   };
 }

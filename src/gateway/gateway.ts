@@ -113,7 +113,7 @@ function assemble(
 ): FastifyInstance {
   const app = createServer(servers, tls !== undefined, logger);
   const flow = createFlow(flowOptions(limits));
-  const metrics = createMetrics({ store, flow });
+  const metrics = createMetrics({ store, flow, connections: servers.connections });
   const fleet = createFleet(store);
   const sensors = createSensors({ store, sensorsMax: limits.sensorsMax });
   const admissions = createAdmissions({ store, sensors, limits, archive: createArchive(store) });

@@ -26,6 +26,7 @@ export interface HttpServers extends Pick<BrokenRequests, 'breakOff'>, Pick<Conn
   /** New connections are shown this certificate from now on. Throws, and changes nothing, where it does not fit its key. */
   showCertificate(identity: TlsIdentity): void;
   closeAllConnections(): void;
+  readonly connections: Pick<Connections, 'open' | 'refused'>;
 }
 
 export interface HttpServerOptions {
@@ -50,6 +51,7 @@ export function createHttpServers({ tls, connectionsMax, onRefusal }: HttpServer
     requireHostHeader: false,
   };
   return {
+    connections,
     breakOff: brokenRequests.breakOff,
     prove: connections.prove,
     factory(handler) {

@@ -10,6 +10,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ProblemCode } from '../codec/index.ts';
 import type { GatewayStore } from '../store/index.ts';
 import type { Admitted } from './admission.ts';
+import type { Connections } from './connections.ts';
 import type { Flow } from './flow.ts';
 import type { Page } from './pages.ts';
 
@@ -26,6 +27,7 @@ export interface Metrics {
 export interface MetricsOptions {
   readonly store: Pick<GatewayStore<Page>, 'stats' | 'ready' | 'condition'>;
   readonly flow: Pick<Flow, 'bytes'>;
+  readonly connections: Pick<Connections, 'open' | 'refused'>;
 }
 
 /** From a small batch on a fast disk to one that waits for a slow link. */
@@ -48,7 +50,7 @@ async function withinTime<T>(read: () => T | Promise<T>): Promise<T> {
   }
 }
 
-export function createMetrics({ store, flow }: MetricsOptions): Metrics {
+export function createMetrics({ store, flow, connections }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string) => new Counter({ name: `${PREFIX}${name}`, help, registers });
@@ -84,6 +86,16 @@ export function createMetrics({ store, flow }: MetricsOptions): Metrics {
     'Duplicates whose content could not be compared, since nothing is kept of them any more',
   );
   const bodyBytes = counter('body_bytes_total', 'Bytes of the bodies of accepted batches, as sent');
+  gauge('connections', 'Open connections', () => connections.open);
+  new Counter({
+    name: `${PREFIX}connections_refused_total`,
+    help: 'Connections turned away, or cut off to make room for another, because there were too many',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(connections.refused);
+    },
+  });
   gauge('bytes_in_flight', 'Bytes that requests take in memory now', () => flow.bytes);
   gauge('store_ready', '1 where the database takes batches, 0 where it does not', () =>
     withinTime(() => store.ready()).then(

@@ -242,3 +242,12 @@ test('requests leave nothing behind at the signal that could end them', async (t
   for (let i = 0; i < 20; i += 1) await transport.post({ headers: {}, body: new Uint8Array(1), signal });
   assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
+
+test('a status that is none is no HTTP', async (t) => {
+  const transport = await testTransport(t, (incoming) => {
+    incoming.socket.end('HTTP/1.1 000 X\r\nContent-Length: 0\r\n\r\n');
+  });
+  await assert.rejects(transport.post({ headers: {}, body: Buffer.from('x'), signal: never }), {
+    code: 'HPE_INVALID_STATUS',
+  });
+});

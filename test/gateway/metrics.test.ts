@@ -9,7 +9,7 @@ test('a disk that does not answer keeps a scrape from what it alone can tell, an
   const never = new Promise<never>(() => {});
   const condition = { mendedBits: 2, failures: 0, unmergedFiles: 1, trouble: undefined, unwitnessed: undefined };
   const store = { stats: () => never, ready: () => never, condition };
-  const metrics = createMetrics({ store, flow: { bytes: 17 } });
+  const metrics = createMetrics({ store, flow: { bytes: 17 }, connections: { open: 3, refused: 5 } });
   t.after(() => metrics.close());
   let text: string | undefined;
   void metrics.registry.metrics().then((said) => {
@@ -25,5 +25,22 @@ test('a disk that does not answer keeps a scrape from what it alone can tell, an
   assert.match(text, /^tidegate_gateway_bytes_in_flight 17$/m);
   assert.match(text, /^tidegate_gateway_store_mended_bits 2$/m);
   assert.match(text, /^tidegate_gateway_store_ready 0$/m);
+  assert.match(text, /^tidegate_gateway_connections 3$/m);
+  assert.match(text, /^tidegate_gateway_connections_refused_total 5$/m);
   assert.doesNotMatch(text, /^tidegate_gateway_(?:commits|admissions|retained_batches|retained_bytes) /m);
+});
+
+test('what was refused is a count, however often it is asked for', async (t) => {
+  const condition = { mendedBits: 0, failures: 0, unmergedFiles: 0, trouble: undefined, unwitnessed: undefined };
+  const never = async () => assert.fail('not asked');
+  const connections = { open: 0, refused: 1 };
+  const metrics = createMetrics({ store: { stats: never, ready: never, condition }, flow: { bytes: 0 }, connections });
+  t.after(() => metrics.close());
+  for (const refused of [1, 1, 4]) {
+    connections.refused = refused;
+    assert.match(
+      await metrics.registry.metrics(),
+      new RegExp(`^tidegate_gateway_connections_refused_total ${refused}$`, 'm'),
+    );
+  }
 });

@@ -352,6 +352,12 @@ test('without a token nothing that may come from elsewhere is answered, on any o
   for (const name of passedOn) {
     for (const path of paths) await refused(gateway, path, 'token-invalid', 401, { [name]: '203.0.113.7' });
   }
+  for (const site of ['cross-site', 'same-site', 'anything'])
+    for (const path of paths) await refused(gateway, path, 'token-invalid', 401, { 'sec-fetch-site': site });
+  for (const site of ['same-origin', 'none'])
+    for (const path of paths) {
+      assert.equal((await say(`${gateway.url}${path}`, { headers: { 'sec-fetch-site': site } })).status, 200, path);
+    }
   // Mounted in another server, and with nobody's connection at all.
   const other = createServer((request, reply) => gateway.app.routing(request, reply));
   t.after(() => other.close());
