@@ -16,15 +16,18 @@ test('a draft is written to its end, then flushed, then closed, and private', as
     syncBuiltinESMExports();
   });
   const steps: string[] = [];
+  let isFlushed = false;
   fs.open = async (...args) => {
     const file = await open(...args);
     const { writeFile, sync, close } = file;
     file.writeFile = async (...given) => {
-      await turns();
+      // A slow disk: whoever does not wait for it flushes before there is anything.
+      for (let i = 0; i < 200 && !isFlushed; i += 1) await turns();
       await writeFile.apply(file, given);
       steps.push('written');
     };
     file.sync = async () => {
+      isFlushed = true;
       await sync.call(file);
       steps.push('flushed');
     };
