@@ -59,7 +59,9 @@ export function createEvidence(mine: DigestOf): Evidence {
     *add(ranges, found) {
       searched = union([...searched, ...ranges]);
       findings = [...findings, ...found].sort((a, b) => a.first - b.first);
-      for (const finding of found) collisions = union([...collisions, ...(yield* differing(finding, mine))]);
+      const differ: Range[] = [];
+      for (const finding of found) for (const range of yield* differing(finding, mine)) differ.push(range);
+      collisions = union([...collisions, ...differ]);
     },
   };
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BATCH_EVENTS_MAX, decodeBatch, digestOf, sliceTable } from '../../src/codec/index.ts';
-import { createArchive } from '../../src/gateway/archive.ts';
+import { createArchive, LOOKED_UP_MAX } from '../../src/gateway/archive.ts';
 import { type RetainedBatch, StoreError } from '../../src/store/index.ts';
 import { batchBytes, DEVICE, eventOf, STREAM_HEX } from './gateway-fixture.ts';
 
@@ -105,4 +105,25 @@ test('a batch that cannot be read says nothing; a store that cannot is an error,
   await assert.rejects(archive.find(KEY, [{ first: 1, last: 1 }]), { code: 'io' });
   batches.length = 0;
   assert.deepEqual(await archive.find(KEY, [{ first: 1, last: 1 }]), []);
+});
+
+test('what only too many batches can tell is refused before any is unpacked, and its parts are not', async () => {
+  let unpacked = 0;
+  const batches = Array.from({ length: LOOKED_UP_MAX + 1 }, (_, i) => {
+    const batch = retained(i + 1, 1);
+    const { body } = batch;
+    return Object.defineProperty(batch, 'body', {
+      get() {
+        unpacked += 1;
+        return body;
+      },
+    });
+  });
+  const archive = createArchive(storeOf(...batches));
+  await assert.rejects(archive.find(KEY, [{ first: 1, last: LOOKED_UP_MAX + 1 }]), { code: 'batch-limit' });
+  assert.equal(unpacked, 0);
+  assert.equal((await archive.find(KEY, [{ first: 1, last: LOOKED_UP_MAX }])).length, LOOKED_UP_MAX);
+  // However many batches hold one id, the first that was accepted tells.
+  const again = batches.map((batch, i) => ({ ...batch, first: 1, last: 1, receivedAt: 5_000 - i }));
+  assert.equal((await createArchive(storeOf(...again)).find(KEY, [{ first: 1, last: 1 }])).length, 1);
 });
