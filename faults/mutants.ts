@@ -338,6 +338,13 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [{ campaign: 'hostile', size: 200 }],
   },
   {
+    name: 'count sensors anew before a failed commit is looked after',
+    file: 'src/gateway/sensors.ts',
+    find: 'await store.weigh([], 0);',
+    replace: '',
+    caughtBy: [{ campaign: 'simulation', size: 300 }],
+  },
+  {
     name: 'weigh pages in the cache by what they take on disk',
     file: 'src/store/page-cache.ts',
     find: 'this.#live.set(id, live, this.#operator.bytesOf(kind, live.page));',

@@ -44,7 +44,7 @@ export interface Sensors {
 }
 
 export interface SensorsOptions {
-  readonly store: Pick<GatewayStore<Page>, 'page' | 'pages'>;
+  readonly store: Pick<GatewayStore<Page>, 'page' | 'pages' | 'weigh'>;
   readonly sensorsMax: number;
   /** Names held in memory over all devices. */
   readonly namesMax?: number;
@@ -65,6 +65,8 @@ class SensorCache implements Sensors {
   /** Least recently used first. */
   readonly #devices = new Map<string, DeviceSensors>();
   readonly #loading = new Map<string, Promise<DeviceSensors>>();
+  /** Of each device what was admitted and is not committed yet. */
+  readonly #unsettled = new Map<string, Set<Promise<void>>>();
   #names = 0;
 
   constructor(options: SensorsOptions) {
@@ -83,8 +85,10 @@ class SensorCache implements Sensors {
       throw error;
     }
     let isReleased = false;
+    let settle: (() => void) | undefined;
     return {
       admit: (deltas) => {
+        settle ??= this.#unsettle(deviceId);
         const before = device.held;
         const count = device.admit(deltas);
         this.#grown(device, device.held - before);
@@ -97,6 +101,7 @@ class SensorCache implements Sensors {
       release: () => {
         if (!isReleased) device.users -= 1;
         isReleased = true;
+        settle?.();
         this.#trim();
       },
     };
@@ -108,6 +113,22 @@ class SensorCache implements Sensors {
     this.#grown(device, -device.held);
     device.isForgotten = true;
     this.#devices.delete(deviceId);
+  }
+
+  /** Gives what says that it is settled, one way or the other. */
+  #unsettle(deviceId: string): () => void {
+    const ofDevice = this.#unsettled.get(deviceId) ?? new Set();
+    this.#unsettled.set(deviceId, ofDevice);
+    let settle = (): void => {};
+    const settled = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    ofDevice.add(settled);
+    return () => {
+      ofDevice.delete(settled);
+      if (ofDevice.size === 0) this.#unsettled.delete(deviceId);
+      settle();
+    };
   }
 
   async #device(deviceId: string): Promise<DeviceSensors> {
@@ -126,6 +147,10 @@ class SensorCache implements Sensors {
 
   async #read(deviceId: string): Promise<DeviceSensors> {
     const { store, sensorsMax } = this.#options;
+    // What was admitted before the device was forgotten may be on its way to disk: without it the count would fall behind.
+    await Promise.all(this.#unsettled.get(deviceId) ?? []);
+    // And what a failed commit has left on disk is seen once the database was opened again.
+    await store.weigh([], 0);
     const page = await store.page(devicePageKey(deviceId));
     const own = page === undefined ? { sensors: 0, names: 0, totals: [] } : devicePageOf(page);
     const count = own.totals === undefined ? await this.#count(deviceId) : { ...own, before: undefined };
