@@ -125,6 +125,11 @@ export class Columns {
     this.#news = [];
   }
 
+  #newText(column: Column, isNumber: boolean): void {
+    this.#news.push([column, 'text']);
+    if (isNumber && this.#quotedNumbers.size < SHOWN_MAX) this.#quotedNumbers.add(column.column);
+  }
+
   isMissing(text: string): boolean {
     return this.#missing.size > 0 && this.#missing.has(text);
   }
@@ -159,8 +164,7 @@ export class Columns {
     }
     if (isQuoted?.(at)) {
       if (column.kind === undefined) {
-        this.#news.push([column, 'text']);
-        if (this.#quotedNumbers.size < SHOWN_MAX) this.#quotedNumbers.add(column.column);
+        this.#newText(column, true);
       }
       return cell;
     }
@@ -185,8 +189,10 @@ export class Columns {
         throw noNumber(column, value);
       }
       if (kind === undefined) {
-        if (isNearlyNumber(value.trim())) throw nearlyNumber(column, value);
-        this.#news.push([column, 'text']);
+        const text = value.trim();
+        const isNumber = numberText(text, this.decimal) !== undefined;
+        if (!isNumber && isNearlyNumber(text)) throw nearlyNumber(column, value);
+        this.#newText(column, isNumber);
       }
     } else if (typeof value === 'number') {
       if (this.isMissing(String(value))) return undefined;

@@ -15,7 +15,7 @@ import { createTimeReader, type TimeReader } from './row-times.ts';
 
 const TOA5_HEADING = /^"?TOA5"?,/;
 /** Times in all forms that people write. */
-const TIME_LIKE = /^\d[\d\s.,:/TZ+-]*([AaPp]\.?[Mm]\.?|[A-Za-z]{3,4})?$/;
+const TIME_LIKE = /^\d[\d\s.,:/TZ+-]*([AaPp]\.?[Mm]\.?|[A-Z]{3,4})?$/;
 
 const EXCEL_NOTE = /^"?sep=([^\w\s"]|\t)"?[,;]*$/i;
 const SHOWN_COLUMNS = 40;
@@ -88,7 +88,8 @@ export class CsvRows implements RowReader {
     if (time !== undefined && (cells.length > 1 || heading.length === 1) && this.#isTime(time)) return true;
     while (cells.length > heading.length && cells.at(-1) === '') cells.pop();
     if (cells.length !== heading.length || cells.length === 1) return false;
-    return time === '' || TIME_LIKE.test(time!) || this.#holdsNumbers(cells, heading);
+    // The line on which a cell ends has numbers of its own row behind that.
+    return time === '' || TIME_LIKE.test(time!) || (!text.includes(QUOTE) && this.#holdsNumbers(cells, heading));
   }
 
   #holdsNumbers(cells: readonly string[], heading: readonly Column[]): boolean {

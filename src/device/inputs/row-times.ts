@@ -93,6 +93,7 @@ function implausible(number: string, text = number): CodecError {
   }
   if (value >= 2000_01_01 && value < 2100_00_00)
     return noTime('may be a day without dashes: --time-format yyyyMMdd', text);
+  if (/^20\d{12}$/.test(number)) return noTime('may be a time without dashes: --time-format yyyyMMddHHmmss', text);
   return noTime('is no time from 2000 to 2099 in milliseconds: --time-unit says in what unit it is', text);
 }
 

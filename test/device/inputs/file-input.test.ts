@@ -73,6 +73,21 @@ test('a refused row is tried again under its own heading, whatever heading has c
   ]);
 });
 
+test('lines in quotes that could be rows are recorded by the next run, as what a flag says that they are', async (t) => {
+  const text = 'ts,volume,note\n1,1,ok\n2,2,"a\n3,3,b\nc"\n4,4,ok\n5,5,"\n6,6,ok\n';
+  const one = await folder(t, text);
+  assert.deepEqual(await one.record(), [1, 4, 6], 'a quote without its partner holds up no rows');
+  assert.deepEqual(await one.record(), []);
+  assert.deepEqual(await one.record({ quotedLines: 'text' }), [2]);
+  assert.deepEqual(await one.record({ quotedLines: 'text' }), []);
+  const other = await folder(t, text);
+  assert.deepEqual(await other.record(), [1, 4, 6]);
+  assert.deepEqual(await other.record({ quotedLines: 'rows' }), [3]);
+  assert.deepEqual(await other.record({ quotedLines: 'rows' }), []);
+  await appendFile(other.path, '7,7,"\n8,8,ok\n');
+  assert.deepEqual(await other.record(), [8], 'nor does what was recorded before');
+});
+
 test('a file that has grown goes on behind its last row, under whatever path it is named', async (t) => {
   const { at, path, open, record } = await folder(t);
   assert.deepEqual(await record(), [1, 2, 3, 4]);

@@ -88,6 +88,13 @@ test('texts and numbers do not mix, whichever comes first', () => {
     assert.equal(readRows('ndjson', number + text).events.length, 1, first);
     assert.equal(readRows('ndjson', number + text, { mixed: new Set(['a']) }).events.length, 2, first);
   }
+  const version = '{"ts":1,"fw":"1.10","n":"5"}\n';
+  assert.deepEqual(
+    readRows('ndjson', version).events[0]!.fields,
+    { fw: '1.10', n: '5' },
+    'JSON says that it is a text',
+  );
+  assert.deepEqual(readRows('ndjson', `${version}{"ts":2,"fw":1.1}\n`).refused, [[2, 'row-kind']]);
   refuses(() => json('{"ts":1,"a":"ERR"}'), 'row-kind', 'nobody knows whether numbers will follow');
   assert.equal(json('{"ts":1,"a":"ERR"}', { texts: new Set(['a']) }).fields['a'], 'ERR');
   assert.equal(readRows('ndjson', '{"ts":1,"a":"on"}\n{"ts":2,"a":"ERR"}\n').events.length, 2);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { TelemetryEvent } from '../../../src/codec/index.ts';
 import { RowFeed } from '../../../src/device/inputs/row-feed.ts';
 import { ROW_BYTES_MAX } from '../../../src/device/inputs/row-splitter.ts';
 import { seedOf } from '../../codec/property.ts';
@@ -115,6 +116,13 @@ test('lines of text in a quoted cell are text, and a flag says so, or the revers
   );
 });
 
+test('a cell of several lines that are text is no matter', () => {
+  for (const note of ['Main St 5,\n12345 Town, DE', 'a\nb', 'on, off,\nand on', 'x, y\n\nz, 5']) {
+    const { events, refused } = readRows('csv', `ts,note,volume\n1,"${note}",1\n2,x,2\n`, { isFile: true });
+    assert.deepEqual([events[0]?.fields, refused], [{ note, volume: 1 }, []], note);
+  }
+});
+
 test('a quote without its partner holds up rows until the end of a file, and few of a pipe', () => {
   const rows = Array.from({ length: 40 }, (_, i) => `${i + 10},${i},ok\n`);
   const text = `ts,volume,note\n1,1,ok\n2,2,"open\n${rows.join('')}`;
@@ -154,6 +162,54 @@ test('rows that were refused for their quotes are split anew when they are tried
       [5, 35, 3],
     ],
   ]);
+});
+
+test('of a file with quotes as RFC 4180 has them, no event is made that is no row of it', (t) => {
+  const anyNote = fc
+    .array(
+      fc.constantFrom(
+        '\n',
+        '\n',
+        ',',
+        '"',
+        'x',
+        '5',
+        '7,8,y',
+        '\n7,8,y\n',
+        '7,',
+        '03.04.2026,1,z',
+        'ts,note,volume',
+        ' ',
+      ),
+      {
+        maxLength: 8,
+      },
+    )
+    .map((parts) => parts.join(''));
+  const property = fc.property(
+    fc.array(anyNote, { maxLength: 12 }),
+    fc.constantFrom('\n', '\r\n'),
+    fc.integer({ min: 1, max: 40 }),
+    (notes, end, pieceBytes) => {
+      const rows = notes.map((note, i) => ({ ts: 100 + i, note: `n${note}`, volume: i }));
+      const quoted = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+      const text = ['ts,note,volume', ...rows.map(({ ts, note, volume }) => `${ts},${quoted(note)},${volume}`)];
+      const read = (quotedLines?: 'text') =>
+        readRows('csv', `${text.join(end)}${end}`, { isFile: true, pieceBytes, quotedLines, texts: new Set(['note']) });
+      const known = (events: readonly TelemetryEvent[]) => events.map(({ ts, fields }) => ({ ts, ...fields }));
+      assert.deepEqual([known(read('text').events), read('text').refused, read('text').waiting], [rows, [], 0]);
+      const { events, refused } = read();
+      const lines = new Set(refused.map(([, code]) => code));
+      assert.deepEqual(
+        known(events),
+        rows.filter(({ ts }) => events.some((event) => event.ts === ts)),
+        'each event is a row',
+      );
+      assert.equal(events.length + refused.length, rows.length, 'each row is an event or refused');
+      assert.deepEqual([...lines], refused.length > 0 ? ['row-quoted-lines'] : []);
+    },
+  );
+  fc.assert(property, { seed: seedOf(t), numRuns: 500 });
 });
 
 test('a quoted cell may hold line ends, quotes and delimiters', () => {

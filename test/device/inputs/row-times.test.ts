@@ -43,6 +43,7 @@ test('a number without a unit is milliseconds, and is refused where it is more l
   for (const text of ['46082.5', '46082,5'])
     assert.throws(() => time(text, { timeUnit }), { code: 'event-time', message: /Excel .*2026-03-01/ });
   assert.throws(() => time('20260301', { timeUnit }), { message: /yyyyMMdd/ });
+  assert.throws(() => time('20260301120000', { timeUnit }), { message: /yyyyMMddHHmmss/ });
   assert.equal(time('46082.5', { timeUnit: 'ms' }), 46_082);
   assert.equal(time('20260301', { timeUnit: 'ms' }), 20_260_301);
 });
