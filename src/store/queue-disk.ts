@@ -9,22 +9,19 @@ import { join } from 'node:path';
 import { isDiskFull, StoreError, toStoreError } from './errors.ts';
 import type { FileLock } from './folder-lock.ts';
 import { numberKey, QUEUE } from './keys.ts';
-import { createAside, readAside } from './queue-aside.ts';
 import type { Block } from './queue-blocks.ts';
 import type { Change } from './queue-changes.ts';
 import type { QueueFiles } from './queue-files.ts';
 import type { Position } from './queue-position.ts';
 import { openWhole, rebuildQueue } from './queue-rebuild.ts';
 import type { Gap } from './queue-records.ts';
+import { createSidecar, type Sidecar } from './queue-sidecar.ts';
 import { EMPTY, type QueueState, stateOperations, type Witnessed } from './queue-state.ts';
-import { encodeStatement, lostSince, witnessedBy } from './queue-witness.ts';
 import type { Reserve } from './reserve.ts';
 import type { openRocks, Rocks } from './rocks.ts';
 import { CALM_MAX_MS } from './rocks-calm.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 import { createRotWatch, type RotWatch, rotError } from './rot-watch.ts';
-import type { StreamLog } from './stream-log.ts';
-import type { Witness } from './witness.ts';
 
 export interface QueueDiskOptions {
   readonly path: string;
@@ -87,17 +84,12 @@ export async function openQueueDisk(options: QueueDiskOptions): Promise<QueueDis
 
 class Disk implements QueueDisk {
   readonly handle: RocksHandle;
-  witnessedTotals: Uint8Array | undefined;
   readonly #options: QueueDiskOptions;
   readonly #reserve: Reserve;
   readonly #lock: FileLock;
   readonly #watch: RotWatch;
+  readonly #sidecar: Sidecar;
   #state: QueueState = EMPTY;
-  #witness: Witness | undefined;
-  #runs: StreamLog | undefined;
-  /** The latest totals that were released; those of the witness while none have been since the opening. */
-  #totals: Uint8Array | undefined;
-  #aside = createAside([]);
   #generation = 0;
   #failuresSeen = 0;
   /** The position before a change of which nobody knows whether it came to disk; the next opening tells. */
@@ -109,8 +101,13 @@ class Disk implements QueueDisk {
     this.#options = options;
     this.#reserve = reserve;
     this.#lock = lock;
+    this.#sidecar = createSidecar({ ...options, onTrouble: options.onRot });
     this.handle = createRocksHandle(() => this.#open());
     this.#watch = createRotWatch(this.handle, (report) => options.onRot(rotError(options.path, report)));
+  }
+
+  get witnessedTotals(): Uint8Array | undefined {
+    return this.#sidecar.witnessedTotals;
   }
 
   get state(): QueueState {
@@ -136,11 +133,7 @@ class Disk implements QueueDisk {
       try {
         await this.handle.use((rocks) => rocks.write([...operations, ...stateOperations(before, after)]));
         this.#state = after;
-        this.#aside.follow(operations);
-        // Before the witness, which names the latest runs alone.
-        await this.#runs?.follow(before.streams, after.streams);
-        this.#released(before, after);
-        await this.#tellWitness();
+        await this.#sidecar.committed(before, after, operations);
         return;
       } catch (error) {
         // Opening again writes, and so does closing.
@@ -152,7 +145,9 @@ class Disk implements QueueDisk {
         });
         // What failed may be on disk after all, and then it is durable: opening has written it anew.
         const { revision, next } = this.#state.position;
-        if (revision === after.position.revision && next === after.position.next) return this.#released(before, after);
+        if (revision === after.position.revision && next === after.position.next) {
+          return await this.#sidecar.committed(before, after, operations);
+        }
         if (!(isFirstTry && isUrgent && isDiskFull(error))) throw error;
       }
     }
@@ -195,8 +190,7 @@ class Disk implements QueueDisk {
       await this.handle.close();
       await this.#watch.idle();
       await this.#reserve.close();
-      await this.#witness?.close();
-      await this.#runs?.close();
+      await this.#sidecar.close();
       // failpoint: queue-closed
       await this.#lock.release();
     });
@@ -240,14 +234,12 @@ class Disk implements QueueDisk {
     const { path, files, onRot } = this.#options;
     let statement: Promise<Witnessed | undefined> | undefined;
     // Once for each opening, and not before the database is there.
-    const witnessed = () => (statement ??= this.#statement());
+    const witnessed = () => (statement ??= this.#sidecar.witnessed());
     const { rocks, state, generation, trouble } = await openWhole({ ...this.#options, witnessed });
     try {
       await files.removeOlder(path, generation);
-      const totals = (await witnessed())?.totals;
-      this.witnessedTotals ??= totals;
-      this.#totals ??= totals;
-      this.#state = await this.#witnessed(rocks, state);
+      await witnessed();
+      this.#state = await this.#sidecar.opened(rocks, state, trouble.length > 0);
       if (trouble.length > 0) onRot(rotError(path, { trouble: trouble.join(', ') }));
       this.#generation = generation;
       this.#failuresSeen = 0;
@@ -257,39 +249,6 @@ class Disk implements QueueDisk {
       await rocks.close().catch(() => {});
       throw toStoreError(error, `cannot open the queue in ${path}`);
     }
-  }
-
-  /** A device goes on without its witness, as without whatever else is damaged, and that is told. */
-  async #statement(): Promise<Witnessed | undefined> {
-    const { path, files, onRot } = this.#options;
-    this.#witness ??= await files.openWitness?.(join(path, 'witness'), onRot).catch((error) => {
-      onRot(toStoreError(error, `cannot open the witness in ${path}`));
-      return undefined;
-    });
-    return witnessedBy(this.#witness?.statement);
-  }
-
-  #released(before: QueueState, after: QueueState): void {
-    if (after.totals !== before.totals) this.#totals = after.totals;
-  }
-
-  async #tellWitness(state = this.#state): Promise<void> {
-    await this.#witness?.write(encodeStatement({ ...state, totals: this.#totals ?? state.totals }, this.#aside.text));
-  }
-
-  /** The state in which what the database has lost without a trace is accounted for. */
-  async #witnessed(rocks: Rocks, found: QueueState): Promise<QueueState> {
-    const { path, files, onLost } = this.#options;
-    const runsPath = join(path, 'streams');
-    const lost = lostSince(this.#witness?.statement, found, (await files.readRuns?.(runsPath)) ?? []);
-    const state = lost?.state ?? found;
-    if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
-    this.#aside = createAside(await readAside(rocks));
-    this.#runs ??= await files.openStreamLog?.(runsPath);
-    await this.#runs?.follow(undefined, state.streams);
-    await this.#tellWitness(state);
-    for (const gap of lost?.gaps ?? []) onLost(gap);
-    return state;
   }
 }
 

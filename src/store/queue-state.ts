@@ -84,7 +84,11 @@ export interface LoadOptions {
 export async function loadState(rocks: Rocks, options: LoadOptions): Promise<QueueState> {
   const { deviceId, randomBytes, witnessed, isPartial = rocks.leftOut.length > 0 } = options;
   const write = options.write ?? ((operations) => rocks.write(operations));
-  if ((await firstEntry(rocks, {})) === undefined) return await makeState(rocks, deviceId, witnessed?.deviceId);
+  if ((await firstEntry(rocks, {})) === undefined) {
+    const made = await makeState(rocks, deviceId, witnessed?.deviceId);
+    await recoverAside(rocks, made.position, options, write);
+    return made;
+  }
   const identity = await getReadable(rocks, IDENTITY_KEY);
   const isLost = witnessed !== undefined || isPartial;
   const owner =
@@ -103,17 +107,26 @@ export async function loadState(rocks: Rocks, options: LoadOptions): Promise<Que
   const position = withUnsent(found, unsent);
   // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before any of it is.
   if (position !== found) await write([positionPut(position)]);
-  if (witnessed?.aside !== undefined && witnessed.revision >= stated.revision) {
-    const { operations, gaps } = asideLost(await readAside(rocks), witnessed.aside);
-    if (operations.length > 0) await write(operations);
-    for (const gap of gaps) options.onLost?.(gap);
-  }
+  await recoverAside(rocks, stated, options, write);
   const streams = coveringRuns(stored, position, randomBytes);
   // Before anything is sent under it.
   if (streams !== stored) await write(runOperations(stored, streams));
   if (identity === undefined) await write(ownerPuts(owner));
   const totals = unseal(TOTALS_KEY, await getReadable(rocks, TOTALS_KEY));
   return { deviceId: owner, position, streams, totals, begun: false };
+}
+
+/** Unless the witness is older than the database. */
+async function recoverAside(
+  rocks: Rocks,
+  { revision }: Position,
+  { witnessed, onLost }: LoadOptions,
+  write: (operations: readonly Operation[]) => Promise<void>,
+): Promise<void> {
+  if (witnessed?.aside === undefined || witnessed.revision < revision) return;
+  const { operations, gaps } = asideLost(await readAside(rocks), witnessed.aside);
+  if (operations.length > 0) await write(operations);
+  for (const gap of gaps) onLost?.(gap);
 }
 
 async function makeState(

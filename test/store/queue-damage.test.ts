@@ -355,7 +355,7 @@ test('what a replacement left unfinished, or behind, is removed', async (t) => {
   const open = async (directory: string): Promise<Rocks> => await openRocks(join(path, directory));
   for (const name of ['db-unfinished', 'db-0', 'db-x']) await (await open(name)).close();
   const queue = await openTestQueue(t, path);
-  assert.deepEqual((await readdir(path)).sort(), ['db-0', 'db-1', 'db-x', 'owner.lock', 'witness']);
+  assert.deepEqual((await readdir(path)).sort(), ['db-0', 'db-1', 'db-x', 'marks', 'owner.lock', 'witness']);
   assert.deepEqual(names(await contents(queue)), ['1+10 a', '11+10 b', '21+10 c']);
 });
 

@@ -96,6 +96,70 @@ test('refused events whose record is lost become a gap, and one that is back has
   }
 });
 
+test('a database that is gone altogether takes refused events and gaps with it, and they become gaps again', async (t) => {
+  const path = await filled(t);
+  const queue = await openTestQueue(t, path);
+  const { stream } = queue.streamAt(1);
+  await queue.release({ blocks: [{ first: 1 }], quarantine: [{ first: 3, last: 4, stream, bytes: Buffer.from('q') }] });
+  await queue.close();
+  const all = ['21-40 01 damage', '3-4 01 damage', '41-60 02 damage'];
+  for (let loss = 0; loss < 2; loss += 1) {
+    await rm(join(path, 'db-1'), { recursive: true });
+    const without = await openTestQueue(t, path);
+    assert.deepEqual(ranges(await without.gaps()).sort(), all);
+    await without.close();
+  }
+});
+
+for (const [what, lose] of [
+  ['all of its database', (path: string) => rm(join(path, 'db-1'), { recursive: true })],
+  ['the end of its log', async (path: string) => await truncate(await logOf(path), 0)],
+  [
+    'its sorted files',
+    async (path: string) => {
+      const names = (await readdir(join(path, 'db-1'))).filter((name) => name.endsWith('.sst'));
+      assert.ok(names.length > 0);
+      for (const name of names) await rm(join(path, 'db-1', name));
+    },
+  ],
+] as const) {
+  test(`a queue that has lost ${what} has its latest marks all the same`, async (t) => {
+    const path = await temporaryDirectory(t);
+    const mark = (name: string, text: string) => ({ name, value: Buffer.from(text) });
+    for (const round of [1, 2]) {
+      const queue = await openTestQueue(t, path);
+      await queue.append([block(10, 'a')], { marks: [mark('file', `row ${round}`), mark(`once ${round}`, 'x')] });
+      await queue.note([mark('other', `row ${round}`)]);
+      await queue.close();
+    }
+    await lose(path);
+    for (let start = 0; start < 2; start += 1) {
+      const queue = await openTestQueue(t, path);
+      const marks = ['file', 'other', 'once 1', 'once 2'].map(async (name) => `${await queue.mark(name)}`);
+      assert.deepEqual(await Promise.all(marks), ['row 2', 'row 2', 'x', 'x']);
+      await queue.close();
+    }
+  });
+}
+
+test('marks that are kept beside a database are not better than those of a whole one', async (t) => {
+  const path = await temporaryDirectory(t);
+  const queue = await openTestQueue(t, path);
+  await queue.append([block(10, 'a')], { marks: [{ name: 'file', value: Buffer.from('older') }] });
+  const kept = await readFile(join(path, 'marks'));
+  await queue.note([{ name: 'file', value: Buffer.from('newer') }]);
+  await queue.close();
+  await writeFile(join(path, 'marks'), kept);
+  const again = await openTestQueue(t, path);
+  assert.equal(`${await again.mark('file')}`, 'newer');
+  await again.close();
+  // Nor is it known what they were where nothing is kept, until the next opening has seen them.
+  await rm(join(path, 'marks'));
+  await (await openTestQueue(t, path)).close();
+  await rm(join(path, 'db-1'), { recursive: true });
+  assert.equal(`${await (await openTestQueue(t, path)).mark('file')}`, 'newer');
+});
+
 test('a witness of before a commit has no say in what that put aside', async (t) => {
   const path = await filled(t);
   const witness = await readFile(join(path, 'witness'));
