@@ -35,7 +35,7 @@ export function start(t: TestContext, args: readonly string[], env: NodeJS.Proce
   const child = spawn(process.execPath, [BINARY, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     // So that times may be small numbers.
-    env: { ...process.env, TIDEGATE_SECRET: CREDENTIAL, TIDEGATE_TIME_UNIT: 'ms', ...env },
+    env: { ...process.env, TIDEGATE_SECRET: CREDENTIAL, ...env },
   });
   // A process that ends early closes its input under whoever writes to it.
   child.stdin.on('error', () => {});
@@ -66,7 +66,7 @@ export async function runOnTerminal(t: TestContext, args: readonly string[]): Pr
   const inTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
   const child = spawn('python3', ['-c', inTerminal, process.execPath, BINARY, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, TIDEGATE_SECRET: CREDENTIAL, TIDEGATE_TIME_UNIT: 'ms' },
+    env: { ...process.env, TIDEGATE_SECRET: CREDENTIAL },
   });
   cleanUp(t, () => child.kill('SIGKILL'));
   const failed = once(child, 'error').then(() => undefined);

@@ -15,8 +15,9 @@ export type TimeUnit = (typeof TIME_UNITS)[number];
 
 export interface TimeOptions {
   /**
-   * What a number stands for where a time is one. Left out, it is milliseconds from 2000 to 2099, and every other number is
-   * refused: seconds, days as Excel counts them, days such as 20260301.
+   * What a number stands for where a time is one. Left out, it is milliseconds, and a number that is likelier to be something
+   * else is refused: one that is a time from 2000 to 2099 in seconds, as Excel counts days, or as 20260301; one of 2100 or later
+   * in milliseconds; a fraction before 2000.
    * @default 'ms'
    */
   readonly timeUnit?: TimeUnit | undefined;
@@ -34,6 +35,8 @@ const POWER: Record<TimeUnit, number> = { s: 3, ms: 0, us: -3, ns: -6 };
 
 const FIRST_MS = Date.UTC(2000, 0);
 const END_MS = Date.UTC(2100, 0);
+const EXCEL_DAY_0_MS = Date.UTC(1899, 11, 30);
+const DAY_MS = 86_400_000;
 
 /** ISO 8601 as RFC 3339 has it, the zone and what is smaller than a minute left out where it is. */
 const ISO_PATTERN =
@@ -45,7 +48,7 @@ export function createTimeReader({ timeUnit, timeZone = UTC, timeFormat }: TimeO
     if (Math.abs(Number(number)) === Number.POSITIVE_INFINITY) throw noTime('is no time', String(number));
     const isWhole = typeof number === 'number' && power === 0 && Number.isSafeInteger(number);
     const ms = isWhole ? number : wholeMs(String(number), power);
-    if (timeUnit === undefined && !(ms >= FIRST_MS && ms < END_MS)) throw implausible(String(number));
+    if (timeUnit === undefined && !(ms >= FIRST_MS && ms < END_MS)) refuseUnlikely(String(number));
     return ms;
   };
   const format = timeFormat === undefined ? undefined : compileTimeFormat(timeFormat);
@@ -60,7 +63,7 @@ export function createTimeReader({ timeUnit, timeZone = UTC, timeFormat }: TimeO
     if (NUMBER_PATTERN.test(text)) return fromNumber(text);
     const match = ISO_PATTERN.exec(text);
     if (match === null) {
-      if (/^\d{5},\d+$/.test(text)) throw implausible(text.replace(',', '.'), text);
+      if (/^\d{5},\d+$/.test(text)) refuseUnlikely(text.replace(',', '.'), text);
       throw noTime(
         'is no time that means the same everywhere; --time-format says how it is written',
         text || typeof value,
@@ -84,17 +87,20 @@ function wholeMs(text: string, power: number): number {
   return sign === '-' ? -ms - (isCut ? 1 : 0) : ms;
 }
 
-/** Why a number is no likely time in milliseconds. */
-function implausible(number: string, text = number): CodecError {
+/** Throws where a number is likelier to be a time from 2000 to 2099 in another form than milliseconds long ago. */
+function refuseUnlikely(number: string, text = number): void {
   const value = Number(number);
-  if (value >= 20_000 && value < 80_000) {
-    const day = new Date(Date.UTC(1899, 11, 30) + Math.floor(value) * 86_400_000).toISOString().slice(0, 10);
-    return noTime(`may be a day as Excel counts them (${day}): have the column written as date and time`, text);
+  const isThen = (ms: number) => ms >= FIRST_MS && ms < END_MS;
+  const excelMs = EXCEL_DAY_0_MS + Math.floor(value) * DAY_MS;
+  if (isThen(excelMs)) {
+    const day = new Date(excelMs).toISOString().slice(0, 10);
+    throw noTime(`may be a day as Excel counts them (${day}): have the column written as date and time`, text);
   }
   if (value >= 2000_01_01 && value < 2100_00_00)
-    return noTime('may be a day without dashes: --time-format yyyyMMdd', text);
-  if (/^20\d{12}$/.test(number)) return noTime('may be a time without dashes: --time-format yyyyMMddHHmmss', text);
-  return noTime('is no time from 2000 to 2099 in milliseconds: --time-unit says in what unit it is', text);
+    throw noTime('may be a day without dashes: --time-format yyyyMMdd', text);
+  if (/^20\d{12}$/.test(number)) throw noTime('may be a time without dashes: --time-format yyyyMMddHHmmss', text);
+  if (isThen(1_000 * value) || value >= END_MS || !Number.isInteger(value))
+    throw noTime('is likely no time in milliseconds: --time-unit says in what unit it is', text);
 }
 
 /** A time in a local zone, checked. */
