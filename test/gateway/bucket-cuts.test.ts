@@ -186,9 +186,13 @@ test('a batch over very many fat pages is to be split, and its halves count, eac
   const wrap = (store: GatewayStore<Page>) =>
     new Proxy(store, {
       get(target, name) {
-        if (name === 'weigh') weighed += 1;
         const value = target[name as keyof typeof target] as unknown;
-        return typeof value === 'function' ? value.bind(target) : value;
+        if (typeof value !== 'function') return value;
+        if (name !== 'weigh') return value.bind(target);
+        return (pages: readonly unknown[], bytesMax: number) => {
+          if (pages.length > 0) weighed += 1;
+          return value.call(target, pages, bytesMax);
+        };
       },
     });
   const gateway = await testGateway(t, { wrap });
