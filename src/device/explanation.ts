@@ -33,6 +33,7 @@ const NO_ROUTE: Words = { reason: 'no route to it', advice: 'is this device’s 
 const TIMED_OUT: Words = { reason: 'no answer in time' };
 const CLOSED: Words = { reason: 'the connection was closed before there was an answer' };
 const PROXY: Words = { reason: 'a proxy before it cannot reach it', advice: 'is the gateway running?' };
+const CHECK_PATH = 'check address, port and path';
 const SIGN_IN = 'does this network want somebody to sign in?';
 const UPDATE: Words = {
   reason: 'it does not understand this device',
@@ -87,9 +88,21 @@ const WORDS: Readonly<Record<string, Words>> = {
 
   'key-unknown': {
     reason: 'it knows no such device, or not this key',
-    advice: 'compare id and secret with `tidegate-gateway keys list`',
+    advice: 'compare the device’s id and the key’s with `tidegate-gateway keys list`',
   },
   'key-revoked': { reason: 'the key was revoked', advice: 'install a new one from `tidegate-gateway keys rotate`' },
+  'interval-limit': {
+    reason: 'too many of this device’s events are missing in between',
+    advice: 'look at `gaps` and `quarantine`, or raise --ranges-max at the gateway',
+  },
+  'stream-limit': {
+    reason: 'this device has begun as many streams as the gateway allows by now',
+    advice: 'does it start over and over? Else raise --streams-max at the gateway',
+  },
+  'storage-limit': {
+    reason: 'the sums of this device take as much as the gateway allows by now',
+    advice: 'does each event have names of its own? Else raise --page-bytes at the gateway',
+  },
   'token-invalid': UPDATE,
   'batch-version': UPDATE,
   'headers-invalid': UPDATE,
@@ -113,6 +126,7 @@ const WORDS: Readonly<Record<string, Words>> = {
 /** Answers without the gateway's signature: whoever gave them, it was not the gateway for certain. */
 function unsignedWords(status: number, said: string | undefined): Words {
   if (said !== undefined) {
+    if (said === 'not-found') return { reason: 'a gateway, but nothing at this path', advice: CHECK_PATH };
     const words = WORDS[said];
     const reason = `an answer without a signature: ${words?.reason ?? said}`;
     return words?.advice === undefined ? { reason } : { reason, advice: words.advice };
@@ -122,7 +136,7 @@ function unsignedWords(status: number, said: string | undefined): Words {
   if (status === 401 || status === 403 || status === 407) {
     return { reason, advice: `a proxy or firewall in between, or ${SIGN_IN}` };
   }
-  if (status === 404 || status === 405) return { reason, advice: 'no gateway is there: check address, port and path' };
+  if (status === 404 || status === 405) return { reason, advice: `no gateway is there: ${CHECK_PATH}` };
   if (status === 413) return { reason, advice: 'a proxy in between has a limit: make --batch-bytes smaller' };
   if (status === 429) return { reason: 'a proxy before it asks for less' };
   if (status === 502 || status === 503 || status === 504) return { ...PROXY, reason: `${status}: ${PROXY.reason}` };

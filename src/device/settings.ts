@@ -71,7 +71,7 @@ export const runSettings = settings({
   sensor: ['--sensor <name>', 'sensor of rows that name none', text().prefault('default')],
   timeUnit: [
     '--time-unit <unit>',
-    'of times that are numbers: s, ms, us or ns; default ms',
+    'of times that are numbers: s, ms, us or ns; default ms, where that is likely',
     choice(...TIME_UNITS).optional(),
   ],
   timeZone: [

@@ -21,7 +21,7 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
   const log = createLogger('tidegate-gateway', program);
   const connectionsMax = Math.min(values.connectionsMax, await connectionsThatFit());
   if (connectionsMax < values.connectionsMax) {
-    const said = `this process may have so few files open that ${connectionsMax} connections are the most: raise ulimit -n`;
+    const said = `this process takes ${connectionsMax} connections only, since it may open so few files: raise ulimit -n`;
     log.warn({ code: 'few-files' }, said);
   }
   const adminToken = await readAdminToken(values.adminTokenFile);

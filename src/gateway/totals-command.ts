@@ -55,11 +55,9 @@ async function askGateway(url: URL, token: string | undefined, ca: string | unde
     bodyTimeout: SILENT_MS,
   });
   try {
-    const { statusCode, body } = await request(new URL('/v1/totals', url), { headers, dispatcher }).catch(
-      (cause: unknown) => {
-        throw unreachable(url, cause as NodeJS.ErrnoException, ca);
-      },
-    );
+    const { statusCode, body } = await request(routeOf(url), { headers, dispatcher }).catch((cause: unknown) => {
+      throw unreachable(url, cause as NodeJS.ErrnoException, ca);
+    });
     const text = await body.text().catch((cause: unknown) => {
       throw unreachable(url, cause as NodeJS.ErrnoException, ca);
     });
@@ -68,6 +66,13 @@ async function askGateway(url: URL, token: string | undefined, ca: string | unde
   } finally {
     await dispatcher.destroy();
   }
+}
+
+/** Below the path of the address, as devices have it. */
+function routeOf(url: URL): URL {
+  const route = new URL(url);
+  route.pathname = `${url.pathname.replace(/\/$/, '')}/v1/totals`;
+  return route;
 }
 
 /** A gateway tells its totals at once; one that says nothing for so long hangs, or was stopped. */

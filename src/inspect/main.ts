@@ -36,7 +36,7 @@ const inspectSettings = settings({
   hex: ['--hex <digits>', 'the batch itself, instead of a file', text().optional()],
   encoding: [
     '--encoding <encoding>',
-    'content encoding: br, zstd, gzip or identity; without it, found out',
+    'content encoding: br, zstd (where Node has it), gzip or identity; without it, found out',
     choice('br', 'zstd', 'gzip', 'identity').optional(),
   ],
   json: ['--json', 'print one JSON document', toggle().prefault(false)],

@@ -151,7 +151,7 @@ class TwoSlots implements Witness {
 
 function behind(path: string, error: unknown): StoreError {
   const { message } = error as Error;
-  const what = 'what the database loses from now on nobody would be told of. Check the disk, and what is free on it';
+  const what = 'nobody would be told of what the database loses from now on. Check the disk, and what is free on it';
   return new StoreError('io', `cannot write ${path}: ${message}; ${what}`, error);
 }
 
