@@ -75,16 +75,16 @@ export class Columns {
     return Object.fromEntries(this.#learnt);
   }
 
-  /** Names that flags mention, those to be left out apart. */
+  /** Names that flags mention. */
   get mentioned(): string[] {
-    const { names, texts = NOTHING, numbers = NOTHING, mixed = NOTHING } = this.options;
-    return [...new Set([...names.keys(), ...texts, ...numbers, ...mixed])];
+    const { names, skip, texts = NOTHING, numbers = NOTHING, mixed = NOTHING } = this.options;
+    return [...new Set([...names.keys(), ...texts, ...numbers, ...mixed, ...skip])];
   }
 
   /** Every name that a flag mentions and that is not among these. */
   unknown(columns: readonly string[]): string[] {
     const known = new Set(columns.flatMap((column) => [column, this.nameOf(column)]));
-    return [...new Set([...this.mentioned, ...this.options.skip])].filter((name) => !known.has(name));
+    return this.mentioned.filter((name) => !known.has(name));
   }
 
   nameOf(column: string): string {

@@ -7,6 +7,7 @@
 import type { TelemetryEvent } from '../../codec/index.ts';
 import type { Column, Columns } from './columns.ts';
 import { type CellRow, type CsvCells, createCsvCells, QUOTE } from './csv-cells.ts';
+import { listed } from './csv-heading.ts';
 import { EventDraft } from './event-draft.ts';
 import { InputError, RowError, shown } from './refusal.ts';
 import { NUMBER_PATTERN, numberText } from './row-numbers.ts';
@@ -18,7 +19,6 @@ const TOA5_HEADING = /^"?TOA5"?,/;
 const TIME_LIKE = /^\d[\d\s.,:/TZ+-]*([AaPp]\.?[Mm]\.?|[A-Z]{3,4})?$/;
 
 const EXCEL_NOTE = /^"?sep=([^\w\s"]|\t)"?[,;]*$/i;
-const SHOWN_COLUMNS = 40;
 
 /** A row with more cells than this is no heading. */
 const HEADING_CELLS_MAX = 4_096;
@@ -105,6 +105,18 @@ export class CsvRows implements RowReader {
     this.#use(row.cells, text);
   }
 
+  /**
+   * A run that goes on does not read the first heading: names are as wrong there as in a run that does.
+   * @param headings of rows that are to be read once more
+   * @param seen names that flags of earlier runs have mentioned and that the input has
+   * @throws InputError `input-columns`
+   */
+  assertColumns(headings: readonly string[], seen: readonly string[]): void {
+    if (this.#heading === undefined) return;
+    const cells = this.#cells.rowsOf(headings).flatMap((row) => (row instanceof RowError ? [] : row.cells));
+    this.#assertColumns([...cells.map((cell) => cell.trim()), ...seen]);
+  }
+
   /** @throws InputError `input-heading` where this line is to be the heading */
   refuseHeading(line: number, { message }: Error): void {
     if (line >= this.#headingLine) throw this.#headingError(line, { message });
@@ -140,13 +152,12 @@ export class CsvRows implements RowReader {
     if (line < this.#headingLine || this.#heading !== undefined) return;
     if (row instanceof RowError) throw this.#headingError(line, row);
     this.#use(row.cells, text);
-    const missing = this.#columns.unknown(this.#headingCells);
-    if (missing.length > 0) {
-      const names = missing.map((name) => shown(name)).join(', ');
-      throw new InputError('input-columns', `no column is called ${names}; ${this.#listed()}`);
-    }
+    this.#assertColumns([]);
     if (!this.#heading!.some(({ role }) => role === 'ts')) {
-      throw new InputError('input-heading', `no column is the time: --map ts=NAME says which; ${this.#listed()}`);
+      throw new InputError(
+        'input-heading',
+        `no column is the time: --map ts=NAME says which; ${listed(this.#headingCells, this.#delimiter)}`,
+      );
     }
   }
 
@@ -170,17 +181,15 @@ export class CsvRows implements RowReader {
     this.headingText = text;
   }
 
-  #listed(): string {
-    const names = this.#headingCells;
-    const more = names.length > SHOWN_COLUMNS ? ` and ${names.length - SHOWN_COLUMNS} more` : '';
-    const list = names.slice(0, SHOWN_COLUMNS).map((name) => shown(name));
-    const other = [';', '\t', '|', ','].find(
-      (sign) => sign !== this.#delimiter && names.length === 1 && names[0]!.includes(sign),
+  /** @throws InputError `input-columns` where a flag names a column that is neither in the heading nor among `more` */
+  #assertColumns(more: readonly string[]): void {
+    const missing = this.#columns.unknown([...this.#headingCells, ...more]);
+    if (missing.length === 0) return;
+    const names = missing.map((name) => shown(name)).join(', ');
+    throw new InputError(
+      'input-columns',
+      `no column is called ${names}; ${listed(this.#headingCells, this.#delimiter)}`,
     );
-    const hint =
-      other === undefined ? '' : ` (--delimiter ${other === '\t' ? 'tab' : `'${other}'`}, if that parts the cells)`;
-    const line = names.length === 1 && other === undefined ? ' (--heading-line says where the heading is)' : '';
-    return `the columns are ${list.join(', ')}${more}${hint}${line}`;
   }
 
   #eventOf(row: CellRow, heading: readonly Column[]): TelemetryEvent | undefined {

@@ -134,6 +134,9 @@ export class FileInput implements Input {
     this.rejectsBefore = { bytes: rejectsBytes, heading: rejectsLine?.bytes };
     this.#samples = new RowSamples(progress.samples);
     this.#feed = this.#openFeed({ encoding, offset, state: progress.feed, heading });
+    const groups = byHeading(progress.refused);
+    const others = await Promise.all(groups.map(([row]) => headingAt(this.#file, row!.heading, encoding)));
+    this.#feed.assertColumns(others.filter((other) => other !== undefined));
     const preambleBytes = this.#options.format === 'ndjson' ? markBytes : preamble;
     this.#preamble = (await readExactly(this.#file, 0, preambleBytes)) ?? Buffer.alloc(0);
     this.#id = progress.id;

@@ -26,7 +26,7 @@ export interface FeedState {
   readonly heading?: readonly [at: number, bytes: number] | undefined;
   /** Bytes before the first row. */
   readonly preamble: number;
-  /** Names that flags mention and rows of NDJSON had. */
+  /** Names that flags have mentioned and the input had. */
   readonly seen?: readonly string[] | undefined;
 }
 
@@ -63,6 +63,8 @@ export class RowFeed {
   #offset: number;
   #heading: readonly [number, number] | undefined;
   readonly #preamble: Preamble;
+  /** By earlier runs. */
+  readonly #seen: readonly string[];
   #skipRows: number;
   readonly #rejected: RejectedRows;
   /** The line on which the last hole is: it costs one row, whatever is left of that. */
@@ -73,6 +75,7 @@ export class RowFeed {
     this.#offset = options.offset;
     this.#lastLine = options.lastLine;
     this.#skipRows = options.skipRows ?? 0;
+    this.#seen = state?.seen ?? [];
     this.#onRow = options.onRow;
     this.#source = createSourceText(options.encoding);
     this.#columns = new Columns(options, state?.kinds);
@@ -116,13 +119,25 @@ export class RowFeed {
   get state(): FeedState {
     const { state: splitter } = this.#splitter;
     const unseen = this.unknown().names;
-    const seen = this.#csv ? undefined : this.#columns.mentioned.filter((name) => !unseen.includes(name));
+    const isJudged = this.#csv === undefined || this.#csv.headingText !== undefined;
+    const mentioned = isJudged ? this.#columns.mentioned.filter((name) => !unseen.includes(name)) : [];
+    const seen = [...new Set([...this.#seen, ...mentioned])];
     return { splitter, kinds: this.#columns.learnt, heading: this.#heading, preamble: this.#preamble.length, seen };
   }
 
   /** What stands before the first row, as in the source. */
   get preamble(): Buffer {
     return this.#preamble.bytes;
+  }
+
+  /**
+   * Of a run that goes on: names that flags mention are judged before anything is read.
+   * @param headings of rows that are to be read once more
+   * @throws InputError `input-columns`
+   */
+  assertColumns(headings: readonly HeadingLine[]): void {
+    const texts = headings.map(({ text }) => text);
+    this.#csv?.assertColumns(texts, this.#seen);
   }
 
   unknown(): { readonly names: readonly string[]; readonly known: readonly string[] } {

@@ -493,3 +493,36 @@ test('a file whose mark has no samples goes on, and is refused where it is not w
   await writeFile(path, 'ts,volume\n6,6\n');
   await assert.rejects(record(), { code: 'input-changed' });
 });
+
+test('a run that goes on knows the names of columns as a first one does', async (t) => {
+  const { path, record } = await folder(t, 'ts,flow,secret\n1,1,7\n');
+  const names = new Map([['flow', 'volume']]);
+  const skip = new Set(['secret']);
+  assert.deepEqual(await record({ names, skip }), [1]);
+  await appendFile(path, '2,2,7\n');
+  await assert.rejects(record({ names: new Map([['flw', 'volume']]), skip }), {
+    code: 'input-columns',
+    message: /flw/,
+  });
+  await assert.rejects(record({ names, skip: new Set(['secrt']) }), { code: 'input-columns', message: /secrt/ });
+  await assert.rejects(record({ texts: new Set(['fow']) }), { code: 'input-columns' });
+  assert.deepEqual(await record({ names, skip }), [2]);
+});
+
+test('a name that an earlier heading has is known to later runs', async (t) => {
+  const { path, record } = await folder(t, 'ts,a,b,c\n1,ERR,1,x\nts,b,a\n2,2,2\n');
+  assert.deepEqual(await record({ skip: new Set(['c']) }), [2]);
+  await appendFile(path, '3,3,3\n');
+  assert.deepEqual(await record(), [3]);
+  await appendFile(path, '4,4,4\n');
+  assert.deepEqual(await record({ skip: new Set(['c']), missing: new Set(['ERR']) }), [1, 4]);
+  const other = await folder(t, 'ts,a,c\n1,1,ERR\nts,a\n2,2\n');
+  assert.deepEqual(await other.record(), [2]);
+  assert.deepEqual(await other.record({ texts: new Set(['c']) }), [1], 'of a row that is read once more');
+});
+
+test('a name to be left out that no row of JSON has is a mistake', async (t) => {
+  const { record } = await folder(t, '{"ts":1,"secret":{"a":1},"volume":2}\n', 'rows.ndjson');
+  await assert.rejects(record({ skip: new Set(['secrt']) }), { code: 'input-columns', message: /secrt/ });
+  assert.deepEqual(await record({ skip: new Set(['secret']) }), [1]);
+});
