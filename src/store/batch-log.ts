@@ -6,14 +6,7 @@
  * reading bodies. Promises that what it counts was read from the extents when the database was opened. Never looks into
  * a body, and never writes: it gives the writes to whoever commits.
  */
-import {
-  type BatchValue,
-  decodeBatch,
-  decodeExtent,
-  type ExtentValue,
-  encodeBatch,
-  encodeExtent,
-} from './batch-record.ts';
+import { type BatchValue, decodeBatch, decodeExtent, encodeBatch, encodeExtent } from './batch-record.ts';
 import {
   batchKey,
   deviceExtentBounds,
@@ -24,12 +17,15 @@ import {
 } from './gateway-keys.ts';
 import type {
   AcceptedBatch,
+  BatchBody,
+  BatchExtent,
   BatchTally,
   RetainedBatch,
   RetentionLimits,
   StreamKey,
   TimeRange,
 } from './gateway-store.ts';
+import { assertRange } from './intervals.ts';
 import { familyRange, GATEWAY } from './keys.ts';
 import type { KeySpan, Operation, Rocks } from './rocks.ts';
 import type { RocksHandle } from './rocks-handle.ts';
@@ -57,6 +53,8 @@ export interface BatchLog {
   /** The writes that delete what `expired` gave. */
   drop(expired: readonly ExpiredBatch[]): Operation[];
   retained(key: StreamKey, first: number, last: number): AsyncGenerator<RetainedBatch, void, void>;
+  extents(key: StreamKey, first: number, last: number): AsyncGenerator<BatchExtent, void, void>;
+  bodyOf(extent: BatchExtent): Promise<BatchBody | undefined>;
   batches(deviceId: string, range: TimeRange): AsyncGenerator<RetainedBatch, void, void>;
   readonly tally: BatchTally;
 }
@@ -86,8 +84,6 @@ class Ages {
     return this.#now - time > ageMaxMs;
   }
 }
-
-type Extent = ExtentName & ExtentValue;
 
 class ExtentBatchLog implements BatchLog {
   readonly #handle: RocksHandle;
@@ -178,13 +174,24 @@ class ExtentBatchLog implements BatchLog {
   }
 
   async *retained(key: StreamKey, first: number, last: number): AsyncGenerator<RetainedBatch, void, void> {
+    yield* this.#read(this.extents(key, first, last));
+  }
+
+  async *extents(key: StreamKey, first: number, last: number): AsyncGenerator<BatchExtent, void, void> {
+    assertRange({ first, last });
     const bounds = streamExtentBounds(key, Math.max(1, first - this.#reach), last);
-    yield* this.#read(bounds, (extent) => extent.last >= first);
+    yield* this.#extents(bounds, (extent) => extent.last >= first);
+  }
+
+  async bodyOf(extent: BatchExtent): Promise<BatchBody | undefined> {
+    const [batch] = await this.#bodies([extent]);
+    return batch;
   }
 
   async *batches(deviceId: string, range: TimeRange): AsyncGenerator<RetainedBatch, void, void> {
     const { from = -Infinity, to = Infinity } = range;
-    yield* this.#read(deviceExtentBounds(deviceId), (extent) => extent.tsMax >= from && extent.tsMin < to);
+    const isWanted = (extent: BatchExtent) => extent.tsMax >= from && extent.tsMin < to;
+    yield* this.#read(this.#extents(deviceExtentBounds(deviceId), isWanted));
   }
 
   /** Every batch, as accepted; by key, since what is deleted is slow to step over and bodies are most of what is stored. */
@@ -196,13 +203,21 @@ class ExtentBatchLog implements BatchLog {
     }
   }
 
-  /** The batches of the extents that are wanted, their bodies read many at a time. */
-  async *#read(bounds: KeySpan, isWanted: (extent: Extent) => boolean): AsyncGenerator<RetainedBatch, void, void> {
-    let extents: Extent[] = [];
-    let bytes = 0;
+  async *#extents(
+    bounds: KeySpan,
+    isWanted: (extent: BatchExtent) => boolean,
+  ): AsyncGenerator<BatchExtent, void, void> {
     for await (const [key, value] of this.#handle.walk(bounds)) {
       const extent = { ...extentOfKey(key), ...decodeExtent(key, value) };
-      if (!isWanted(extent)) continue;
+      if (isWanted(extent)) yield extent;
+    }
+  }
+
+  /** The batches of extents, their bodies read many at a time. */
+  async *#read(wanted: AsyncIterable<BatchExtent>): AsyncGenerator<RetainedBatch, void, void> {
+    let extents: BatchExtent[] = [];
+    let bytes = 0;
+    for await (const extent of wanted) {
       extents.push(extent);
       bytes += extent.bodyBytes;
       if (extents.length < PIECE_BATCHES_MAX && bytes < PIECE_BYTES_MAX) continue;
@@ -213,7 +228,7 @@ class ExtentBatchLog implements BatchLog {
     yield* await this.#bodies(extents);
   }
 
-  async #bodies(extents: readonly Extent[]): Promise<RetainedBatch[]> {
+  async #bodies(extents: readonly BatchExtent[]): Promise<RetainedBatch[]> {
     const keys = extents.map(({ number }) => batchKey(number));
     const values = await this.#handle.use((rocks) => rocks.getMany(keys));
     const batches: RetainedBatch[] = [];
@@ -227,7 +242,7 @@ class ExtentBatchLog implements BatchLog {
     return batches;
   }
 
-  #count(first: number, { last, bodyBytes }: Pick<Extent, 'last' | 'bodyBytes'>): void {
+  #count(first: number, { last, bodyBytes }: Pick<BatchExtent, 'last' | 'bodyBytes'>): void {
     this.#batches += 1;
     this.#bytes += bodyBytes;
     this.#reach = Math.max(this.#reach, last - first);

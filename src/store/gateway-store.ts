@@ -95,6 +95,15 @@ export interface AcceptedBatch {
 /** An accepted batch that is still kept. */
 export interface RetainedBatch extends AcceptedBatch, StreamKey {}
 
+/** What is known of a retained batch without reading its body. */
+export interface BatchExtent extends StreamKey, Omit<AcceptedBatch, 'encoding' | 'body'> {
+  /** In the order in which batches were accepted. */
+  readonly number: number;
+  readonly bodyBytes: number;
+}
+
+export type BatchBody = Pick<AcceptedBatch, 'encoding' | 'body'>;
+
 /** Everything that one call of `ingest` adds, in one piece. */
 export interface Admission<Page> {
   /** Newly processed events: ascending, disjoint, and nothing of it in the ledger yet. */
@@ -199,11 +208,12 @@ export interface GatewayStore<Page> {
   /** Ids of the devices with a `device` page, ascending, behind `after`; at most `limit`. Costs O(ids given). */
   devices(options?: { readonly after?: string; readonly limit?: number }): AsyncIterable<string>;
 
-  /**
-   * The retained batches of a stream that overlap a sequence range, ascending by first sequence, then acceptance; of those
-   * whose bodies come to more than `bytesMax` only the first.
-   */
-  retained(key: StreamKey, first: number, last: number, bytesMax?: number): Promise<RetainedBatch[]>;
+  /** The retained batches of a stream that overlap a sequence range, ascending by first sequence, then acceptance. */
+  retained(key: StreamKey, first: number, last: number): Promise<RetainedBatch[]>;
+  /** As `retained`, and no body is read. */
+  extents(key: StreamKey, first: number, last: number): AsyncIterable<BatchExtent>;
+  /** Undefined where retention has taken the batch since. */
+  bodyOf(extent: BatchExtent): Promise<BatchBody | undefined>;
   /** A device's retained batches with events in a time range, ascending by stream, first sequence, acceptance. */
   batches(deviceId: string, range?: TimeRange): AsyncIterable<RetainedBatch>;
   /**

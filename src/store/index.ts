@@ -21,6 +21,8 @@ export { type FileLock, lockFile, ownerPid, runningOwner } from './folder-lock.t
 export {
   type AcceptedBatch,
   type Admission,
+  type BatchBody,
+  type BatchExtent,
   type BatchTally,
   type Decide,
   type GatewayStore,

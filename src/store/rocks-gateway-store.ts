@@ -26,6 +26,8 @@ import {
 import { type OpenedParts, openForReading, openForWriting, witnessOf } from './gateway-opening.ts';
 import type {
   Admission,
+  BatchBody,
+  BatchExtent,
   BatchTally,
   Decide,
   GatewayStore,
@@ -45,7 +47,6 @@ import type {
 import { decodeHoldings, type Holdings } from './holdings.ts';
 import { countHoldings } from './holdings-count.ts';
 import { createIntake, type Intake, retainAll } from './intake.ts';
-import { assertRange } from './intervals.ts';
 import type { LedgerView } from './ledger.ts';
 import { decodeLedger } from './ledger-bytes.ts';
 import { isCut } from './ledger-chunks.ts';
@@ -221,16 +222,18 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     }
   }
 
-  async retained(key: StreamKey, first: number, last: number, bytesMax = Infinity): Promise<RetainedBatch[]> {
-    assertRange({ first, last });
+  async retained(key: StreamKey, first: number, last: number): Promise<RetainedBatch[]> {
     const batches: RetainedBatch[] = [];
-    let bytes = 0;
-    for await (const batch of this.#log.retained(key, first, last)) {
-      bytes += batch.body.length;
-      if (bytes > bytesMax) break;
-      batches.push(batch);
-    }
+    for await (const batch of this.#log.retained(key, first, last)) batches.push(batch);
     return batches;
+  }
+
+  extents(key: StreamKey, first: number, last: number): AsyncGenerator<BatchExtent, void, void> {
+    return this.#log.extents(key, first, last);
+  }
+
+  bodyOf(extent: BatchExtent): Promise<BatchBody | undefined> {
+    return this.#log.bodyOf(extent);
   }
 
   batches(deviceId: string, range: TimeRange = {}): AsyncGenerator<RetainedBatch, void, void> {

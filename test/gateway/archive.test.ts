@@ -4,30 +4,37 @@ import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BATCH_EVENTS_MAX, decodeBatch, digestOf, sliceTable } from '../../src/codec/index.ts';
 import { createArchive, LOOKED_UP_MAX } from '../../src/gateway/archive.ts';
-import { type RetainedBatch, StoreError } from '../../src/store/index.ts';
+import { type BatchBody, type BatchExtent, StoreError } from '../../src/store/index.ts';
 import { batchBytes, DEVICE, eventOf, STREAM_HEX } from './gateway-fixture.ts';
 
 const KEY = { deviceId: DEVICE, stream: STREAM_HEX };
 
-function retained(first: number, count: number, parts: Partial<RetainedBatch> = {}): RetainedBatch {
-  const body = batchBytes({ first, count });
-  return {
-    ...KEY,
-    first,
-    last: first + count - 1,
-    tsMin: 0,
-    tsMax: 0,
-    receivedAt: first,
-    encoding: 'identity',
-    body,
-    ...parts,
-  };
+interface Kept extends BatchExtent {
+  readonly batch: BatchBody;
 }
 
-const storeOf = (...batches: RetainedBatch[]) => ({
-  retained: async (_key: unknown, first: number, last: number) =>
-    batches.filter((batch) => batch.first <= last && batch.last >= first),
-});
+function retained(first: number, count: number, parts: Partial<BatchExtent & BatchBody> = {}): Kept {
+  const { encoding = 'identity', body = batchBytes({ first, count }), ...extent } = parts;
+  const bodyBytes = body.length;
+  const last = first + count - 1;
+  const known = { ...KEY, first, last, tsMin: 0, tsMax: 0, receivedAt: 0, number: first, bodyBytes, ...extent };
+  return { ...known, batch: { encoding, body } };
+}
+
+/** Tells by their numbers which bodies were read. */
+function storeOf(...batches: Kept[]) {
+  const read: number[] = [];
+  return {
+    read,
+    async *extents(_key: unknown, first: number, last: number) {
+      yield* batches.filter((batch) => batch.first <= last && batch.last >= first);
+    },
+    async bodyOf({ number }: BatchExtent) {
+      read.push(number);
+      return batches.find((batch) => batch.number === number)?.batch;
+    },
+  };
+}
 
 test('findings cover what is kept, and no more', async () => {
   const archive = createArchive(storeOf(retained(1, 10), retained(21, 10)));
@@ -49,8 +56,9 @@ test('findings cover what is kept, and no more', async () => {
 
 test('of two batches with one id the earlier one says what was counted', async () => {
   const other = batchBytes({ first: 1, events: [eventOf(1, { sensor: 'other' })] });
-  const late = retained(1, 10, { receivedAt: 9 });
-  const early = { ...retained(1, 1, { receivedAt: 5 }), body: other };
+  // Whatever the clock showed.
+  const late = retained(1, 10, { number: 9, receivedAt: 5 });
+  const early = retained(1, 1, { number: 5, receivedAt: 9, body: other });
   const findings = await createArchive(storeOf(late, early)).find(KEY, [{ first: 1, last: 3 }]);
   assert.deepEqual(
     findings.map(({ first, last }) => [first, last]),
@@ -62,68 +70,84 @@ test('of two batches with one id the earlier one says what was counted', async (
   assert.equal(findings[0]!.digest(1, 1), digestOf(decodeBatch(other).table, 1)(0, 1));
 });
 
-test('a look-up reads a bounded number of events, with turns for others between batches', async () => {
-  const events = Array.from({ length: BATCH_EVENTS_MAX }, () => ({ ts: 0, sensor: 's', fields: { volume: 1 } }));
-  // Each reaches one event further than all before it.
-  const batches = Array.from({ length: 40 }, (_, i) =>
-    retained(100 - i, BATCH_EVENTS_MAX, { receivedAt: i, body: batchBytes({ first: 100 - i, events }) }),
-  );
-  let turns = 0;
-  let isOver = false;
-  const others = (async () => {
-    while (!isOver) {
-      await nextTurn();
-      turns++;
-    }
-  })();
-  const findings = await createArchive(storeOf(...batches)).find(KEY, [{ first: 50, last: 110 }]);
-  isOver = true;
-  await others;
+test('a look-up reads a bounded number of events and bytes, and what needs more is refused before any is read', async () => {
+  const MIB = 1024 * 1024;
+  for (const [size, parts] of [
+    [BATCH_EVENTS_MAX, {}],
+    [100, { bodyBytes: 4 * MIB }],
+  ] as const) {
+    const body = batchBytes({ first: 1, count: 1 });
+    // Each reaches one event further than all before it.
+    const batches = Array.from({ length: 40 }, (_, i) => retained(100 - i, size, { number: i, body, ...parts }));
+    const store = storeOf(...batches);
+    const archive = createArchive(store);
+    await assert.rejects(archive.find(KEY, [{ first: 50, last: 110 }]), { code: 'batch-limit' });
+    assert.deepEqual(store.read, []);
+    await archive.find(KEY, [{ first: 97, last: 110 }]);
+    assert.deepEqual(store.read, [0, 1, 2, 3]);
+    // One that cannot be read is no way around it.
+    const rotten = batches.map((batch) => ({ ...batch, batch: { encoding: 'identity', body: Buffer.from('no') } }));
+    const other = storeOf(...rotten);
+    assert.deepEqual(await createArchive(other).find(KEY, [{ first: 100, last: 100 }]), []);
+    assert.deepEqual(other.read, [0, 1, 2, 3]);
+  }
+});
+
+test('each kept body that tells something is read once, and what is kept beside them not at all', async () => {
+  const padded = Array.from({ length: 15 }, (_, i) => retained(1, 201 + i, { number: 1_000 + i, bodyBytes: 2 ** 22 }));
+  const store = storeOf(retained(1, 100), retained(101, 100, { number: 2 }), ...padded);
+  const ranges = Array.from({ length: 100 }, (_, i) => ({ first: 2 * i + 1, last: 2 * i + 1 }));
+  const findings = await createArchive(store).find(KEY, ranges);
   assert.deepEqual(
-    findings.map(({ first, last }) => [first, last]),
-    [
-      [100, 110],
-      [99, 99],
-      [98, 98],
-      [97, 97],
-    ],
+    findings.map(({ first, last }) => ({ first, last })),
+    ranges,
   );
-  assert(turns >= findings.length);
+  assert.deepEqual(store.read, [1, 2]);
+});
+
+test('a device waits for one look-up of another one at most, besides that under way', async () => {
+  const begun: string[] = [];
+  const store = {
+    async *extents({ deviceId }: { deviceId: string }) {
+      await nextTurn();
+      begun.push(deviceId);
+      yield* [];
+    },
+    bodyOf: async () => undefined,
+  };
+  const archive = createArchive(store);
+  const find = (deviceId: string) => archive.find({ ...KEY, deviceId }, [{ first: 1, last: 1 }]);
+  await Promise.all(['a', 'a', 'a', 'b', 'c', 'b'].map(find));
+  assert.deepEqual(begun, ['a', 'a', 'b', 'c', 'a', 'b']);
+  await find('a');
+  assert.equal(begun.length, 7);
 });
 
 test('a batch that cannot be read says nothing; a store that cannot is an error, and the next look-up goes on', async () => {
   const corrupt = retained(1, 10, { body: Buffer.from('no') });
   assert.deepEqual(await createArchive(storeOf(corrupt)).find(KEY, [{ first: 1, last: 5 }]), []);
-  const batches: RetainedBatch[] | Error[] = [new StoreError('io', 'no')];
+  const store = storeOf();
+  let isBroken = true;
   const archive = createArchive({
-    retained: async () => {
-      const [first] = batches;
-      if (first instanceof Error) throw first;
-      return [];
+    ...store,
+    async *extents(key, first, last) {
+      if (isBroken) throw new StoreError('io', 'no');
+      yield* store.extents(key, first, last);
     },
   });
   await assert.rejects(archive.find(KEY, [{ first: 1, last: 1 }]), { code: 'io' });
-  batches.length = 0;
+  isBroken = false;
   assert.deepEqual(await archive.find(KEY, [{ first: 1, last: 1 }]), []);
 });
 
-test('what only too many batches can tell is refused before any is unpacked, and its parts are not', async () => {
-  let unpacked = 0;
-  const batches = Array.from({ length: LOOKED_UP_MAX + 1 }, (_, i) => {
-    const batch = retained(i + 1, 1);
-    const { body } = batch;
-    return Object.defineProperty(batch, 'body', {
-      get() {
-        unpacked += 1;
-        return body;
-      },
-    });
-  });
-  const archive = createArchive(storeOf(...batches));
+test('what only too many batches can tell is refused before any is read, and its parts are not', async () => {
+  const batches = Array.from({ length: LOOKED_UP_MAX + 1 }, (_, i) => retained(i + 1, 1));
+  const store = storeOf(...batches);
+  const archive = createArchive(store);
   await assert.rejects(archive.find(KEY, [{ first: 1, last: LOOKED_UP_MAX + 1 }]), { code: 'batch-limit' });
-  assert.equal(unpacked, 0);
+  assert.deepEqual(store.read, []);
   assert.equal((await archive.find(KEY, [{ first: 1, last: LOOKED_UP_MAX }])).length, LOOKED_UP_MAX);
   // However many batches hold one id, the first that was accepted tells.
-  const again = batches.map((batch, i) => ({ ...batch, first: 1, last: 1, receivedAt: 5_000 - i }));
+  const again = batches.map((batch, i) => ({ ...batch, first: 1, last: 1, number: 5_000 - i }));
   assert.equal((await createArchive(storeOf(...again)).find(KEY, [{ first: 1, last: 1 }])).length, 1);
 });
