@@ -12,7 +12,7 @@ import { syncDirectory } from './directories.ts';
 import { StoreError } from './errors.ts';
 import { examineLog, formatLog, type LogFindings } from './rocks-log.ts';
 import { type LiveTables, liveTables, removalRecord } from './rocks-manifest.ts';
-import { firstOrder } from './rocks-versions.ts';
+import { ordersOf } from './rocks-versions.ts';
 
 export interface FileCheck {
   readonly path: string;
@@ -46,8 +46,8 @@ export interface FileFindings {
   readonly mendedBits: number;
   /** The sorted files that RocksDB will open; undefined where nobody can tell. */
   readonly tables: LiveTables | undefined;
-  /** The first change that a log still has; infinite where there is none. */
-  readonly loggedFrom: number;
+  /** How many changes the MANIFEST and the logs behind it come to. */
+  readonly changes: number;
   /** What was broken in the logs and is left out, for people. */
   readonly leftOut: readonly string[];
 }
@@ -65,20 +65,31 @@ export async function isDatabase(path: string): Promise<boolean> {
 export async function checkFiles(check: FileCheck): Promise<FileFindings> {
   const names = await readdir(check.path);
   const manifest = await currentManifest(check, names);
-  if (manifest === undefined) return { exists: false, mendedBits: 0, tables: undefined, loggedFrom: 0, leftOut: [] };
+  if (manifest === undefined) return { exists: false, mendedBits: 0, tables: undefined, changes: 0, leftOut: [] };
   let { mendedBits, records } = await checkLog(check, manifest, 'refuse');
+  const tables = liveTables(records);
   const leftOut: string[] = [];
-  let loggedFrom = Number.POSITIVE_INFINITY;
+  let changes = tables?.changes ?? 0;
+  let missing: string | undefined;
   // In the order in which they were written.
   for (const name of names.filter((one) => LOG_NAME.test(one)).sort()) {
     const log = await checkLog(check, name, check.broken);
     mendedBits += log.mendedBits;
-    const [oldest] = log.records;
-    if (oldest !== undefined) loggedFrom = Math.min(loggedFrom, firstOrder(oldest));
     if (log.brokenAt !== undefined) leftOut.push(brokenText(name, log.brokenAt));
+    // What was left of an older log, RocksDB does not read.
+    if (tables === undefined || Number.parseInt(name, 10) < tables.logsFrom) continue;
+    for (const { first, last } of log.records.map(ordersOf)) {
+      if (first > changes + 1) missing ??= `changes ${changes + 1} to ${first - 1}, before ${name}, are missing`;
+      changes = Math.max(changes, last);
+    }
   }
-  return { exists: true, mendedBits, tables: liveTables(records), loggedFrom, leftOut };
+  // Of a commit that is left out, its changes are missing.
+  if (missing !== undefined && leftOut.length === 0) throw refusal(check.broken, `${MIXED}: ${missing}`);
+  return { exists: true, mendedBits, tables, changes, leftOut };
 }
+
+/** As when an older copy is brought back over a newer folder, or a copy is made while the database is written to. */
+export const MIXED = 'the files of the database are of different times';
 
 /** Has RocksDB go on without sorted files of its own. Their names are in the MANIFEST, and `tables` is what it says. */
 export async function removeTables(check: FileCheck, files: readonly number[], tables: LiveTables): Promise<void> {

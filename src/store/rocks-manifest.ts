@@ -29,6 +29,7 @@ const FORMS: ReadonlyMap<number, string> = new Map([
   [203, 'n'],
   [300, 'n'],
 ]);
+const LOG_NUMBER = 2;
 const LAST_SEQUENCE = 4;
 const DELETED_FILE = 6;
 const NEW_FILES: ReadonlySet<number> = new Set([7, 100, 102, 103]);
@@ -44,17 +45,20 @@ export interface LiveTables {
   readonly named: ReadonlySet<number>;
   /** How many changes the database had seen when it last said so. */
   readonly changes: number;
+  /** The logs from this number on hold what the files do not. */
+  readonly logsFrom: number;
 }
 
 interface Found extends LiveTables {
   readonly levels: Map<number, number>;
   readonly named: Set<number>;
   changes: number;
+  logsFrom: number;
 }
 
 /** What the records of a MANIFEST come to; undefined where they are not of the form. */
 export function liveTables(records: readonly Buffer[]): LiveTables | undefined {
-  const found: Found = { levels: new Map(), named: new Set(), changes: 0 };
+  const found: Found = { levels: new Map(), named: new Set(), changes: 0, logsFrom: 0 };
   try {
     for (const record of records) applyRecord(record, found);
     return found;
@@ -87,6 +91,7 @@ function applyRecord(record: Buffer, found: Found): void {
     }
     if (tag === NEW_FILE_4) while (fields.varint() !== CUSTOM_END) fields.take(fields.varint());
     if (tag === LAST_SEQUENCE) found.changes = Math.max(found.changes, numbers[0]!);
+    if (tag === LOG_NUMBER) found.logsFrom = Math.max(found.logsFrom, numbers[0]!);
     const [level, file] = numbers;
     if (level === undefined || file === undefined) continue;
     if (NEW_FILES.has(tag)) {

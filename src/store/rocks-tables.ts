@@ -8,7 +8,7 @@
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
-import { type FileCheck, type FileFindings, refusal, removeTables } from './rocks-files.ts';
+import { type FileCheck, type FileFindings, MIXED, refusal, removeTables } from './rocks-files.ts';
 import { damaged, mendBlock, openTable, type Table, type TableMode, type TableRange } from './rocks-table.ts';
 import { tableVersions } from './rocks-versions.ts';
 
@@ -48,8 +48,8 @@ export async function openTables(check: FileCheck, findings: FileFindings): Prom
   const unnamed = [...there].filter((file) => !unreadable.has(file) && !live.named.has(file));
   // RocksDB removes what the MANIFEST does not name; where that has lost its end, those are the files that hold the rest.
   if (lost.length === 0) {
-    const isCut = check.broken === 'leave-out' && (await tables.hold(unnamed, live.changes, findings.loggedFrom));
-    if (isCut) throw refusal(check.broken, LOST_END);
+    const later = await tables.laterThan(findings.changes, unnamed);
+    if (later !== undefined) throw refusal(check.broken, `${MIXED}: the MANIFEST does not know of ${later}`);
     return tables;
   }
   const trouble = lost.map((file) => {
@@ -106,13 +106,13 @@ class DirectoryTables implements Tables {
     return unreadable;
   }
 
-  /** Whether one of these files holds a change behind `after` and before `before`. */
-  async hold(files: readonly number[], after: number, before: number): Promise<boolean> {
+  /** The name of one of these files that holds a change behind so many. */
+  async laterThan(changes: number, files: readonly number[]): Promise<string | undefined> {
     for (const [name, table] of this.#known) {
       if (!files.includes(Number.parseInt(name, 10))) continue;
-      for await (const { order } of tableVersions(table)) if (order > after && order < before) return true;
+      for await (const { order } of tableVersions(table)) if (order > changes) return name;
     }
-    return false;
+    return undefined;
   }
 
   async *pieces({ gte, lt, reverse }: TableRange & { reverse: boolean }): AsyncGenerator<TableRange, void, void> {

@@ -22,6 +22,7 @@ const KIND = { removed: 0, put: 1 } as const;
 const VERSION_BYTES = 8;
 /** Before the operations of a commit: the order of the first (u64), and how many there are (u32). */
 const COMMIT_HEAD_BYTES = 12;
+const COUNT_AT = 8;
 
 /** Of a sorted file, in the order of the keys; `onDamage` is called for each block that cannot be read. */
 export async function* tableVersions(table: Table, onDamage = () => {}): AsyncGenerator<Version, void, void> {
@@ -39,9 +40,11 @@ export async function* tableVersions(table: Table, onDamage = () => {}): AsyncGe
   }
 }
 
-/** Of the first change of a commit in a log. */
-export function firstOrder(record: Buffer): number {
-  return record.length < COMMIT_HEAD_BYTES ? 0 : Number(record.readBigUInt64LE());
+/** The orders of a commit in a log, from its first change up to and with its last. */
+export function ordersOf(record: Buffer): { readonly first: number; readonly last: number } {
+  if (record.length < COMMIT_HEAD_BYTES) return { first: 0, last: 0 };
+  const first = Number(record.readBigUInt64LE());
+  return { first, last: first + record.readUInt32LE(COUNT_AT) - 1 };
 }
 
 /** Of one commit in a log, in the order in which they were written. */

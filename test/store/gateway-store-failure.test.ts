@@ -6,7 +6,13 @@ import { cp, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'n
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type GatewayStore, openRocksGatewayStore, type PageOperator, StoreError } from '../../src/store/index.ts';
+import {
+  type GatewayStore,
+  lookAtGatewayStore,
+  openRocksGatewayStore,
+  type PageOperator,
+  StoreError,
+} from '../../src/store/index.ts';
 import { type Operation, openRocks } from '../../src/store/rocks.ts';
 import { until } from '../until.ts';
 import {
@@ -444,6 +450,38 @@ test('a sorted file that is missing is named, and nothing is changed', async (t)
   await assert.rejects(reopen(), (error: StoreError) => error.code === 'corrupt' && error.message.includes(table));
   assert.deepEqual((await readdir(path)).sort(), before);
 });
+
+for (const [what, isCopied] of [
+  ['all of it', () => true],
+  ['all but its log', (name: string) => !name.endsWith('.log')],
+] as const) {
+  test(`an older copy over a newer database, ${what}, is refused, and nothing is changed`, async (t) => {
+    const { store, reopen, elsewhere } = await open(t);
+    const path = elsewhere.location;
+    const copy = join(await temporaryDirectory(t), 'copy');
+    const kept = join(await temporaryDirectory(t), 'kept');
+    await send(store, key, { first: 1, last: 10 });
+    await store.close();
+    for (let first = 11; first < 61; first += 10) {
+      const again = await reopen();
+      await send(again, key, { first, last: first + 9 });
+      await again.close();
+      if (first === 21) await cp(path, copy, { recursive: true });
+    }
+    await cp(path, kept, { recursive: true });
+    await cp(copy, path, { recursive: true, filter: (file) => isCopied(file) });
+    const before = (await readdir(path)).sort();
+    for (let attempt = 0; attempt < 2; attempt += 1) await assert.rejects(reopen(), corrupt);
+    await assert.rejects(
+      lookAtGatewayStore({ path, operator: counters }, async () => {}),
+      corrupt,
+    );
+    assert.deepEqual((await readdir(path)).sort(), before);
+    await rm(path, { recursive: true });
+    await cp(kept, path, { recursive: true });
+    assert.equal(await assertBalanced(await reopen(), 'a'), 60);
+  });
+}
 
 test('a witness that cannot be used refuses the database, for it alone would tell of a loss', async (t) => {
   const { store, reopen, elsewhere } = await open(t);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BLOCK_EVENTS_MAX, type Gap, lookAtQueue, type StoreError } from '../../src/store/index.ts';
 import { numberKey, QUEUE } from '../../src/store/keys.ts';
+import { queueFiles } from '../../src/store/queue-files.ts';
 import { openRocks, type Rocks } from '../../src/store/rocks.ts';
 import {
   ALL,
@@ -356,6 +357,44 @@ test('what a replacement left unfinished, or behind, is removed', async (t) => {
   for (const name of ['db-unfinished', 'db-0', 'db-x']) await (await open(name)).close();
   const queue = await openTestQueue(t, path);
   assert.deepEqual((await readdir(path)).sort(), ['db-0', 'db-1', 'db-x', 'marks', 'owner.lock', 'witness']);
+  assert.deepEqual(names(await contents(queue)), ['1+10 a', '11+10 b', '21+10 c']);
+});
+
+for (const [what, put] of [
+  ['an empty folder', (path: string) => mkdir(join(path, 'db-2'))],
+  ['another database', async (path: string) => await (await openRocks(join(path, 'db-2'))).close()],
+  ['a copy', (path: string) => cp(join(path, 'db-1'), join(path, 'db-2'), { recursive: true })],
+] as const) {
+  test(`${what} of a higher number does not take the place of the queue`, async (t) => {
+    const path = await filled(t, 'abc');
+    await put(path);
+    await assert.rejects(openTestQueue(t, path), { code: 'corrupt' });
+    await assert.rejects(
+      lookAtQueue(path, async () => {}),
+      { code: 'corrupt' },
+    );
+    assert.ok((await readdir(path)).includes('db-1'));
+    await rm(join(path, 'db-2'), { recursive: true });
+    assert.deepEqual(names(await contents(await openTestQueue(t, path))), ['1+10 a', '11+10 b', '21+10 c']);
+  });
+}
+
+test('a queue that has taken the place of others goes on wherever their removal was cut off', async (t) => {
+  const path = await filled(t, 'abc');
+  const replace = async (generation: number) => {
+    await cp(join(path, `db-${generation - 1}`), await queueFiles.clearUnfinished(path), { recursive: true });
+    await rm(join(path, 'db-unfinished', 'FOLLOWS'), { force: true });
+    await queueFiles.publishUnfinished(path, generation);
+  };
+  await replace(2);
+  await rm(join(path, 'db-1', 'IDENTITY'));
+  await replace(3);
+  assert.equal(await queueFiles.newestGeneration(path), 3);
+  const queue = await openTestQueue(t, path);
+  assert.deepEqual(
+    (await readdir(path)).filter((name) => name.startsWith('db-')),
+    ['db-3'],
+  );
   assert.deepEqual(names(await contents(queue)), ['1+10 a', '11+10 b', '21+10 c']);
 });
 

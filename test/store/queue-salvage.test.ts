@@ -1,7 +1,7 @@
 /** What a queue does without a file of its database: what intact files hold goes on, and the rest becomes a gap. */
 import assert from 'node:assert/strict';
 import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Gap, lookAtQueue, openQueue, type StoreError } from '../../src/store/index.ts';
 import { queueFiles } from '../../src/store/queue-files.ts';
@@ -224,4 +224,65 @@ test('a sorted file that is damaged anywhere costs no more than its own events, 
     }
   }
   assert.ok(ends.includes('db-2') && ends.includes('db-1'), 'some damages are of records, and some of the file');
+});
+
+test('an older copy of a database over a newer one costs nothing, whatever of it is copied', async (t) => {
+  const path = await filled(t, ['ab', 'cd', 'e']);
+  const older = await temporaryDirectory(t);
+  await cp(path, older, { recursive: true });
+  for (const text of ['fg', 'hi', 'jk', 'l']) {
+    const queue = await openTestQueue(t, path);
+    for (const letter of text) await queue.append([block(10, letter)]);
+    await queue.close();
+  }
+  const isLog = (name: string) => name.endsWith('.log');
+  const isNoLog = (name: string) => !isLog(name);
+  const isLatest = (name: string) => isLog(name) || name.endsWith('.sst') || name.startsWith('db-') || name === '';
+  for (const [what, from, isKept] of [
+    ['the database', 'db-1', () => true],
+    ['the whole folder', '', () => true],
+    ['all but the log', 'db-1', isNoLog],
+    ['all but what lies beside it', '', (name: string) => isLatest(name) || INDEX_FILES.test(name)],
+  ] as const) {
+    const merged = await temporaryDirectory(t);
+    await cp(path, merged, { recursive: true });
+    const filter = (file: string) => file === join(older, from) || isKept(basename(file));
+    await cp(join(older, from), join(merged, from), { recursive: true, filter });
+    const told: StoreError[] = [];
+    const queue = await openTestQueue(t, merged, { onRot: (error) => told.push(error) });
+    assert.deepEqual(
+      (await contents(queue)).map((text) => text.at(-1)),
+      [...'abcdefghijkl'],
+      what,
+    );
+    assert.deepEqual(ranges(await queue.gaps()), [], what);
+    assert.equal(told[0]?.code, 'corrupt', what);
+    await queue.close();
+  }
+});
+
+test('a log of another time beside the other files of a database is told of, and what is missing between is a gap', async (t) => {
+  const path = await filled(t, ['ab', 'cd', 'e']);
+  const older = await temporaryDirectory(t);
+  await cp(path, older, { recursive: true });
+  const [old] = (await readdir(join(older, 'db-1'))).filter((name) => name.endsWith('.log'));
+  for (const text of ['fg', 'hi', 'jk']) {
+    const queue = await openTestQueue(t, path);
+    for (const letter of text) await queue.append([block(10, letter)]);
+    await queue.close();
+  }
+  const [log] = (await readdir(join(path, 'db-1'))).filter((name) => name.endsWith('.log'));
+  assert.notEqual(log, old);
+  await cp(join(path, 'db-1', log!), join(older, 'db-1', log!));
+  const told: StoreError[] = [];
+  const queue = await openTestQueue(t, older, { onRot: (error) => told.push(error) });
+  assert.equal(told[0]?.code, 'corrupt');
+  const read = await collect(queue.blocks());
+  const lost = (await queue.gaps()).reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  assert.deepEqual(
+    read.map(({ bytes }) => `${Buffer.from(bytes)}`),
+    [...'abcdejk'],
+  );
+  assert.equal(lost, 40);
+  assert.equal(queue.next, 111);
 });

@@ -51,7 +51,7 @@ test('the MANIFEST names exactly the sorted files that are there', async (t) => 
 });
 
 test('records that are none are not guessed at', () => {
-  assert.deepEqual(liveTables([]), { levels: new Map(), named: new Set(), changes: 0 });
+  assert.deepEqual(liveTables([]), { levels: new Map(), named: new Set(), changes: 0, logsFrom: 0 });
   for (const bytes of [[15], [6, 1], [1, 9, 65], [103, 0, 7], [2, 0x80]]) {
     assert.equal(liveTables([Buffer.from(bytes)]), undefined, `${bytes}`);
   }
