@@ -46,6 +46,33 @@ test('the end of a log that is gone becomes a gap, and its sequences are not use
   }
 });
 
+test('what had been delivered when the log lost it becomes no gap', async (t) => {
+  const path = await temporaryDirectory(t);
+  const append = async (text: string, release: readonly number[]) => {
+    const queue = await openTestQueue(t, path);
+    for (const letter of text) await queue.append([block(10, letter)]);
+    await queue.release({ blocks: release.map((first) => ({ first })) });
+    await queue.close();
+  };
+  await append('a', []);
+  const older = join(path, 'older');
+  await cp(join(path, 'db-1'), older, { recursive: true });
+  // All up to 30, and 41 to 50 out of order.
+  await append('bcdef', [1, 11, 21, 41]);
+  await rm(join(path, 'db-1'), { recursive: true });
+  await rename(older, join(path, 'db-1'));
+  const damage: Gap[] = [];
+  const queue = await openTestQueue(t, path, { onDamage: (gap) => damage.push(gap) });
+  const lost = damage.map(({ first, last }) => [first, last]);
+  assert.deepEqual(lost, [
+    [31, 40],
+    [51, 60],
+  ]);
+  assert.deepEqual((await queue.gaps()).length, 2);
+  assert.deepEqual(await contents(queue), ['1+10 a']);
+  assert.equal(queue.next, 61);
+});
+
 test('totals that the database has lost are those of the witness, until others are released', async (t) => {
   const path = await filled(t);
   const totalsOf = ({ totals, witnessedTotals }: QueueView) =>
@@ -93,6 +120,27 @@ test('refused events whose record is lost become a gap, and one that is back has
       [1],
     );
     await restored.close();
+  }
+});
+
+test('refused events of more records than a witness lists are all there at the next opening', async (t) => {
+  const path = await temporaryDirectory(t);
+  const queue = await openTestQueue(t, path);
+  const records = 600;
+  await queue.append([block(records, 'a')]);
+  const { stream } = queue.streamAt(1);
+  const quarantine = Array.from({ length: records }, (_, i) => {
+    return { first: i + 1, last: i + 1, stream, bytes: Buffer.from('q') };
+  });
+  await queue.release({ blocks: [{ first: 1 }], quarantine });
+  await queue.close();
+  for (let start = 0; start < 2; start += 1) {
+    const again = await openTestQueue(t, path, { onDamage: () => assert.fail('nothing is lost') });
+    assert.deepEqual(
+      (await collect(again.quarantine())).map(({ first }) => first),
+      quarantine.map(({ first }) => first),
+    );
+    await again.close();
   }
 });
 
