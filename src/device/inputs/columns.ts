@@ -87,6 +87,10 @@ export class Columns {
     return this.mentioned.filter((name) => !known.has(name));
   }
 
+  isTime(column: string): boolean {
+    return this.nameOf(column) === 'ts' && !this.options.skip.has(column);
+  }
+
   nameOf(column: string): string {
     return this.options.names.get(column) ?? column;
   }

@@ -110,3 +110,7 @@ function plainCells(cells: readonly string[], text: string): number {
   while (from > 0 && start - cells[from - 1]!.length > quote) start -= cells[--from]!.length + 1;
   return from;
 }
+
+export function unquoted(cell: string): string {
+  return cell.startsWith(QUOTE) && cell.endsWith(QUOTE) ? cell.slice(1, -1) : cell;
+}

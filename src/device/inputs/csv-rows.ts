@@ -6,19 +6,16 @@
  */
 import type { TelemetryEvent } from '../../codec/index.ts';
 import type { Column, Columns } from './columns.ts';
-import { type CellRow, type CsvCells, createCsvCells, QUOTE } from './csv-cells.ts';
-import { listed } from './csv-heading.ts';
+import { type CellRow, type CsvCells, createCsvCells, QUOTE, unquoted } from './csv-cells.ts';
+import { assertNoNote, assertReached, listed } from './csv-heading.ts';
 import { EventDraft } from './event-draft.ts';
 import { InputError, RowError, shown } from './refusal.ts';
 import { NUMBER_PATTERN, numberText } from './row-numbers.ts';
 import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
 import { createTimeReader, type TimeReader } from './row-times.ts';
 
-const TOA5_HEADING = /^"?TOA5"?,/;
 /** Times in all forms that people write. */
 const TIME_LIKE = /^\d[\d\s.,:/TZ+-]*([AaPp]\.?[Mm]\.?|[A-Z]{3,4})?$/;
-
-const EXCEL_NOTE = /^"?sep=([^\w\s"]|\t)"?[,;]*$/i;
 
 /** A row with more cells than this is no heading. */
 const HEADING_CELLS_MAX = 4_096;
@@ -42,8 +39,8 @@ export class CsvRows implements RowReader {
   readonly #rowsLine: number;
   #heading: readonly Column[] | undefined;
   #headingCells: readonly string[] = [];
-  /** Why no row below the heading that came last can be read. */
   #unusable: string | undefined;
+  #isHeld = false;
   /** The text of the heading that holds now. */
   headingText: string | undefined;
 
@@ -97,6 +94,17 @@ export class CsvRows implements RowReader {
     return numbers.length > 0 && numbers.every((cell) => numberText(cell, this.#columns.decimal) !== undefined);
   }
 
+  /** Why no row below the heading that came last can be read. */
+  get unusable(): string | undefined {
+    return this.#unusable;
+  }
+
+  /** @param isHeld rows are read one by one, and what stood between them is not there: no other heading begins */
+  holdHeading(isHeld: boolean, unusable?: string): void {
+    this.#isHeld = isHeld;
+    this.#unusable = unusable;
+  }
+
   /** Takes up the heading of an earlier run. */
   resume(text: string): void {
     const [row] = this.#cells.rowsOf([text]);
@@ -124,13 +132,7 @@ export class CsvRows implements RowReader {
 
   /** @throws InputError `input-heading` where a flag names a line behind the last one */
   assertReached(lines: number): void {
-    for (const [flag, line = 0] of [
-      ['--heading-line', this.#options.headingLine],
-      ['--rows-line', this.#options.rowsLine],
-    ] as const) {
-      if (line > lines)
-        throw new InputError('input-heading', `${flag} is ${line}, and the input has ${lines} lines: no row is read`);
-    }
+    assertReached(this.#options, lines);
   }
 
   #headingError(line: number, { message }: Pick<Error, 'message'>): InputError {
@@ -141,14 +143,7 @@ export class CsvRows implements RowReader {
   }
 
   #readHeading(row: CellRow | RowError, line: number, text: string): void {
-    if (line === 1 && this.#options.format === 'csv' && this.#headingLine === 1 && TOA5_HEADING.test(text)) {
-      throw new InputError('input-heading', 'this is a TOA5 file, with four lines of heading: give --format toa5');
-    }
-    const parted = line === 1 && this.#headingLine === 1 ? EXCEL_NOTE.exec(text)?.[1] : undefined;
-    if (parted !== undefined) {
-      const flag = `--delimiter ${parted === '\t' ? 'tab' : `'${parted}'`} --heading-line 2`;
-      throw new InputError('input-heading', `line 1 is Excel's note of what parts the cells: give ${flag}`);
-    }
+    if (line === 1 && this.#headingLine === 1) assertNoNote(text, this.#options.format);
     if (line < this.#headingLine || this.#heading !== undefined) return;
     if (row instanceof RowError) throw this.#headingError(line, row);
     this.#use(row.cells, text);
@@ -258,21 +253,31 @@ export class CsvRows implements RowReader {
     const shared = names.filter((name) => known.includes(name)).length;
     const time = this.#heading?.find(({ role }) => role === 'ts')?.column;
     if (shared === 0 || !((time !== undefined && names.includes(time)) || 2 * shared >= names.length)) return false;
-    const isList = new Set(names).size === names.length && names.every((name) => this.#isName(name));
-    if (!isList) return false;
+    if (!names.every((name) => this.#isName(name))) return false;
+    if (!names.some((name) => this.#columns.isTime(name))) {
+      if (new Set(names).size < names.length) return false;
+      // A row of texts whose time is none; where all else stands below its own name, nothing changes with it either way.
+      if (names.every((name, at) => known[at] === name || this.#heading![at]?.role === 'ts')) return false;
+      throw this.#noHeading('no column of it is the time; it may also be a row without one');
+    }
+    if (this.#isHeld) throw this.#noHeading('rows were refused below it; --from-start reads all under their headings');
     this.#unusable = undefined;
     try {
       this.#use(cells, text);
       return true;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      this.#unusable = `under another heading that cannot be used: ${error.message}`;
-      throw new RowError('row-cells', error.message);
+      throw this.#noHeading(error.message);
     }
   }
 
+  #noHeading(why: string): RowError {
+    this.#unusable = `under another heading that cannot be used: ${why}`;
+    return new RowError('row-cells', `another heading that cannot be used: ${why}`);
+  }
+
   #isName(text: string): boolean {
-    return text !== '' && !NUMBER_PATTERN.test(text) && !this.#isTime(text);
+    return text !== '' && !NUMBER_PATTERN.test(text) && !TIME_LIKE.test(text) && !this.#isTime(text);
   }
 
   #isTime(text: string): boolean {
@@ -289,8 +294,4 @@ export class CsvRows implements RowReader {
 function named(cell: string, isQuoted: ((at: number) => boolean) | undefined, at: number): string {
   const name = cell.trim();
   return name !== cell && isQuoted?.(at) ? cell : name;
-}
-
-function unquoted(cell: string): string {
-  return cell.startsWith(QUOTE) && cell.endsWith(QUOTE) ? cell.slice(1, -1) : cell;
 }

@@ -136,7 +136,7 @@ export class FileInput implements Input {
     this.#feed = this.#openFeed({ encoding, offset, state: progress.feed, heading });
     const groups = byHeading(progress.refused);
     const others = await Promise.all(groups.map(([row]) => headingAt(this.#file, row!.heading, encoding)));
-    this.#feed.assertColumns(others.filter((other) => other !== undefined));
+    this.#feed.assertColumns(others.flatMap((other) => other?.text ?? []));
     const preambleBytes = this.#options.format === 'ndjson' ? markBytes : preamble;
     this.#preamble = (await readExactly(this.#file, 0, preambleBytes)) ?? Buffer.alloc(0);
     this.#id = progress.id;

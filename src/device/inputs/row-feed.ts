@@ -24,6 +24,8 @@ export interface FeedState {
   readonly kinds: LearntKinds;
   /** Where in the source the heading is that holds now: offset and length, its line end included. */
   readonly heading?: readonly [at: number, bytes: number] | undefined;
+  /** Why no row below the heading that came last can be read. */
+  readonly unusable?: string | undefined;
   /** Bytes before the first row. */
   readonly preamble: number;
   /** Names that flags have mentioned and the input had. */
@@ -98,6 +100,7 @@ export class RowFeed {
     if (state === undefined) return;
     this.#heading = state.heading;
     if (options.heading !== undefined) this.#useHeading(options.heading);
+    this.#csv?.holdHeading(false, state.unusable);
   }
 
   /** In the source, behind the last row that is done with. */
@@ -122,7 +125,9 @@ export class RowFeed {
     const isJudged = this.#csv === undefined || this.#csv.headingText !== undefined;
     const mentioned = isJudged ? this.#columns.mentioned.filter((name) => !unseen.includes(name)) : [];
     const seen = [...new Set([...this.#seen, ...mentioned])];
-    return { splitter, kinds: this.#columns.learnt, heading: this.#heading, preamble: this.#preamble.length, seen };
+    const unusable = this.#csv?.unusable;
+    const preamble = this.#preamble.length;
+    return { splitter, kinds: this.#columns.learnt, heading: this.#heading, unusable, preamble, seen };
   }
 
   /** What stands before the first row, as in the source. */
@@ -130,14 +135,9 @@ export class RowFeed {
     return this.#preamble.bytes;
   }
 
-  /**
-   * Of a run that goes on: names that flags mention are judged before anything is read.
-   * @param headings of rows that are to be read once more
-   * @throws InputError `input-columns`
-   */
-  assertColumns(headings: readonly HeadingLine[]): void {
-    const texts = headings.map(({ text }) => text);
-    this.#csv?.assertColumns(texts, this.#seen);
+  /** See `CsvRows`. */
+  assertColumns(headings: readonly string[]): void {
+    this.#csv?.assertColumns(headings, this.#seen);
   }
 
   unknown(): { readonly names: readonly string[]; readonly known: readonly string[] } {
@@ -179,13 +179,16 @@ export class RowFeed {
   /** Reads rows again that were refused, under their own heading; those that still are refused keep the place that was given. */
   retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[], heading?: HeadingLine): FedRows {
     const text = this.#csv?.headingText;
+    const unusable = this.#csv?.unusable;
     const now = text === undefined ? undefined : { text, bytes: this.#rejected.heading! };
     if (heading !== undefined) this.#useHeading(heading);
+    this.#csv?.holdHeading(true);
     const cut = splitKept(rows, this.#source, this.#splitterOptions, this.#splitter.state.isCr);
     const headingAt = this.#heading;
     const fed = this.#read(cut);
     this.#heading = headingAt;
     if (now !== undefined) this.#useHeading(now);
+    this.#csv?.holdHeading(false, unusable);
     return { ...fed, refused: fed.refused.map((row) => ({ ...row, ...cut.kept.get(row.line)! })) };
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { timeZoneOf } from '../../../src/device/inputs/local-times.ts';
 import { encodingOf } from '../../../src/device/inputs/source-text.ts';
 import { OPTIONS, readRows, timesOf } from './rows.ts';
 
@@ -272,5 +273,23 @@ test('a sensor is a name, also where it looks like a number', () => {
     events.map(({ sensor }) => sensor),
     ['0012', '1e5', OPTIONS.sensor, ' 7 '],
     'without the spaces around it, unless it is in quotes',
+  );
+});
+
+test('a row whose time is refused is no heading, although its texts are called like columns', () => {
+  const berlin = { timeZone: timeZoneOf('Europe/Berlin')! };
+  const twice = 'ts,alarm\n2026-10-25 01:30,ok\n2026-10-25 02:30,alarm\n2026-10-25 03:30,alarm\n';
+  assert.deepEqual(refusedOf(twice, berlin), [[3, 'event-time']]);
+  assert.deepEqual(refusedOf('ts,pump,note\n2026-03-01,on,y\n2026-02-30,note,pump\n2026-03-02,on,y\n'), [
+    [3, 'event-time'],
+  ]);
+  assert.deepEqual(refusedOf('ts,alarm\n1,ok\nunknown,alarm\n2,ok\n'), [[3, 'event-time']]);
+  assert.deepEqual(
+    refusedOf('ts,pump,note\n1,on,y\nunknown,note,pump\n2,on,y\nts,pump,note\n3,on,y\n'),
+    [
+      [3, 'row-cells'],
+      [4, 'row-cells'],
+    ],
+    'what may be a heading without a time is counted, and no row below it is read under names that may not be its own',
   );
 });

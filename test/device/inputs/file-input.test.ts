@@ -526,3 +526,15 @@ test('a name to be left out that no row of JSON has is a mistake', async (t) => 
   await assert.rejects(record({ skip: new Set(['secrt']) }), { code: 'input-columns', message: /secrt/ });
   assert.deepEqual(await record({ skip: new Set(['secret']) }), [1]);
 });
+
+test('rows below a heading that cannot be used are refused by later runs, too', async (t) => {
+  for (const hasRejects of [false, true]) {
+    const { path, record } = await folder(t, 'ts,a,b\n1,1,2\nts,b,b\n2,2,1\n');
+    assert.deepEqual(await record({ hasRejects }), [1]);
+    await appendFile(path, '3,2,1\n');
+    assert.deepEqual(await record({ hasRejects }), []);
+    await appendFile(path, '4,2,1\nts,a,b\n5,1,2\n');
+    assert.deepEqual(await record({ hasRejects }), [5]);
+    assert.deepEqual(await record({ hasRejects }), []);
+  }
+});
