@@ -9,7 +9,7 @@ import { type Batch, createEventReader, type FieldValue, HEAP, type TelemetryEve
 import type { GatewayStore, RetainedBatch, Turns } from '../store/index.ts';
 import { createTurnstile, type Flow } from './flow.ts';
 import { withBatch } from './inflation.ts';
-import { EXPORTS_BYTES_MAX } from './limits.ts';
+import { EXPORTS_BYTES_MAX, ROOM_ASKED_EVERY_MS } from './limits.ts';
 import type { Page } from './pages.ts';
 
 export interface ExportQuery {
@@ -48,6 +48,29 @@ export async function* exportEvents(
       held.release();
     }
   }
+}
+
+/** Turns for one reader, who leaves the queue when gone, and has somebody make room every so often while waiting there. */
+export function readerTurns(
+  flow: Pick<Flow, 'inTurn'>,
+  gone: AbortSignal,
+  makeRoom: () => void,
+  everyMs: number = ROOM_ASKED_EVERY_MS,
+): Pick<Flow, 'inTurn'> {
+  return {
+    async inTurn(bytes, work) {
+      const asking = setInterval(makeRoom, everyMs);
+      const begun = () => {
+        clearInterval(asking);
+        return work();
+      };
+      try {
+        return await flow.inTurn(bytes, begun, gone);
+      } finally {
+        clearInterval(asking);
+      }
+    },
+  };
 }
 
 /** The batch, which counts as held until it is released. */

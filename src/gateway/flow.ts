@@ -33,8 +33,11 @@ export interface Upload {
 export interface Flow {
   /** Undefined where there is no room for that many bytes. Until it is first resized the load's body is on its way. */
   take(bytes: number, upload?: Upload): Load | undefined;
-  /** Runs `work`, which may grow to so many bytes, when it is its turn; first come, first served. */
-  inTurn<T>(bytes: number, work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `work`, which may grow to so many bytes, when it is its turn; first come, first served. Rejects where `gone` is
+   * aborted before that.
+   */
+  inTurn<T>(bytes: number, work: () => Promise<T>, gone?: AbortSignal): Promise<T>;
   /** Bytes taken on. */
   readonly bytes: number;
 }
@@ -130,10 +133,22 @@ class BoundedFlow implements Flow {
     return load;
   }
 
-  async inTurn<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+  async inTurn<T>(bytes: number, work: () => Promise<T>, gone?: AbortSignal): Promise<T> {
     assert(bytes <= this.#options.growingBytesMax, 'a turn that can come');
-    await new Promise<void>((begin) => {
-      this.#waiting.push({ bytes, begin });
+    gone?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(turn), 1);
+        reject(gone?.reason);
+        this.#next();
+      };
+      const begin = () => {
+        gone?.removeEventListener('abort', leave);
+        resolve();
+      };
+      const turn: Turn = { bytes, begin };
+      this.#waiting.push(turn);
+      gone?.addEventListener('abort', leave, { once: true });
       this.#next();
     });
     try {

@@ -189,6 +189,9 @@ export const EXPORTS_OPEN_MAX = 8;
 /** Bytes that these may come to together: the largest batch there is, or usual ones for all. */
 export const EXPORTS_BYTES_MAX = 3 * BATCH_BYTES_MAX;
 
+/** How often an export that waits for these bytes looks for a slow reader that has to make room, milliseconds. */
+export const ROOM_ASKED_EVERY_MS = 1_000;
+
 /** Characters of one answer of a read route, about; what is left is told with `next`, to be asked for by itself. */
 export const ANSWER_LENGTH_MAX = 8 * 1024 * 1024;
 

@@ -18,7 +18,8 @@ export const JSON_TYPE = 'application/json; charset=utf-8';
 /** A part of an answer's text; parts may be empty. How long a part may be: see `CHUNK_LENGTH`. */
 export type Parts = AsyncIterable<string> | Iterable<string>;
 
-export type PartsMaker = (turns: Turns, gone: AbortSignal) => Parts | Promise<Parts>;
+/** @param makeRoom has a reader who is slow to take an answer end, if any is, where others wait for what it holds */
+export type PartsMaker = (turns: Turns, gone: AbortSignal, makeRoom: () => void) => Parts | Promise<Parts>;
 
 export interface ReadDesk {
   /**
@@ -79,7 +80,8 @@ class BoundedDesk implements ReadDesk {
     }
     try {
       if (reader.gone.aborted) return unanswered(reply);
-      const chunks = this.#chunks(await parts(untilGone(this.#turns, reader.gone), reader.gone), reader);
+      const made = await parts(untilGone(this.#turns, reader.gone), reader.gone, this.#readers.makeRoom);
+      const chunks = this.#chunks(made, reader);
       const first = await chunks.next();
       const second = first.done ? first : await chunks.next();
       if (reader.gone.aborted) {

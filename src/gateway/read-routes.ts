@@ -15,7 +15,7 @@ import { bucketsOf } from './bucket-page.ts';
 import { BUCKETS_DEFAULT, type BucketRange, rangeOf, readSeries, type SeriesQuery } from './bucket-series.ts';
 import { tellTotals, totalsOf } from './device-totals.ts';
 import { GatewayError } from './errors.ts';
-import { exportEvents } from './event-export.ts';
+import { exportEvents, readerTurns } from './event-export.ts';
 import type { DeviceSummary, Fleet } from './fleet.ts';
 import { createTurnstile } from './flow.ts';
 import { ANSWER_LENGTH_MAX, EXPORTS_BYTES_MAX, EXPORTS_OPEN_MAX, READS_OPEN_MAX } from './limits.ts';
@@ -120,9 +120,9 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     // No HEAD: it would read every batch to say nothing.
     reads.get<OfDevice>('/v1/devices/:id/events', { exposeHeadRoute: false }, async (request, reply) => {
       const query = readQuery(eventsQuery, request.query);
-      return exports.send(reply, 'application/x-ndjson', async function* (turns) {
+      return exports.send(reply, 'application/x-ndjson', async function* (turns, gone, makeRoom) {
         const { deviceId } = await deviceOf(request.params.id);
-        yield* exportEvents(store, deviceId, query, turns, held);
+        yield* exportEvents(store, deviceId, query, turns, readerTurns(held, gone, makeRoom));
       });
     });
 

@@ -3,7 +3,7 @@
  *
  * Owns the places. A place is given back whichever way an answer ends: given, failed, or its connection gone at any moment.
  * How long the gateway has waited for each reader is counted, and not how long it worked: a reader who takes next to nothing
- * is ended, and where all places are taken, one who was waited for longest makes room for who comes.
+ * is ended, and where all places are taken, or others want the memory, one who was waited for longest makes room.
  */
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -21,6 +21,8 @@ export interface Reader {
 
 export interface Readers {
   admit(reply: FastifyReply): Reader | 'full';
+  /** Of those who are waited for now, and were for `roomMs` in all, ends the one who was for longest. */
+  makeRoom(): void;
 }
 
 export function createReaders(openMax: number, patience: ReaderPatience): Readers {
@@ -37,7 +39,7 @@ export function createReaders(openMax: number, patience: ReaderPatience): Reader
   return {
     admit(reply) {
       const address = reply.request.raw.socket.remoteAddress ?? '';
-      if (open.size >= openMax && !makeRoom(open, address, patience.roomMs)) return 'full';
+      if (open.size >= openMax && !makePlace(open, address, patience.roomMs)) return 'full';
       const reader = new OpenReader(reply, address, patience, leave);
       if (reader.gone.aborted) return reader;
       open.add(reader);
@@ -46,6 +48,9 @@ export function createReaders(openMax: number, patience: ReaderPatience): Reader
       }, patience.windowMs / 4).unref();
       return reader;
     },
+    makeRoom() {
+      endSlowest(open, (reader) => reader.isWaitedFor && reader.waitedMs >= patience.roomMs);
+    },
   };
 }
 
@@ -53,15 +58,18 @@ export function createReaders(openMax: number, patience: ReaderPatience): Reader
  * Ends the answer whose reader was waited for longest. One from an address that has no more places than others must have been
  * waited for `roomMs`; who holds two or more above those of the newcomer's address has taken the place from it.
  */
-function makeRoom(open: ReadonlySet<OpenReader>, address: string, roomMs: number): boolean {
+function makePlace(open: ReadonlySet<OpenReader>, address: string, roomMs: number): boolean {
   const places = new Map<string, number>();
   for (const reader of open) places.set(reader.address, (places.get(reader.address) ?? 0) + 1);
   const most = Math.max(...places.values());
   const isCrowding = (one: OpenReader) => most >= (places.get(address) ?? 0) + 2 && places.get(one.address) === most;
+  return endSlowest(open, (reader) => reader.waitedMs >= roomMs || (reader.waitedMs > 0 && isCrowding(reader)));
+}
+
+function endSlowest(open: ReadonlySet<OpenReader>, mayGo: (reader: OpenReader) => boolean): boolean {
   let slowest: OpenReader | undefined;
   for (const reader of open) {
-    const mayGo = reader.waitedMs >= roomMs || (reader.waitedMs > 0 && isCrowding(reader));
-    if (mayGo && (slowest === undefined || reader.waitedMs > slowest.waitedMs)) slowest = reader;
+    if (mayGo(reader) && (slowest === undefined || reader.waitedMs > slowest.waitedMs)) slowest = reader;
   }
   slowest?.end();
   return slowest !== undefined;
@@ -101,6 +109,10 @@ class OpenReader implements Reader {
     reply.raw.once('close', this.#leave);
     // An answer that waits behind another one of its connection is not told that it was closed.
     departuresOf(socket).add(this.#leave);
+  }
+
+  get isWaitedFor(): boolean {
+    return this.#waitingSince !== undefined;
   }
 
   get waitedMs(): number {

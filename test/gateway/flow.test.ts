@@ -94,6 +94,25 @@ test('nothing grows while what has grown is more than there is room for', async 
   await done;
 });
 
+test('who is gone while waiting is left out, and holds up nobody', async () => {
+  const flow = createFlow(OPTIONS);
+  const [first, other] = [task(), task()];
+  const client = new AbortController();
+  const done = flow.inTurn(60, first.run);
+  const left = flow.inTurn(100, async () => assert.fail('nobody is there'), client.signal);
+  const next = flow.inTurn(40, other.run, new AbortController().signal);
+  await nextTurn();
+  assert.equal(other.begun, false);
+  client.abort(new RangeError('gone'));
+  await assert.rejects(left, RangeError);
+  await nextTurn();
+  assert.equal(other.begun, true);
+  await assert.rejects(flow.inTurn(1, first.run, client.signal), RangeError);
+  first.end();
+  other.end();
+  await Promise.all([done, next]);
+});
+
 test('work that fails gives its turn on', async () => {
   const flow = createFlow(OPTIONS);
   await assert.rejects(

@@ -6,9 +6,11 @@ import net, { type AddressInfo } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { type TestContext, test } from 'node:test';
 import Fastify, { type FastifyReply } from 'fastify';
+import { BATCH_EVENTS_MAX } from '../../src/codec/index.ts';
 import { sendProblem } from '../../src/gateway/answers.ts';
-import { exportEvents } from '../../src/gateway/event-export.ts';
-import { EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
+import { exportEvents, readerTurns } from '../../src/gateway/event-export.ts';
+import { createTurnstile } from '../../src/gateway/flow.ts';
+import { ARENA_BYTES, EXPORTS_OPEN_MAX, READER_PATIENCE } from '../../src/gateway/limits.ts';
 import type { Page } from '../../src/gateway/pages.ts';
 import { createReadDesk, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
 import { createReaders, type Reader } from '../../src/gateway/readers.ts';
@@ -221,6 +223,37 @@ test('an export builds no events that nobody asked for', async () => {
   assert.equal(nothing.length, 0);
   // Looking into 500 columns for each event is most of the work.
   assert(nothing.cost < whole.cost / 3, `${nothing.cost} µs of ${whole.cost} µs`);
+});
+
+test('an export that waits for memory has who is slow to read make room', async (t) => {
+  const events = Array.from({ length: BATCH_EVENTS_MAX }, () => ({ ts: 0, sensor: 's', fields: { volume: 1 } }));
+  const batch = { deviceId: DEVICE, stream: STREAM_HEX, first: 1, last: events.length, encoding: 'identity' };
+  const body = batchBytes({ events });
+  const store = {
+    async *batches() {
+      yield { ...batch, body, tsMin: 0, tsMax: 0, receivedAt: 0 };
+    },
+  };
+  // Of one batch.
+  const held = createTurnstile(ARENA_BYTES);
+  const app = Fastify();
+  const desk = createReadDesk({ openMax: 8, workingMax: 8, patience: { ...READER_PATIENCE, roomMs: 1 } });
+  app.get('/events', async (_request, reply) =>
+    desk.send(reply, 'text/plain', (turns, gone, makeRoom) =>
+      exportEvents(store, DEVICE, {}, turns, readerTurns(held, gone, makeRoom, 20)),
+    ),
+  );
+  t.after(() => {
+    app.server.closeAllConnections();
+    return app.close();
+  });
+  const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/events`;
+  const slow = await unread(url);
+  const { status, body: text } = await say(url);
+  assert.equal(status, 200);
+  assert.equal(text.toString().trimEnd().split('\n').length, events.length);
+  assert.equal(slow.complete, false);
+  slow.destroy();
 });
 
 test('a list of measures that is cut says so, and any of them can be asked for', async (t) => {
