@@ -1,9 +1,9 @@
 /**
  * The RocksDB port: one open database of ordered byte keys and byte values.
  *
- * Owns every call of RocksDB. Promises that every write is fsynced before it resolves, that a write is all or nothing,
- * that what has rotted on disk is never given out, and that every failure is a `StoreError`. Never looks into a key or a
- * value.
+ * Owns every call of RocksDB. Promises that every write is fsynced before it resolves, into files that are still where the
+ * database was opened; that a write is all or nothing, that what has rotted on disk is never given out, and that every
+ * failure is a `StoreError`. Never looks into a key or a value.
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ import { handOver, isInOnePiece } from './rocks-batch.ts';
 import { CALM_MAX_MS, isCalm } from './rocks-calm.ts';
 import { checkFiles, type FileCheck } from './rocks-files.ts';
 import { openLevel } from './rocks-level.ts';
+import { type Place, placeAt } from './rocks-place.ts';
 import { defined, type KeyRange, type KeySpan, nextOf, type Operation, spanOf } from './rocks-range.ts';
 import { openTables, type Tables } from './rocks-tables.ts';
 
@@ -48,7 +49,7 @@ export interface RocksOptions {
 export type { KeyRange, KeySpan, Operation } from './rocks-range.ts';
 
 export interface Rocks {
-  /** One atomic, fsynced write. */
+  /** One atomic, fsynced write. `io` where the folder is not the one any more that was opened. */
   write(operations: readonly Operation[]): Promise<void>;
   get(key: Buffer): Promise<Buffer | undefined>;
   /** In the order of the keys; `undefined` where there is none. */
@@ -113,7 +114,8 @@ export async function openRocks(path: string, options: RocksOptions = {}): Promi
     const tables = await openTables(check, findings);
     // failpoint: files-checked
     if (options.assertWhole && findings.exists && !readOnly) await look(path, options.assertWhole, tables);
-    return new RocksDatabase(await openLevel(path, { ...options, create }), tables);
+    const level = await openLevel(path, { ...options, create });
+    return new RocksDatabase(level, tables, readOnly ? undefined : await placeAt(path));
   } catch (error) {
     throw toStoreError(error, `cannot open the database in ${path}`);
   }
@@ -131,18 +133,21 @@ async function look(path: string, assertWhole: (rocks: Rocks) => Promise<void>, 
 class RocksDatabase implements Rocks {
   readonly #level: LevelUp;
   readonly #tables: Tables;
+  readonly #place: Place | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
   #hasFailed = false;
 
-  constructor(level: LevelUp, tables: Tables) {
+  constructor(level: LevelUp, tables: Tables, place?: Place) {
     this.#level = level;
+    this.#place = place;
     this.#tables = tables;
   }
 
   async write(operations: readonly Operation[]): Promise<void> {
     try {
       await this.#write(operations);
+      await this.#place?.assertSame();
     } catch (error) {
       this.#hasFailed = true;
       throw error;

@@ -428,6 +428,32 @@ for (const [what, lose] of [
   });
 }
 
+test('a database that is replaced while it is in use takes nothing into files that are gone', async (t) => {
+  const { store, reopen, elsewhere } = await open(t);
+  const path = elsewhere.location;
+  const copies = await temporaryDirectory(t);
+  const [older, latest] = [join(copies, 'older'), join(copies, 'latest')];
+  const replaceBy = async (copy: string) => {
+    await rm(path, { recursive: true });
+    await cp(copy, path, { recursive: true });
+  };
+  await send(store, key, { first: 1, last: 10 });
+  await cp(path, older, { recursive: true });
+  await send(store, key, { first: 11, last: 20 });
+  await cp(path, latest, { recursive: true });
+  await replaceBy(older);
+  await assert.rejects(send(store, key, { first: 21, last: 30 }), { code: 'io' });
+  // It lacks what was acknowledged.
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    await assert.rejects(send(store, key, { first: 21, last: 30 }), corrupt);
+    await assert.rejects(store.ready(), corrupt);
+  }
+  await replaceBy(latest);
+  await send(store, key, { first: 21, last: 30 });
+  await store.close();
+  assert.equal(await assertBalanced(await reopen(), 'a'), 30);
+});
+
 test('a database that is gone is not made anew beside its witness: nothing is made', async (t) => {
   const { store, reopen, elsewhere } = await open(t);
   const path = elsewhere.location;

@@ -360,6 +360,22 @@ test('what a replacement left unfinished, or behind, is removed', async (t) => {
   assert.deepEqual(names(await contents(queue)), ['1+10 a', '11+10 b', '21+10 c']);
 });
 
+test('a queue that is replaced while it is in use keeps nothing in files that are gone, and goes on', async (t) => {
+  const path = await filled(t, 'ab');
+  const queue = await openTestQueue(t, path);
+  await queue.append([block(10, 'c')]);
+  const copy = join(await temporaryDirectory(t), 'copy');
+  await cp(path, copy, { recursive: true });
+  await rm(path, { recursive: true });
+  await cp(copy, path, { recursive: true });
+  await assert.rejects(queue.append([block(10, 'd')]), { code: 'io' });
+  await queue.append([block(10, 'e')]);
+  await queue.close();
+  const again = await openTestQueue(t, path);
+  assert.deepEqual(names(await contents(again)), ['1+10 a', '11+10 b', '21+10 c', '31+10 e']);
+  assert.deepEqual(await again.gaps(), []);
+});
+
 for (const [what, put] of [
   ['an empty folder', (path: string) => mkdir(join(path, 'db-2'))],
   ['another database', async (path: string) => await (await openRocks(join(path, 'db-2'))).close()],

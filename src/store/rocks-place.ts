@@ -1,0 +1,36 @@
+/**
+ * The place of an open database: whether its files are still what is found under their names.
+ *
+ * Owns one question, asked after each write. A folder that is removed, or has a copy put in its place, is still open to the
+ * process that had it: RocksDB goes on writing, and nobody will find what it wrote. Never looks into a file.
+ */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StoreError } from './errors.ts';
+
+export interface Place {
+  /** Rejects with `io` where the folder is not the one any more that was opened. */
+  assertSame(): Promise<void>;
+}
+
+/** RocksDB makes it once, and never replaces it while it has the database. */
+const LASTING = 'LOCK';
+
+/** @param path of a database that has just been opened */
+export async function placeAt(path: string): Promise<Place> {
+  const opened = await fileAt(path);
+  return {
+    async assertSame() {
+      if ((await fileAt(path)) === opened) return;
+      const what = `${path} was removed or replaced while it was in use`;
+      throw new StoreError('io', `${what}: what is written now is not in it, and counts as not written`);
+    },
+  };
+}
+
+async function fileAt(path: string): Promise<string | undefined> {
+  return await stat(join(path, LASTING)).then(
+    ({ dev, ino }) => `${dev} ${ino}`,
+    () => undefined,
+  );
+}
