@@ -152,12 +152,13 @@ export class FileNames {
         `${path} begins with the ${progress.recorded} rows that were recorded from ${progress.path}: --continue goes on behind them, --from-start records all of it`,
       );
     }
-    const { rows, samples } = await likeness(this.#options, progress.samples);
-    // Files of two instruments may share some rows, such as those of a night in which both stood still.
-    if (2 * rows <= samples) return undefined;
+    const { rows, samples, isBeginning } = await likeness(this.#options, progress.samples);
+    // Files of two instruments may share some rows, such as those of a night in which both stood still; where all of the first
+    // ones are the same, with their times and sensors, nobody can tell that from a part of the file that has grown on.
+    if (2 * rows <= samples && !isBeginning) return undefined;
     throw new InputError(
       'input-copy',
-      `${path} holds rows that were recorded from ${progress.path} (${rows} of ${samples} that were compared): put what is new into a file of its own, or --from-start records all of it again`,
+      `${path} holds rows that were recorded from ${progress.path} (${rows} of ${samples} that were compared): put what is new into a file of its own, --sensor names another instrument, or --from-start records all of it again`,
     );
   }
 }
@@ -184,7 +185,7 @@ async function likeness(
   options: FileRowsOptions & Pick<FindOptions, 'file'>,
   samples: SamplesState | undefined,
 ): Promise<Likeness> {
-  if (samples === undefined) return { samples: 0, rows: 0, keys: 0 };
+  if (samples === undefined) return { samples: 0, rows: 0, keys: 0, isBeginning: false };
   const search = new SampleSearch(samples);
   await readFileRows(options.file, options, (text, event) => {
     search.add(text, event);

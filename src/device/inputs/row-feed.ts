@@ -138,6 +138,7 @@ export class RowFeed {
   /** See `CsvRows`. */
   assertColumns(headings: readonly string[]): void {
     this.#csv?.assertColumns(headings, this.#seen);
+    if (this.#preamble.hasRows) this.#csv?.assertReached(this.#splitter.state.lines + 1);
   }
 
   unknown(): { readonly names: readonly string[]; readonly known: readonly string[] } {

@@ -1,7 +1,7 @@
 /**
  * RowSamples: rows of a file that were recorded, some of them, by which the file is known however it is written.
  *
- * Owns what of a row is compared: what stands between quotes, delimiters and spaces, as text. So a copy of another encoding, with
+ * Owns what of a row is compared: what stands between quotes, delimiters and spaces, as text; of JSON its names and values. So a copy of another encoding, with
  * other line ends, or saved by a spreadsheet, is a copy; and a row whose value was edited is known by its time and sensor.
  */
 import { createHash } from 'node:crypto';
@@ -105,10 +105,13 @@ export interface Likeness {
   readonly rows: number;
   /** And those of which a row is there with the same time and sensor. */
   readonly keys: number;
+  /** All of the first rows are there, as many as are kept of a file that is not shorter. */
+  readonly isBeginning: boolean;
 }
 
 /** Compares the rows of a file with samples. */
 export class SampleSearch {
+  readonly #first: readonly RowSample[];
   readonly #samples: readonly RowSample[];
   readonly #checksums: ReadonlySet<string>;
   readonly #wanted: ReadonlySet<string>;
@@ -118,6 +121,7 @@ export class SampleSearch {
   #rows = 0;
 
   constructor({ first, others, last }: SamplesState) {
+    this.#first = first;
     this.#samples = [...new Map([...first, ...others, ...last].map((sample) => [sample.at, sample])).values()];
     this.#checksums = new Set(this.#samples.map(({ row }) => row.slice(0, row.indexOf(' '))));
     this.#wanted = new Set(this.#samples.map(({ row }) => row));
@@ -141,11 +145,37 @@ export class SampleSearch {
       samples: within.length,
       rows: this.#samples.filter(({ row }) => this.#found.has(row)).length,
       keys: within.filter(({ key }) => this.#foundKeys.has(key)).length,
+      isBeginning: this.#first.length >= FIRST_ROWS && this.#first.every(({ row }) => this.#found.has(row)),
     };
   }
 }
 
 function outlineOf(text: string): string {
+  return outlineOfJson(text) ?? outlineOfCells(text);
+}
+
+/** In whatever order and with whatever spaces: the names and values of an object, sorted. */
+function outlineOfJson(text: string): string | undefined {
+  if (!/^\s*\{/.test(text)) return undefined;
+  const found: string[] = [];
+  try {
+    // Without recursion: a line may be as deep as it is long.
+    const waiting: unknown[] = [JSON.parse(text)];
+    while (waiting.length > 0) {
+      const next = waiting.pop();
+      if (typeof next !== 'object' || next === null) found.push(String(next));
+      else {
+        if (!Array.isArray(next)) found.push(...Object.keys(next));
+        for (const value of Object.values(next)) waiting.push(value);
+      }
+    }
+  } catch {
+    return undefined;
+  }
+  return JSON.stringify(found.sort());
+}
+
+function outlineOfCells(text: string): string {
   return text.replace(/[\s",;|]+/g, ',').replace(/^,|,$/g, '');
 }
 

@@ -538,3 +538,38 @@ test('rows below a heading that cannot be used are refused by later runs, too', 
     assert.deepEqual(await record({ hasRejects }), []);
   }
 });
+
+test('a part of a file that has grown on is a copy, also once another file has taken over the first rows', async (t) => {
+  const { at, path, record } = await folder(t, `ts,volume\n${minutes(1_000)}`);
+  await record();
+  await writeFile(at('restored.csv'), `ts,volume\n${minutes(1_600, (i) => (i < 100 ? i : i + 0.5))}`);
+  await assert.rejects(record({ path: at('restored.csv') }), { code: 'input-copy', message: /--sensor.*--from-start/ });
+  await writeFile(at('eight.csv'), `ts,volume\n${minutes(48, (i) => (i < 8 ? i : i + 0.5))}`);
+  assert.equal((await record({ path: at('eight.csv'), fromStart: true })).length, 48);
+  await copyFile(path, at('copy.csv'));
+  await assert.rejects(record({ path: at('copy.csv') }), { code: 'input-copy' });
+});
+
+test('a copy of JSON is known with other spaces, names in another order, and other escapes', async (t) => {
+  const row = (i: number) => ({ ts: 60_000 * i, tags: { unit: '°C' }, volume: i + 0.5 });
+  const rows = Array.from({ length: 5 }, (_, i) => row(i));
+  const text = rows.map((one) => `${JSON.stringify(one)}\n`).join('');
+  for (const copy of [
+    text.replaceAll(':', ': ').replaceAll(',', ', '),
+    text.replaceAll('°', '\\u00b0'),
+    rows.map(({ ts, ...more }) => `${JSON.stringify({ ...more, ts })}\n`).join(''),
+  ]) {
+    const { at, record } = await folder(t, text, 'rows.ndjson');
+    assert.equal((await record()).length, 5);
+    await writeFile(at('copy.ndjson'), copy);
+    await assert.rejects(record({ path: at('copy.ndjson') }), { code: 'input-copy' }, copy);
+  }
+});
+
+test('a line of the first row that lies behind recorded ones is refused', async (t) => {
+  const { path, record } = await folder(t);
+  await record();
+  await appendFile(path, '5,5\n6,6\n');
+  await assert.rejects(record({ rowsLine: 7 }), { code: 'input-heading', message: /--rows-line/ });
+  assert.deepEqual(await record({ rowsLine: 2 }), [5, 6]);
+});
