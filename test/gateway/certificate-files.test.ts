@@ -1,7 +1,7 @@
 /** A certificate that is renewed while a gateway runs. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -20,8 +20,13 @@ async function certificateFiles(t: TestContext) {
   const folder = await temporaryFolder(t);
   const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
   const write = async ({ cert, key }: Partial<Certified>) => {
-    if (cert !== undefined) await writeFile(files.cert, cert);
-    if (key !== undefined) await writeFile(files.key, key);
+    // Whole at once: a look in between would find an empty one, and say so.
+    const put = async (path: string, text: string) => {
+      await writeFile(`${path}.new`, text);
+      await rename(`${path}.new`, path);
+    };
+    if (cert !== undefined) await put(files.cert, cert);
+    if (key !== undefined) await put(files.key, key);
   };
   return { files, write };
 }
@@ -89,11 +94,12 @@ test('new connections are shown the new certificate, and the old one while the n
 });
 
 test('a certificate that devices refuse for its dates, or soon will, is spoken of once a day', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const day = 24 * 3_600_000;
   const now = Date.UTC(2030, 5, 1);
   for (const [from, to, code] of [
     [now - 9 * day, now - day, 'tls-expired'],
-    [now + 2 * day, now + 90 * day, 'tls-not-yet'],
+    [now + 4 * day, now + 90 * day, 'tls-not-yet'],
     [now - day, now + 13 * day, 'tls-expires'],
     [now - day, now + 15 * day, undefined],
   ] as const) {
@@ -113,5 +119,9 @@ test('a certificate that devices refuse for its dates, or soon will, is spoken o
     time += 1.5 * day;
     await certificate.reload();
     assert.equal(lines.length, code === undefined ? 1 : 2, 'a day later');
+    time += 1.5 * day;
+    // By looking alone, at files that have not changed.
+    t.mock.timers.tick(1e6);
+    assert.equal(lines.length, code === undefined ? 2 : 3, 'and yet a day later');
   }
 });

@@ -219,6 +219,8 @@ test('a file that cannot be read for a while is read when it can be, and that is
   await until(() => failures().length > 0, 'it is said');
   assert.equal((failures()[0] as { code?: string }).code, 'keys-foreign');
   assert(isLive(ring, 'k1'));
+  for (let i = 0; i < 3; i += 1) await ring.reload();
+  assert.equal(failures().length, 1, 'for the same reason no second time');
   process.seteuid!(0);
   chownSync(path, other, other);
   process.seteuid!(other);

@@ -1,8 +1,10 @@
 /** Metrics of a gateway whose store is in trouble. */
 import assert from 'node:assert/strict';
+import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createMetrics } from '../../src/gateway/metrics.ts';
-import { turns } from '../until.ts';
+import { turns, until } from '../until.ts';
 
 test('a disk that does not answer keeps a scrape from what it alone can tell, and from nothing else', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
@@ -43,4 +45,25 @@ test('what was refused is a count, however often it is asked for', async (t) => 
       new RegExp(`^tidegate_gateway_connections_refused_total ${refused}$`, 'm'),
     );
   }
+});
+
+test('the lag of the event loop is that since the last scrape', async (t) => {
+  const condition = { mendedBits: 0, failures: 0, unmergedFiles: 0, trouble: undefined, unwitnessed: undefined };
+  const never = async () => assert.fail('not asked');
+  const store = { stats: never, ready: never, condition };
+  const metrics = createMetrics({ store, flow: { bytes: 0 }, connections: { open: 0, refused: 0 } });
+  t.after(() => metrics.close());
+  const scrape = async () =>
+    Number(/^tidegate_gateway_event_loop_lag_seconds (\S+)$/m.exec(await metrics.registry.metrics())![1]);
+  let before = 0;
+  await until(async () => {
+    const end = performance.now() + 100;
+    while (performance.now() < end);
+    // Seen once the loop has gone round.
+    await delay(1);
+    before = await scrape();
+    return before > 0;
+  }, 'a loop that stood still lags');
+  const after = await scrape();
+  assert(after < before, `${before} s, and right after that ${after} s`);
 });

@@ -64,3 +64,21 @@ test('a damaged block costs its own entries, and its file is named', async (t) =
   assert.ok(!numbers.includes(50));
   assert.ok(numbers.length >= 95, `${numbers.length} of 100`);
 });
+
+test('a damaged commit of a log costs no more than itself and what follows it, and the log is named', async (t) => {
+  const path = join(await temporaryDirectory(t), 'database');
+  const rocks = await openRocks(path);
+  for (let number = 0; number < 100; number += 1)
+    await rocks.write([{ type: 'put', key: numberKey(1, number), value: Buffer.alloc(2_000, `<${number}>`) }]);
+  await rocks.close();
+  const [name, ...others] = (await readdir(path)).filter((one) => one.endsWith('.log'));
+  assert.deepEqual(others, []);
+  const bytes = await readFile(join(path, name!));
+  bytes.fill(0, bytes.indexOf('<50>'), bytes.indexOf('<50>') + 100);
+  await writeFile(join(path, name!), bytes);
+  const found = await salvage(path);
+  const numbers = (await collect(found.entries())).map(([, value]) => Number(/<(\d+)>/.exec(`${value}`)?.[1]));
+  assert.deepEqual([...found.damaged], [name]);
+  assert.ok(!numbers.includes(50));
+  assert.ok(numbers.length >= 50, `${numbers.length} of 100`);
+});

@@ -1,6 +1,6 @@
 /** A witness says what was written last or before it; one that cannot be written, or is not there, holds up nobody and is told of. */
 import assert from 'node:assert/strict';
-import { readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openRocksGatewayStore, type StoreError, type StoreReport } from '../../src/store/index.ts';
@@ -11,16 +11,61 @@ import { block, cleanUp, contents, openTestQueue, temporaryDirectory } from './q
 /** Takes reading and opening, and no byte. */
 const FULL = '/dev/full';
 
+/** What is done to any file; in tests alone, a disk that is full for a while. */
+async function fileHandles(path: string): Promise<FileHandle> {
+  const some = await open(path, 'a');
+  await some.close();
+  return Object.getPrototypeOf(some);
+}
+
 test('what cannot be written is told once, and again after it could be', async (t) => {
-  const path = join(await temporaryDirectory(t), 'witness');
-  await symlink(FULL, path);
+  const folder = await temporaryDirectory(t);
+  const handles = await fileHandles(join(folder, 'other'));
+  const { write } = handles;
+  let isFull = true;
+  t.mock.method(handles, 'write', function (this: FileHandle, ...args: Parameters<FileHandle['write']>) {
+    if (isFull) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    return write.apply(this, args);
+  });
+  const path = join(folder, 'witness');
   const told: string[] = [];
   const witness = await openWitness(path, ({ code }) => told.push(code));
   cleanUp(t, () => witness.close());
-  for (const text of ['a', 'b']) await witness.write(Buffer.from(text));
-  assert.deepEqual(told, ['io']);
-  assert.equal(witness.trouble?.code, 'io');
-  assert.equal(`${witness.statement}`, 'b');
+  for (const [text, full, trouble, times] of [
+    ['a', true, 'io', 1],
+    ['b', true, 'io', 1],
+    ['c', false, undefined, 1],
+    ['d', true, 'io', 2],
+    ['e', true, 'io', 2],
+    ['f', false, undefined, 2],
+  ] as const) {
+    isFull = full;
+    await witness.write(Buffer.from(text));
+    assert.equal(witness.trouble?.code, trouble, text);
+    assert.deepEqual(told, Array(times).fill('io'), text);
+    assert.equal(`${witness.statement}`, text);
+    if (!full) assert.equal(`${await readStatement(path)}`, text);
+  }
+});
+
+test('a new witness is on disk with its name once it has said something, and what it says later is not waited for', async (t) => {
+  const folder = await temporaryDirectory(t);
+  const handles = await fileHandles(join(folder, 'other'));
+  const path = join(folder, 'witness');
+  const synced: string[] = [];
+  const { sync } = handles;
+  t.mock.method(handles, 'sync', async function (this: FileHandle) {
+    synced.push(await readlink(`/proc/self/fd/${this.fd}`));
+    await sync.call(this);
+  });
+  for (let opening = 0; opening < 2; opening += 1) {
+    const witness = await openWitness(path);
+    for (const text of 'ab') {
+      await witness.write(Buffer.from(text));
+      assert.deepEqual(synced, [path, folder], `${text} of opening ${opening}`);
+    }
+    await witness.close();
+  }
 });
 
 test('a device with a witness that takes nothing records, and says so', async (t) => {
