@@ -16,14 +16,18 @@ export interface Place {
 /** RocksDB makes it once, and never replaces it while it has the database. */
 const LASTING = 'LOCK';
 
+/** RocksDB, in closing, removes by name what it has no use for, and that may be a file of the copy. */
+const ADVICE =
+  'Stop this process, then put the copy there once more: one that is put under a running process may lose files';
+
 /** @param path of a database that has just been opened */
 export async function placeAt(path: string): Promise<Place> {
   const opened = await fileAt(path);
   return {
     async assertSame() {
       if ((await fileAt(path)) === opened) return;
-      const what = `${path} was removed or replaced while it was in use`;
-      throw new StoreError('io', `${what}: what is written now is not in it, and counts as not written`);
+      const what = `${path} was removed or replaced while it was in use: what is written now counts as not written`;
+      throw new StoreError('io', `${what}. ${ADVICE}`);
     },
   };
 }
