@@ -162,6 +162,42 @@ test('what is damaged besides the MANIFEST is a gap, and the rest goes on', asyn
   assert.equal(lost + 10 * read.length, 80);
 });
 
+test('refused events that are lost with their file are told of once, as a gap', async (t) => {
+  const path = await filled(t, ['ab']);
+  const before = await openTestQueue(t, path);
+  const { stream } = before.streamAt(1);
+  await before.release({
+    blocks: [{ first: 1 }],
+    quarantine: [{ first: 3, last: 4, stream, bytes: Buffer.from('refused') }],
+  });
+  await before.close();
+  // Where it has come to is in a file of its own, behind that one.
+  const later = await openTestQueue(t, path);
+  await later.append([block(10, 'c')]);
+  await later.release({ blocks: [{ first: 11 }] });
+  await later.close();
+  const tables = await tablesIn(path);
+  const contain = await Promise.all(tables.map(async (file) => (await readFile(file)).includes('refused')));
+  const holder = tables[contain.indexOf(true)];
+  assert.ok(holder !== undefined && contain.filter(Boolean).length === 1);
+  await truncate(holder, 100);
+  for (const name of await readdir(join(path, 'db-1'))) if (INDEX_FILES.test(name)) await rm(join(path, 'db-1', name));
+  for (let start = 0; start < 2; start += 1) {
+    const told: string[] = [];
+    const damage: Gap[] = [];
+    const queue = await openTestQueue(t, path, {
+      onRot: ({ message }) => told.push(message),
+      onDamage: (gap) => damage.push(gap),
+    });
+    assert.deepEqual(ranges(damage), start === 0 ? ['3-4 damage'] : []);
+    assert.equal(told.length, start === 0 ? 1 : 0);
+    if (start === 0) assert.ok(told[0]!.includes(holder.slice(-10)), told[0]);
+    assert.deepEqual(ranges(await queue.gaps()), ['3-4 damage']);
+    assert.deepEqual(await contents(queue), ['21+10 c']);
+    await queue.close();
+  }
+});
+
 test('a MANIFEST that has lost whole records costs no sorted file that it does not name any more', async (t) => {
   const path = await temporaryDirectory(t);
   const before = await openTestQueue(t, path);
