@@ -65,7 +65,7 @@ export function readerTurns(
         return work();
       };
       try {
-        return await flow.inTurn(bytes, begun, gone);
+        return await flow.inTurn(bytes, begun, { gone });
       } finally {
         clearInterval(asking);
       }

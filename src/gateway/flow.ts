@@ -2,9 +2,10 @@
  * Flow: how many bytes of requests the gateway has taken on.
  *
  * Owns the bounds that back pressure rests on. Promises that bodies are only taken on while there is room; that bodies of
- * which nobody knows the sender fill a part of it at most, and no device or address the whole of a part; that whatever a
- * batch grows to while it is worked on counts as well; and that what is about to grow waits its turn, so that no number of
- * small bodies that inflate to large ones fills the memory. Never refuses what it has taken on, save for bodies that come
+ * which nobody knows the sender fill a part of it at most, and no device or address the whole of a part; that what batches
+ * grow to while they are worked on is bounded as well, and has others wait, not refused; and that what is about to grow waits
+ * its turn, behind its own device's before anybody else's, so that no number of small bodies that inflate to large ones fills
+ * the memory. Never refuses what it has taken on, save for bodies that come
  * so slowly that they never will be here: those give way to what comes next in their part.
  */
 import assert from 'node:assert';
@@ -13,6 +14,8 @@ import assert from 'node:assert';
 export interface Load {
   /** Says that the body is here and its sender known, and how many bytes the request takes now. */
   resize(bytes: number): void;
+  /** Says how many bytes it has come to besides. */
+  grow(bytes: number): void;
   /** Gives the share back; calling it again is harmless. */
   release(): void;
 }
@@ -34,16 +37,22 @@ export interface Flow {
   /** Undefined where there is no room for that many bytes. Until it is first resized the load's body is on its way. */
   take(bytes: number, upload?: Upload): Load | undefined;
   /**
-   * Runs `work`, which may grow to so many bytes, when it is its turn; first come, first served. Rejects where `gone` is
-   * aborted before that.
+   * Runs `work`, which may grow to so many bytes, when it is its turn; first come, first served, but that who has grown to
+   * much already waits for that to end. Rejects where `gone` is aborted before that.
    */
-  inTurn<T>(bytes: number, work: () => Promise<T>, gone?: AbortSignal): Promise<T>;
-  /** Bytes taken on. */
+  inTurn<T>(bytes: number, work: () => Promise<T>, who?: Who): Promise<T>;
+  /** Bytes taken on, and what they have grown to. */
   readonly bytes: number;
 }
 
+/** Whose turn it is. */
+export interface Who {
+  readonly deviceId?: string | undefined;
+  readonly gone?: AbortSignal | undefined;
+}
+
 export interface FlowOptions {
-  /** Bytes taken on at once. */
+  /** Bytes taken on at once, and as many that they may have grown to before another one grows; half of that for one device. */
   readonly bytesMax: number;
   /** Of these, bytes of bodies on their way whose sender is not known. */
   readonly strangersBytesMax: number;
@@ -65,6 +74,7 @@ export function createTurnstile(bytesMax: number): Pick<Flow, 'inTurn'> {
 
 interface Turn {
   readonly bytes: number;
+  readonly deviceId: string | undefined;
   readonly begin: () => void;
 }
 
@@ -89,6 +99,9 @@ class BoundedFlow implements Flow {
   readonly #bytes = new Map<string, number>();
   readonly #uploads = new Map<Load, Held>();
   #growing = 0;
+  #grown = 0;
+  /** What a device has grown to, and may by what is growing. */
+  readonly #ofDevice = new Map<string, number>();
   readonly #waiting: Turn[] = [];
 
   constructor(options: FlowOptions) {
@@ -100,13 +113,14 @@ class BoundedFlow implements Flow {
   }
 
   get bytes(): number {
-    return this.#bytesIn(this.#whole);
+    return this.#bytesIn(this.#whole) + this.#grown;
   }
 
   take(bytes: number, upload?: Upload): Load | undefined {
     let shares = upload === undefined ? [this.#whole, this.#known] : this.#sharesOf(upload);
     if (!this.#makeRoom(bytes, shares, upload?.isAuthentic)) return undefined;
     let held = bytes;
+    let grown = 0;
     let released = false;
     const hold = (size: number, next: readonly Share[]) => {
       assert(!released, 'a load that was not released');
@@ -121,9 +135,16 @@ class BoundedFlow implements Flow {
         hold(size, [this.#whole, this.#known]);
         this.#next();
       },
+      grow: (size) => {
+        assert(!released, 'a load that was not released');
+        this.#grown += size - grown;
+        this.#addOf(upload?.deviceId, size - grown);
+        grown = size;
+      },
       release: () => {
         if (released) return;
         hold(0, []);
+        load.grow(0);
         released = true;
         this.#next();
       },
@@ -133,7 +154,7 @@ class BoundedFlow implements Flow {
     return load;
   }
 
-  async inTurn<T>(bytes: number, work: () => Promise<T>, gone?: AbortSignal): Promise<T> {
+  async inTurn<T>(bytes: number, work: () => Promise<T>, { deviceId, gone }: Who = {}): Promise<T> {
     assert(bytes <= this.#options.growingBytesMax, 'a turn that can come');
     gone?.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
@@ -146,7 +167,7 @@ class BoundedFlow implements Flow {
         gone?.removeEventListener('abort', leave);
         resolve();
       };
-      const turn: Turn = { bytes, begin };
+      const turn: Turn = { bytes, deviceId, begin };
       this.#waiting.push(turn);
       gone?.addEventListener('abort', leave, { once: true });
       this.#next();
@@ -155,6 +176,7 @@ class BoundedFlow implements Flow {
       return await work();
     } finally {
       this.#growing -= bytes;
+      this.#addOf(deviceId, -bytes);
       this.#next();
     }
   }
@@ -179,6 +201,19 @@ class BoundedFlow implements Flow {
     const sum = (this.#bytes.get(name) ?? 0) + bytes;
     if (sum === 0) this.#bytes.delete(name);
     else this.#bytes.set(name, sum);
+  }
+
+  #addOf(deviceId: string | undefined, bytes: number): void {
+    if (deviceId === undefined) return;
+    const sum = (this.#ofDevice.get(deviceId) ?? 0) + bytes;
+    if (sum === 0) this.#ofDevice.delete(deviceId);
+    else this.#ofDevice.set(deviceId, sum);
+  }
+
+  /** Whether its device has to come to an end with something first; never where it has nothing. */
+  #waitsForItsOwn({ deviceId, bytes }: Turn): boolean {
+    const own = deviceId === undefined ? 0 : (this.#ofDevice.get(deviceId) ?? 0);
+    return own > 0 && own + bytes > this.#options.bytesMax / 2;
   }
 
   /**
@@ -218,10 +253,17 @@ class BoundedFlow implements Flow {
   /** What is held already comes first: it ends without waiting for anything here. */
   #next(): void {
     const { bytesMax, growingBytesMax } = this.#options;
-    for (let turn = this.#waiting[0]; turn !== undefined; turn = this.#waiting[0]) {
-      if (this.bytes > bytesMax || this.#growing + turn.bytes > growingBytesMax) return;
+    for (let i = 0; i < this.#waiting.length; ) {
+      const turn = this.#waiting[i]!;
+      const isFull = this.#grown > bytesMax || this.#bytesIn(this.#whole) > bytesMax;
+      if (isFull || this.#growing + turn.bytes > growingBytesMax) return;
+      if (this.#waitsForItsOwn(turn)) {
+        i += 1;
+        continue;
+      }
       this.#growing += turn.bytes;
-      this.#waiting.shift();
+      this.#addOf(turn.deviceId, turn.bytes);
+      this.#waiting.splice(i, 1);
       turn.begin();
     }
   }

@@ -13,7 +13,7 @@ import {
   openBatchInSteps,
   type PackedBatch,
 } from '../codec/index.ts';
-import { SHARED_TURNS, type Turns } from '../store/index.ts';
+import type { Turns } from '../store/index.ts';
 import type { Flow } from './flow.ts';
 import { ARENA_BYTES } from './limits.ts';
 import { inTurns } from './turns.ts';
@@ -24,20 +24,9 @@ const RATIO = 64;
 const BYTES_MIN = ARENA_BYTES;
 
 /**
- * The batch's table lies in `memory`.
+ * What it takes counts as taken until `work` is done with the batch, whose table lies in `memory`.
  * @throws CodecError with a `body-…`, `batch-…` or `encoding-unsupported` code
  */
-export async function inflateBatch(
-  flow: Pick<Flow, 'inTurn'>,
-  contentEncoding: string,
-  body: Uint8Array,
-  memory: Memory,
-  turns: Turns = SHARED_TURNS,
-): Promise<Batch> {
-  return withBatch(flow, { contentEncoding, body }, memory, turns, async (batch) => batch);
-}
-
-/** As `inflateBatch`; what it takes counts as taken until `work` is done with it. */
 export async function withBatch<T>(
   flow: Pick<Flow, 'inTurn'>,
   { contentEncoding, body }: { readonly contentEncoding: string; readonly body: Uint8Array },

@@ -15,7 +15,7 @@ import {
   type EventTable,
   valueCount,
 } from '../codec/index.ts';
-import type { Turns } from '../store/index.ts';
+import { SHARED_TURNS, type Turns } from '../store/index.ts';
 import type { Admissions } from './admission.ts';
 import type { Seal } from './answers.ts';
 import {
@@ -29,7 +29,7 @@ import {
 import { GatewayError } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import type { Flow, Load } from './flow.ts';
-import { inflateBatch } from './inflation.ts';
+import { withBatch } from './inflation.ts';
 import type { KeyRing } from './keyring.ts';
 import { ARENA_BYTES, ARENAS, type GatewayLimits, OVERLOADED_RETRY_AFTER_MS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
@@ -180,7 +180,7 @@ class Request implements AcceptedRequest {
   }
 
   async #take(body: Uint8Array): Promise<Acknowledgement> {
-    const { keys: ring, arenas, admissions, fleet, flow, limits, metrics, clock, turns } = this.#shared;
+    const { keys: ring, arenas, admissions, fleet, flow, limits, metrics, clock, turns = SHARED_TURNS } = this.#shared;
     const { deviceId, contentEncoding } = this.#head;
     // Not those that were there with the head: one may have been revoked since.
     const keys = namedKeys(ring, this.#head);
@@ -197,8 +197,13 @@ class Request implements AcceptedRequest {
     if (body.length > limits.bodyBytesMax) throw bodyTooLarge(body.length, limits.bodyBytesMax);
     const lease = arenas.lease();
     try {
-      const batch = await inflateBatch(flow, contentEncoding, body, lease.memory, turns);
-      this.#load?.resize(body.length + bytesOf(batch.table));
+      const own: Pick<Flow, 'inTurn'> = { inTurn: (bytes, work) => flow.inTurn(bytes, work, { deviceId }) };
+      const inflated = { contentEncoding, body };
+      const batch = await withBatch(own, inflated, lease.memory, turns, async (decoded) => {
+        // Before its turn is over: what comes next is not to find the room that this one takes.
+        this.#load?.grow(bytesOf(decoded.table));
+        return decoded;
+      });
       checkCount(batch, limits.eventsMax);
       const arrival = { deviceId, batch, lease, body, contentEncoding, clockOffsetMs: this.#clockOffsetMs, receivedAt };
       const admitted = await admissions.admit(arrival);

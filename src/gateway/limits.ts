@@ -56,8 +56,9 @@ export interface GatewayLimits {
    */
   readonly windowMs: number;
   /**
-   * Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed. At least
-   * 8 MiB, two of the largest bodies.
+   * Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed. While they
+   * have come to more than as much again decoded, the next wait; of one device, to half of it. At least 8 MiB, two of the largest
+   * bodies.
    * @default 67_108_864 (64 MiB)
    */
   readonly bytesInFlightMax: number;

@@ -94,20 +94,72 @@ test('nothing grows while what has grown is more than there is room for', async 
   await done;
 });
 
+test('what a device has grown to has its own wait, and nobody refused', async () => {
+  const flow = createFlow(OPTIONS);
+  const load = flow.take(1, upload())!;
+  load.resize(1);
+  load.grow(60);
+  assert.equal(flow.bytes, 61);
+  const [own, other] = [task(), task()];
+  const done = [flow.inTurn(10, own.run, { deviceId: 'd' }), flow.inTurn(10, other.run, { deviceId: 'other' })];
+  assert(flow.take(99, upload({ deviceId: 'other' })), 'bodies do not count what others have grown to');
+  await nextTurn();
+  assert.deepEqual([own.begun, other.begun], [false, true]);
+  load.grow(30);
+  load.release();
+  await nextTurn();
+  assert(own.begun);
+  for (const { end } of [own, other]) end();
+  await Promise.all(done);
+  assert.equal(flow.bytes, 99);
+});
+
+test('of one device only so much grows at once, though there is room; a single batch always does', async () => {
+  const flow = createFlow(OPTIONS);
+  const [first, second, other] = [task(), task(), task()];
+  const done = [
+    flow.inTurn(60, first.run, { deviceId: 'd' }),
+    flow.inTurn(10, second.run, { deviceId: 'd' }),
+    flow.inTurn(40, other.run, { deviceId: 'other' }),
+  ];
+  await nextTurn();
+  assert.deepEqual([first.begun, second.begun, other.begun], [true, false, true]);
+  first.end();
+  await nextTurn();
+  assert(second.begun);
+  for (const { end } of [second, other]) end();
+  await Promise.all(done);
+});
+
+test('nothing grows while devices have grown to more than there is room for', async () => {
+  const flow = createFlow(OPTIONS);
+  const loads = ['a', 'b'].map((deviceId) => flow.take(1, upload({ deviceId }))!);
+  for (const load of loads) load.grow(60);
+  const waiting = task();
+  const done = flow.inTurn(1, waiting.run, { deviceId: 'c' });
+  await nextTurn();
+  assert(!waiting.begun);
+  loads[0]!.release();
+  await nextTurn();
+  assert(waiting.begun);
+  waiting.end();
+  await done;
+});
+
 test('who is gone while waiting is left out, and holds up nobody', async () => {
   const flow = createFlow(OPTIONS);
   const [first, other] = [task(), task()];
   const client = new AbortController();
   const done = flow.inTurn(60, first.run);
-  const left = flow.inTurn(100, async () => assert.fail('nobody is there'), client.signal);
-  const next = flow.inTurn(40, other.run, new AbortController().signal);
+  const left = flow.inTurn(100, async () => assert.fail('nobody is there'), { gone: client.signal });
+  const next = flow.inTurn(40, other.run, { gone: new AbortController().signal });
   await nextTurn();
   assert.equal(other.begun, false);
   client.abort(new RangeError('gone'));
   await assert.rejects(left, RangeError);
   await nextTurn();
   assert.equal(other.begun, true);
-  await assert.rejects(flow.inTurn(1, first.run, client.signal), RangeError);
+  await assert.rejects(flow.inTurn(1, first.run, { gone: client.signal }), RangeError);
   first.end();
   other.end();
   await Promise.all([done, next]);

@@ -5,8 +5,9 @@ import { brotliCompressSync, constants as zlib } from 'node:zlib';
 import { encode } from '@msgpack/msgpack';
 import { BATCH_EVENTS_MAX, BATCH_TEXTS_MAX, decodeBatch, digestOf, GAPS_MAX, HEAP } from '../../src/codec/index.ts';
 import { encodeIntegers } from '../../src/codec/integers.ts';
-import { inflateBatch } from '../../src/gateway/inflation.ts';
+import { withBatch } from '../../src/gateway/inflation.ts';
 import { BATCH_AGGREGATES_MAX, BATCH_RANGES_MAX } from '../../src/gateway/limits.ts';
+import { SHARED_TURNS } from '../../src/store/index.ts';
 import { cpuMsUntil, yardstickMs } from '../processor-time.ts';
 import { DEVICE, freshStream, post, read, STREAM, say, type TestAnswer, testGateway } from './gateway-fixture.ts';
 
@@ -148,11 +149,13 @@ test('a batch waits for as much memory as it comes to unpacked, not inflated', a
       return work();
     },
   };
-  await inflateBatch(flow, 'br', brotliCompressSync(many), HEAP);
+  const inflate = (body: Uint8Array) =>
+    withBatch(flow, { contentEncoding: 'br', body }, HEAP, SHARED_TURNS, async () => {});
+  await inflate(brotliCompressSync(many));
   assert(turns.at(-1)! > 32 * 8 * BATCH_EVENTS_MAX, `${turns}`);
   turns.length = 0;
   const usual = batchOf({ count: 4_096, times: everyMinute(4_096), fields: constants(8) });
-  await inflateBatch(flow, 'br', brotliCompressSync(usual), HEAP);
+  await inflate(brotliCompressSync(usual));
   assert.equal(turns.length, 1);
 });
 

@@ -351,7 +351,7 @@ test('a head is authentic as it was signed, by a live key, and in no other way',
 /** What an ingest is given by hand: a clock, and room or none. */
 function handIngest() {
   const at = { now: 1e12, isFull: false, asked: [] as boolean[], admitted: 0 };
-  const load = { resize() {}, release() {} };
+  const load = { resize() {}, grow() {}, release() {} };
   const flow = createFlow(flowOptions(DEFAULT_LIMITS));
   const ingest = createIngest({
     keys: testKeys(),
