@@ -90,7 +90,10 @@ const WORDS: Readonly<Record<string, Words>> = {
     reason: 'it knows no such device, or not this key',
     advice: 'compare the device’s id and the key’s with `tidegate-gateway keys list`',
   },
-  'key-revoked': { reason: 'the key was revoked', advice: 'install a new one from `tidegate-gateway keys rotate`' },
+  'key-revoked': {
+    reason: 'the key was revoked',
+    advice: 'install a new one from `tidegate-gateway keys rotate`, and start the device again with it',
+  },
   'interval-limit': {
     reason: 'too many of this device’s events are missing in between',
     advice: 'look at `gaps` and `quarantine`, or raise --ranges-max at the gateway',

@@ -37,6 +37,7 @@ test('it says what, where, what is safe, what to do and when next', () => {
 
 test('what a person can do is named where there is something', () => {
   const advice: Readonly<Record<string, RegExp>> = {
+    'key-revoked': /start the device again/,
     UNABLE_TO_VERIFY_LEAF_SIGNATURE: /--ca FILE/,
     SELF_SIGNED_CERT_IN_CHAIN: /--ca FILE/,
     DEPTH_ZERO_SELF_SIGNED_CERT: /--ca FILE/,
