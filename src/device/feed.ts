@@ -40,8 +40,12 @@ export async function feedInput(input: Input, options: FeedOptions): Promise<Fed
     if (options.signal.aborted) return { recorded, dropped };
     // First, for who ends the feed there wants to put the row right and have it read again.
     if (chunk.refused.length > 0) options.onRefused(chunk.refused);
-    await options.rejects?.write(chunk.rejected, input.preamble);
-    if (!(await recordOrWait(options, chunk))) return { recorded, dropped };
+    if (options.rejects && chunk.rejected.length > 0) {
+      const isNoted = await recordOrWait(options, [], input.marksBefore?.() ?? []);
+      if (!isNoted) return { recorded, dropped };
+      await options.rejects.write(chunk.rejected, input.preamble);
+    }
+    if (!(await recordOrWait(options, chunk.events, chunk.marks()))) return { recorded, dropped };
     recorded += chunk.events.length;
     options.onChunk(chunk);
   }
@@ -49,9 +53,11 @@ export async function feedInput(input: Input, options: FeedOptions): Promise<Fed
 }
 
 /** False where the signal aborted first; nothing of the chunk is recorded then. */
-async function recordOrWait({ device, signal, onWait }: FeedOptions, chunk: Chunk): Promise<boolean> {
-  const { events } = chunk;
-  const marks = chunk.marks();
+async function recordOrWait(
+  { device, signal, onWait }: FeedOptions,
+  events: Chunk['events'],
+  marks: readonly Mark[],
+): Promise<boolean> {
   if (events.length === 0 && marks.length === 0) return true;
   while (!signal.aborted) {
     try {

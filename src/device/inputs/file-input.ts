@@ -24,6 +24,7 @@ import type { Chunk, Input, Rest } from './input.ts';
 import { InputError, shown } from './refusal.ts';
 import { RefusedRows } from './refused-rows.ts';
 import type { RejectsBefore } from './rejects.ts';
+import { RejectsPlace } from './rejects-place.ts';
 import { type FeedOptions, type FeedState, RowFeed } from './row-feed.ts';
 import { RowSamples } from './row-samples.ts';
 import { type Encoding, encodingAt } from './source-text.ts';
@@ -69,8 +70,6 @@ export class FileInput implements Input {
   readonly bytes: number;
   readonly isEndless = false;
   readonly isKept = true;
-  /** What an earlier run has left when it stored its last mark. */
-  rejectsBefore: RejectsBefore = { bytes: 0, heading: undefined };
   readonly #options: FileOptions;
   readonly #file: FileHandle;
   readonly #names: FileNames;
@@ -100,6 +99,7 @@ export class FileInput implements Input {
     this.#size = size;
     this.#oldRows = oldRows;
     this.#refused = new RefusedRows(options.path);
+    this.#rejectsPlace = new RejectsPlace(names.rejectsName, this.#run);
   }
 
   /** What stands before the first row, as in the file. */
@@ -110,6 +110,15 @@ export class FileInput implements Input {
   /** The byte order mark. */
   #mark: Buffer = Buffer.alloc(0);
   #rejectsHeading: FeedState['heading'];
+  readonly #rejectsPlace: RejectsPlace;
+
+  rejectsBefore(file: string): Promise<RejectsBefore | undefined> {
+    return this.#rejectsPlace.before(file, this.#options.stored);
+  }
+
+  marksBefore(): readonly Mark[] {
+    return this.#rejectsPlace.opening(this.#options.rejectsBytes());
+  }
 
   async begin(found: Found | undefined): Promise<void> {
     const head = (await readExactly(this.#file, 0, Math.min(4, this.#size))) ?? Buffer.alloc(0);
@@ -126,27 +135,25 @@ export class FileInput implements Input {
     }
     const { progress, digest } = found;
     const { offset } = progress.digest;
-    const { preamble } = progress.feed;
     const heading = await headingAt(this.#file, progress.feed.heading, encoding);
-    const { rejectsBytes, rejectsHeading } = progress;
+    const { rejectsBytes: bytes, rejectsFile, rejectsHeading } = progress;
     this.#rejectsHeading = rejectsHeading;
     const rejectsLine = await headingAt(this.#file, rejectsHeading, encoding);
-    this.rejectsBefore = { bytes: rejectsBytes, heading: rejectsLine?.bytes };
+    this.#rejectsPlace.marked = { file: rejectsFile, bytes, heading: rejectsLine?.bytes };
     this.#samples = new RowSamples(progress.samples);
     this.#feed = this.#openFeed({ encoding, offset, state: progress.feed, heading });
     const groups = byHeading(progress.refused);
     const others = await Promise.all(groups.map(([row]) => headingAt(this.#file, row!.heading, encoding)));
     this.#feed.assertColumns(others.flatMap((other) => other?.text ?? []));
-    const preambleBytes = this.#options.format === 'ndjson' ? markBytes : preamble;
+    const preambleBytes = this.#options.format === 'ndjson' ? markBytes : progress.feed.preamble;
     this.#preamble = (await readExactly(this.#file, 0, preambleBytes)) ?? Buffer.alloc(0);
     this.#id = progress.id;
     this.#digest = digest;
     this.#refused = new RefusedRows(this.#options.path, progress.refused, progress.unreadable);
-    this.#recorded = progress.recorded;
-    this.skipped = progress.recorded;
+    this.#recorded = this.skipped = progress.recorded;
     this.#position = offset;
-    const from = Math.max(0, offset - BEHIND_BYTES);
-    this.#behind = (await readExactly(this.#file, from, offset - from)) ?? Buffer.alloc(0);
+    const behind = Math.min(offset, BEHIND_BYTES);
+    this.#behind = (await readExactly(this.#file, offset - behind, behind)) ?? Buffer.alloc(0);
   }
 
   #openFeed(options: Pick<FeedOptions, 'encoding' | 'offset' | 'skipRows' | 'state' | 'heading'>): RowFeed {
@@ -259,7 +266,8 @@ export class FileInput implements Input {
     else if (refused.length > 0) this.#rejectsHeading = refused.at(-1)!.heading;
     const isOpen = this.#feed.isInHole && events.length === 0;
     const names = isOpen ? [] : this.#newNames();
-    const marks = (): Mark[] => (isOpen ? [] : [progressMark(this.#progress()), ...names]);
+    const marks = (): Mark[] =>
+      isOpen ? [] : [progressMark(this.#progress()), ...names, ...this.#rejectsPlace.opened()];
     return { events, refused, rejected, rows: this.#rows, bytes: this.#feed.offset, marks };
   }
 
@@ -285,6 +293,7 @@ export class FileInput implements Input {
       refused: this.#refused.rows,
       unreadable: this.#refused.unreadable,
       rejectsBytes: rejectsBytes(),
+      rejectsFile: this.#rejectsPlace.file,
       rejectsHeading: this.#rejectsHeading,
     };
   }

@@ -34,6 +34,8 @@ export interface Progress {
   readonly unreadable?: number;
   /** How long the file of rejects was. */
   readonly rejectsBytes: number;
+  /** By which that file is known. */
+  readonly rejectsFile?: string | undefined;
   /** Where the heading is that the last row in it stands under. */
   readonly rejectsHeading?: FeedState['heading'];
 }
@@ -79,6 +81,11 @@ export class FileNames {
   static async open(options: FindOptions): Promise<FileNames> {
     const { dev, ino } = await options.file.stat({ bigint: true });
     return new FileNames(options, `input inode ${dev}:${ino}`, `input path ${await realpath(options.path)}`);
+  }
+
+  /** Of the mark that is stored before the first refused row is kept. */
+  get rejectsName(): string {
+    return `input rejects ${this.#path}`;
   }
 
   /** Marks that lead to this progress. */

@@ -60,7 +60,7 @@ export async function openInput(options: ReadOptions): Promise<OpenInput> {
     const rejectsBytes = () => rejects?.bytes ?? 0;
     const file = await openFileInput({ ...options, format, hasRejects, rejectsBytes }).catch(unreadable(path));
     if (hasRejects) {
-      rejects = await openRejects(rejectsPath, path, file.rejectsBefore).catch(async (error) => {
+      rejects = await openRejects(rejectsPath, path, (at) => file.rejectsBefore(at)).catch(async (error) => {
         await file.close();
         throw error;
       });

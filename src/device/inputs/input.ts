@@ -50,6 +50,8 @@ export interface Input {
   readonly isKept: boolean;
   /** What stands before the first row, as it is in the input: headings, and a byte order mark. */
   readonly preamble: Buffer;
+  /** To store before the first refused rows are kept: where in their file they begin. */
+  marksBefore?(): readonly Mark[];
   /** Ends early, without an error, once the signal aborts. */
   chunks(signal: AbortSignal): AsyncGenerator<Chunk, void, void>;
   /** Once the chunks have ended. */

@@ -35,6 +35,9 @@ export interface RejectsBefore {
   readonly heading: Buffer | undefined;
 }
 
+/** Asked with what the file is known by; undefined where nothing comes again. */
+export type RejectsBeforeIn = (file: string) => Promise<RejectsBefore | undefined>;
+
 /**
  * @param before undefined where nothing comes again
  * @throws InputError `rejects-unusable`
@@ -42,7 +45,7 @@ export interface RejectsBefore {
 export async function openRejects(
   path: string,
   inputPath: string | undefined,
-  before: RejectsBefore | undefined,
+  before: RejectsBefore | RejectsBeforeIn | undefined,
 ): Promise<Rejects> {
   return usable(path, async () => {
     const there = await stat(path).catch(() => undefined);
@@ -62,7 +65,7 @@ async function rejectsIn(
   file: FileHandle,
   path: string,
   inputPath: string | undefined,
-  before: RejectsBefore | undefined,
+  beforeIn: RejectsBefore | RejectsBeforeIn | undefined,
 ): Promise<Rejects> {
   const { dev, ino, size } = await file.stat({ bigint: true });
   if (inputPath !== undefined) {
@@ -70,6 +73,7 @@ async function rejectsIn(
     if (input.dev === dev && input.ino === ino) throw unusable(`${path} is the input itself`);
   }
   await syncDirectory(dirname(path));
+  const before = typeof beforeIn === 'function' ? await beforeIn(`${dev}:${ino}`) : beforeIn;
   const end = Number(size);
   const isKnown = before !== undefined && before.bytes <= end && end - before.bytes <= TAIL_BYTES_MAX;
   const from = isKnown ? before.bytes : end;

@@ -24,6 +24,7 @@ async function runs(t: TestContext) {
     const recorded: string[] = [];
     let refused = 0;
     for await (const chunk of input.chunks(new AbortController().signal)) {
+      for (const { name: mark, value } of input.marksBefore?.() ?? []) marks.set(mark, value);
       await rejects?.write(chunk.rejected, input.preamble);
       recorded.push(...chunk.events.map(({ ts, fields }) => `${ts} ${JSON.stringify(fields)}`));
       refused += chunk.refused.length;
@@ -145,6 +146,7 @@ test('runs that are killed at any moment leave each rejected row once, under its
     isEnded = true;
     for await (const chunk of input.chunks(new AbortController().signal)) {
       const before = rejects!.bytes;
+      for (const { name: mark, value } of input.marksBefore?.() ?? []) marks.set(mark, value);
       await rejects!.write(chunk.rejected, input.preamble);
       if (random() < 0.4) {
         isEnded = false;
@@ -162,4 +164,23 @@ test('runs that are killed at any moment leave each rejected row once, under its
     else found.push(`${heading} ${line}`);
   }
   assert.deepEqual(found, due, `seed ${seed}`);
+});
+
+test('one file of rejects for several inputs loses none of them, although they begin alike', async (t) => {
+  const { at, record, text } = await runs(t);
+  const rejects = at('bad.csv');
+  await writeFile(at('north.csv'), 'ts,volume\n1,ERR\n2,2\n');
+  await writeFile(at('south.csv'), 'ts,volume\n1,ERR\n2,2\n3,ERR\n');
+  await writeFile(at('west.csv'), 'ts,volume\n5,5\n');
+  await record('north.csv', { rejects, sensor: 'north' });
+  await record('south.csv', { rejects, sensor: 'south' });
+  assert.equal(await text('bad.csv'), 'ts,volume\n1,ERR\nts,volume\n1,ERR\n3,ERR\n');
+  await record('west.csv', { sensor: 'west' });
+  await appendFile(at('west.csv'), '1,ERR\n');
+  await record('west.csv', { rejects, sensor: 'west' });
+  assert.match(
+    await text('bad.csv'),
+    /3,ERR\n(ts,volume\n)?1,ERR\n$/,
+    'nor one that had a mark before it had the file',
+  );
 });
