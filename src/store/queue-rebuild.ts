@@ -88,7 +88,10 @@ export async function openWhole(options: OpenOptions): Promise<Opened> {
     });
     for (const gap of gaps) options.onLost(gap);
     const others = [...damaged].filter((name) => !error.message.includes(name)).map((name) => `${name} is damaged`);
-    return { ...(await openOne(options, generation)), trouble: [error.message, ...others] };
+    // The witness may still be ahead, and then it says so once more.
+    const isTold = ({ first }: Gap) => gaps.some((gap) => gap.first === first);
+    const onLost = (gap: Gap) => (isTold(gap) ? undefined : options.onLost(gap));
+    return { ...(await openOne({ ...options, onLost }, generation)), trouble: [error.message, ...others] };
   }
 }
 

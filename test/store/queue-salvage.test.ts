@@ -322,3 +322,32 @@ test('a log of another time beside the other files of a database is told of, and
   assert.equal(lost, 40);
   assert.equal(queue.next, 111);
 });
+
+test('what a damaged log costs is told of once, also where it held the latest position', async (t) => {
+  const path = await temporaryDirectory(t);
+  for (const text of ['ab', 'cd']) {
+    const queue = await openTestQueue(t, path);
+    for (const letter of text) await queue.append([block(10, letter)]);
+    await queue.close();
+  }
+  const before = await openTestQueue(t, path);
+  const { stream } = before.streamAt(1);
+  await before.release({
+    blocks: [{ first: 1 }],
+    quarantine: [{ first: 3, last: 4, stream, bytes: Buffer.from('refused') }],
+  });
+  await before.close();
+  const db = join(path, 'db-1');
+  for (const name of await readdir(db)) {
+    if (/^(CURRENT|MANIFEST-\d+)$/.test(name)) await rm(join(db, name));
+    if (!name.endsWith('.log')) continue;
+    const bytes = await readFile(join(db, name));
+    const at = bytes.indexOf('refused');
+    bytes[at]! ^= 0xff;
+    bytes[at + 1]! ^= 0xff;
+    await writeFile(join(db, name), bytes);
+  }
+  const damage: string[] = [];
+  await openTestQueue(t, path, { onDamage: ({ first, last }) => damage.push(`${first}-${last}`) });
+  assert.deepEqual(damage, ['3-4']);
+});
