@@ -1,9 +1,9 @@
 /**
  * Backlog: a device whose link is down, and the recording of a workload on it.
  *
- * Owns the ways of calling `record()`, and the backlog that the figures of one bench share. Promises that every receipt is
- * waited for, and that what counts in the end is what the disk holds. Never sends anything: requests of this device stay
- * without an answer until it is closed.
+ * Owns the ways of calling `record()`, and the backlog that the figures of one bench share. Promises that every receipt
+ * is waited for, and that what counts in the end is what the disk holds. Never sends anything: requests of this device
+ * stay without an answer until it is closed.
  */
 import assert from 'node:assert';
 import { once } from 'node:events';

@@ -1,8 +1,8 @@
 /**
  * Distribution: what many measured times come to.
  *
- * Owns percentiles, which are values that were measured and nothing between them, and the buckets of a plot. Never drops
- * the worst.
+ * Owns percentiles, which are values that were measured and nothing between them, and the buckets of a plot. Never
+ * drops the worst.
  */
 
 export interface Distribution {

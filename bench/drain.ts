@@ -1,8 +1,8 @@
 /**
  * Drain: a stored backlog, from a device's process to a gateway's with nothing in it yet.
  *
- * Owns the starting and ending of both. Promises that whatever is told of it stands for events which have arrived, once:
- * where counts or sums do not agree it rejects. Never changes the stored backlog.
+ * Owns the starting and ending of both. Promises that whatever is told of it stands for events which have arrived,
+ * once: where counts or sums do not agree it rejects. Never changes the stored backlog.
  */
 import { outputOf, taskArguments } from '../rig/programs.ts';
 import { formatCredential } from '../src/codec/index.ts';

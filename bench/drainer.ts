@@ -1,8 +1,8 @@
 /**
  * Drainer: a device process that does nothing but deliver what is queued.
  *
- * Owns the time from opening the queue to the last acknowledgement. Promises to say what the device itself counted, as one
- * line of JSON. Never records anything.
+ * Owns the time from opening the queue to the last acknowledgement. Promises to say what the device itself counted, as
+ * one line of JSON. Never records anything.
  */
 import { performance } from 'node:perf_hooks';
 import { ownTask, peakMemoryBytes } from '../rig/programs.ts';

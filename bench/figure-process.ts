@@ -1,8 +1,9 @@
 /**
- * FigureProcess: one figure, measured in a process of its own, so that none finds the heap or the compiled code of another.
+ * FigureProcess: one figure, measured in a process of its own, so that none finds the heap or the compiled code of
+ * another.
  *
- * Owns the way from a figure's name to its report, one line of JSON on standard output. Promises that its status is 0 only
- * where the figure has held its own checks. Never draws the table.
+ * Owns the way from a figure's name to its report, one line of JSON on standard output. Promises that its status is 0
+ * only where the figure has held its own checks. Never draws the table.
  */
 
 import { createPrograms, ownTask } from '../rig/programs.ts';

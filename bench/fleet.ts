@@ -1,9 +1,9 @@
 /**
  * Fleet: devices that have signed everything beforehand and do nothing but send.
  *
- * Owns the packing of a workload into batches, and the sending of them over one connection per device, one after another
- * as on a real link. Promises that an answer counts only where its signature is right for that very request. Never sends
- * anything twice.
+ * Owns the packing of a workload into batches, and the sending of them over one connection per device, one after
+ * another as on a real link. Promises that an answer counts only where its signature is right for that very request.
+ * Never sends anything twice.
  */
 import assert from 'node:assert';
 import { randomBytes } from 'node:crypto';

@@ -1,8 +1,8 @@
 /**
  * Gateway: the real binary under test, in a process of its own, and what it says about itself.
  *
- * Owns its keys, its start and its end. Promises to end it as an operator would, with SIGTERM, and to wait. Never believes
- * anything but what it is told over HTTP.
+ * Owns its keys, its start and its end. Promises to end it as an operator would, with SIGTERM, and to wait. Never
+ * believes anything but what it is told over HTTP.
  */
 import assert from 'node:assert';
 import { randomBytes } from 'node:crypto';

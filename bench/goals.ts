@@ -1,8 +1,8 @@
 /**
  * Goals: what each figure has to reach, all of them with fsynced acknowledgements, dedupe and exact sums.
  *
- * Owns the numbers, and the judgement of a reading. Promises that a goal belongs to exactly one reading, by its figure and
- * its name. Never bends: what is missed is said to be missed.
+ * Owns the numbers, and the judgement of a reading. Promises that a goal belongs to exactly one reading, by its figure
+ * and its name. Never bends: what is missed is said to be missed.
  */
 import { numberText, type Reading, type Unit } from './harness.ts';
 

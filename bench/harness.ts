@@ -1,8 +1,9 @@
 /**
  * Harness: what a figure is, and how it is measured.
  *
- * Owns warm-up, repetition and what becomes of the values. Promises that a result is the median of several runs, with all
- * of them beside it, and that what is not measured is named together with its reason. Never decides what to measure.
+ * Owns warm-up, repetition and what becomes of the values. Promises that a result is the median of several runs, with
+ * all of them beside it, and that what is not measured is named together with its reason. Never decides what to
+ * measure.
  */
 import assert from 'node:assert';
 import { mkdir } from 'node:fs/promises';
@@ -91,8 +92,8 @@ export interface Stand {
   /** A folder that all figures of this bench have together. */
   readonly shared: string;
   /**
-   * Runs it several times; `run` counts from 0, warm-ups included, whose quantities are not kept. Gives the medians of what
-   * it kept.
+   * Runs it several times; `run` counts from 0, warm-ups included, whose quantities are not kept. Gives the medians of
+   * what it kept.
    */
   repeat(repetition: Repetition, run: (run: number) => Promise<Quantities>): Promise<Quantities>;
   /** What is the same in every run. */

@@ -20,7 +20,7 @@ import type { SignedBatch } from './fleet.ts';
 import { inLanes } from './lanes.ts';
 import type { Totals } from './totals.ts';
 
-/** Inflating is done on Node's thread pool: so many bodies at a time keep it and the event loop busy, as in a gateway. */
+/** Inflating is done on Node's thread pool: so many bodies at once keep it and the event loop busy, as in a gateway. */
 export const LANES = 4;
 
 /** @param credentials by device id */

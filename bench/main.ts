@@ -1,8 +1,9 @@
 /**
  * The bench: `npm run bench [-- FIGURE…]`.
  *
- * Owns one run of it: header, one process per figure, table, JSON. Promises that nothing is left behind, no process and no
- * folder, and that its status is 0 only where every figure was measured and every count and sum agreed. Never measures.
+ * Owns one run of it: header, one process per figure, table, JSON. Promises that nothing is left behind, no process and
+ * no folder, and that its status is 0 only where every figure was measured and every count and sum agreed. Never
+ * measures.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';

@@ -1,8 +1,8 @@
 /**
  * Plots: what the figures look like.
  *
- * Owns the drawings, one function each from a report to an SVG that needs no script, no font and no style sheet. Promises the
- * same picture for the same report. Never draws what was not measured.
+ * Owns the drawings, one function each from a report to an SVG that needs no script, no font and no style sheet.
+ * Promises the same picture for the same report. Never draws what was not measured.
  */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';

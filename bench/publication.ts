@@ -2,8 +2,8 @@
  * Publication: the figures in BENCHMARKS.md, and its plots.
  *
  * Owns the parts of that page between its marks, one for each figure and one for all goals, and the files in `plots/`.
- * Promises to leave every other word alone, and the part and the plot of a figure that was not measured. Never rounds away
- * what was missed.
+ * Promises to leave every other word alone, and the part and the plot of a figure that was not measured. Never rounds
+ * away what was missed.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { type Part, replaceParts, tableLines } from '../rig/page.ts';

@@ -1,8 +1,8 @@
 /**
  * Report: the table at the end.
  *
- * Owns how readings look to people. Promises that what was skipped stands in it, and what failed below it. Never computes
- * a value.
+ * Owns how readings look to people. Promises that what was skipped stands in it, and what failed below it. Never
+ * computes a value.
  */
 import Table from 'cli-table3';
 import type { FigureReport } from './figure-process.ts';

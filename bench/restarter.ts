@@ -1,8 +1,8 @@
 /**
  * Restarter: a device process that is started on a backlog, and tells when its first batch goes onto the wire.
  *
- * Owns the instants of its own start, read from the HTTP client that really sends. Promises one line on standard error, once
- * the first batch is acknowledged; then it goes on delivering until somebody kills it. Never ends by itself.
+ * Owns the instants of its own start, read from the HTTP client that really sends. Promises one line on standard error,
+ * once the first batch is acknowledged; then it goes on delivering until somebody kills it. Never ends by itself.
  */
 
 import { subscribe } from 'node:diagnostics_channel';

@@ -1,8 +1,8 @@
 /**
  * Telemetry: real events from files, as other people publish them.
  *
- * Owns the reading of CSV with a heading and of NDJSON with flat rows, by means of its own: the exact sums come from the
- * digits that stand in the file, before anything has made doubles of them. Never changes a value.
+ * Owns the reading of CSV with a heading and of NDJSON with flat rows, by means of its own: the exact sums come from
+ * the digits that stand in the file, before anything has made doubles of them. Never changes a value.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

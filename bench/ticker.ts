@@ -1,8 +1,9 @@
 /**
  * Ticker: a device process whose 1 kHz timer records an event at each tick, whatever else the device is doing.
  *
- * Owns the ideal schedule, and how late each tick was against it. Promises that no tick is left out or put off: those that
- * were due while the event loop was held are made up for in one go, each with its own lateness. Never waits for a receipt.
+ * Owns the ideal schedule, and how late each tick was against it. Promises that no tick is left out or put off: those
+ * that were due while the event loop was held are made up for in one go, each with its own lateness. Never waits for a
+ * receipt.
  */
 import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';

@@ -1,8 +1,8 @@
 /**
  * Totals: how many events, and the exact sum of each measure, found by other means than the program's own.
  *
- * Owns BigInt arithmetic over integers and over the text of numbers, and the comparison that every bench ends with. Shares
- * nothing with `src`: a mistake there must not hide here. Never rounds.
+ * Owns BigInt arithmetic over integers and over the text of numbers, and the comparison that every bench ends with.
+ * Shares nothing with `src`: a mistake there must not hide here. Never rounds.
  */
 import assert from 'node:assert';
 

@@ -1,9 +1,9 @@
 /**
  * WireBytes: what this process sends and receives over TCP, by the counters of its own sockets.
  *
- * Owns the count over every connection that this process opens, whichever library opens it: Node tells of each. Promises
- * that headers, acknowledgements and handshakes are counted, in both directions, at no cost to what is measured. Never
- * counts what the kernel adds: headers of TCP and IP, and repeated segments.
+ * Owns the count over every connection that this process opens, whichever library opens it: Node tells of each.
+ * Promises that headers, acknowledgements and handshakes are counted, in both directions, at no cost to what is
+ * measured. Never counts what the kernel adds: headers of TCP and IP, and repeated segments.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';

@@ -1,10 +1,10 @@
 /**
  * Workload: the synthetic events that every figure is measured on.
  *
- * Owns what they look like: a pump station whose three sensors are read once a second by a timer that is a millisecond or
- * two late now and then; `volume` has two places and a tenth of noise on a slow wave, `temperature` one place and little to
- * say. Promises the same events for the same options, and totals that come from the integers which the values were made
- * of. Never reads a clock.
+ * Owns what they look like: a pump station whose three sensors are read once a second by a timer that is a millisecond
+ * or two late now and then; `volume` has two places and a tenth of noise on a slow wave, `temperature` one place and
+ * little to say. Promises the same events for the same options, and totals that come from the integers which the values
+ * were made of. Never reads a clock.
  */
 import type { TelemetryEvent } from '../src/codec/index.ts';
 import { decimalText, type Totals } from './totals.ts';

@@ -1,8 +1,9 @@
 /**
  * Writer: a device process that lives through what a device does, and tells what it had written to its disk meanwhile.
  *
- * Owns the count: the system's own, of a queue whose reserve is there already, from its opening to its closing. Promises that
- * everything it has recorded is acknowledged by then. Counts no journal of the file system, nor what a disk writes again.
+ * Owns the count: the system's own, of a queue whose reserve is there already, from its opening to its closing.
+ * Promises that everything it has recorded is acknowledged by then. Counts no journal of the file system, nor what a
+ * disk writes again.
  */
 import assert from 'node:assert';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,8 +1,8 @@
 /**
  * Demo: from the first event over a bad link to the reconciliation.
  *
- * Owns the order of things: faults while events are recorded; then a healed link, the drain, and the comparison. Promises
- * to end within its time once there is an end in sight. Never counts: it asks both sides.
+ * Owns the order of things: faults while events are recorded; then a healed link, the drain, and the comparison.
+ * Promises to end within its time once there is an end in sight. Never counts: it asks both sides.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultProxyStats } from '../rig/link/fault-proxy.ts';

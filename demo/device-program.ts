@@ -73,7 +73,7 @@ type RunSummary = RunStatus & {
   readonly input: Record<'refused' | 'unreadable' | 'waitingBytes' | 'lostBytes', number>;
 };
 
-/** All that the input's rows could give is recorded and acknowledged; rows were refused, or bytes are left at its end. */
+/** All that the input's rows could give is recorded and acknowledged; rows were refused, or bytes are left behind. */
 const ENDED_STATUSES: readonly (number | null)[] = [0, 3, 4];
 
 export async function startDevice(programs: Programs, options: DeviceProgramOptions): Promise<DeviceProgram> {

@@ -1,8 +1,8 @@
 /**
  * GatewayProgram: the gateway of the demo, as a process and as what it says.
  *
- * Owns its keys, its start, its crash and its figures. Promises that after a crash it is at the same address again, and that
- * duplicates counted before a crash are not forgotten. Never believes anything but what it is told over HTTP.
+ * Owns its keys, its start, its crash and its figures. Promises that after a crash it is at the same address again, and
+ * that duplicates counted before a crash are not forgotten. Never believes anything but what it is told over HTTP.
  */
 import { access } from 'node:fs/promises';
 import type { Program, Programs } from '../rig/programs.ts';

@@ -1,8 +1,8 @@
 /**
  * `npm start`: the demo.
  *
- * Owns the process: its folder, its signals, its exit status. Promises status 0 only where everything balances, and that
- * nothing is left running nor, unless it was asked for, on disk. Standard output gets the result alone.
+ * Owns the process: its folder, its signals, its exit status. Promises status 0 only where everything balances, and
+ * that nothing is left running nor, unless it was asked for, on disk. Standard output gets the result alone.
  */
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';

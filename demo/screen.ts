@@ -1,8 +1,8 @@
 /**
  * Screen: the demo as a person sees it.
  *
- * Owns the tables and the words. Promises that no line is wider than the terminal, and colours only on one. Never changes
- * anything.
+ * Owns the tables and the words. Promises that no line is wider than the terminal, and colours only on one. Never
+ * changes anything.
  */
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';

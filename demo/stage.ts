@@ -137,7 +137,7 @@ async function sharesOf(options: DemoOptions): Promise<Share[]> {
   });
 }
 
-/** By its first lines and its size: requests are cut by it, and nothing else. What is a row, the device alone decides. */
+/** By its first lines and its size: requests are cut by it, and nothing else. Only the device decides what a row is. */
 async function rowsAbout(path: string): Promise<number> {
   const stats = await stat(path);
   if (!stats.isFile()) throw new Error('it is no file');

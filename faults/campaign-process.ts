@@ -1,8 +1,8 @@
 /**
  * CampaignProcess: one campaign in a process of its own, out of a build that may be armed or mutated.
  *
- * Owns the way from a task to its result, one line of JSON on standard output; progress goes to standard error, a line of
- * JSON each. Promises that SIGTERM ends it with what it has found so far. Never draws the table.
+ * Owns the way from a task to its result, one line of JSON on standard output; progress goes to standard error, a line
+ * of JSON each. Promises that SIGTERM ends it with what it has found so far. Never draws the table.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,9 +1,9 @@
 /**
  * Campaign: one kind of fault, tried many times, and what came of it.
  *
- * Owns the words: a campaign injects faults round by round, and says for each fault how often it struck, what was at stake
- * and what was lost. Promises that a finding names the seed that has it again. Never decides how long it may go on: the
- * size and the signal say so.
+ * Owns the words: a campaign injects faults round by round, and says for each fault how often it struck, what was at
+ * stake and what was lost. Promises that a finding names the seed that has it again. Never decides how long it may go
+ * on: the size and the signal say so.
  */
 import type { Programs } from '../rig/programs.ts';
 
@@ -18,8 +18,8 @@ export interface Campaign {
   /** Why it cannot run on this machine, with the command that would provide what is missing; undefined where it can. */
   obstacle?(): Promise<string | undefined>;
   /**
-   * Resolves with what was found, also after the signal has aborted: with the rounds done by then. Rejects only where the
-   * campaign itself is broken, never for what it finds.
+   * Resolves with what was found, also after the signal has aborted: with the rounds done by then. Rejects only where
+   * the campaign itself is broken, never for what it finds.
    */
   run(ground: Ground): Promise<CampaignResult>;
 }

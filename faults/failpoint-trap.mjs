@@ -1,5 +1,6 @@
 /**
- * FailpointTrap: ends the process it is preloaded into by SIGKILL, at the failpoint and the count that `FAILPOINT` names.
+ * FailpointTrap: ends the process it is preloaded into by SIGKILL, at the failpoint and the count that `FAILPOINT`
+ * names.
  */
 const [, name, count] = /^([a-z0-9-]+):(\d+)$/.exec(process.env.FAILPOINT ?? '') ?? [];
 let left = Number(count);

@@ -1,8 +1,8 @@
 /**
  * Mutant: a deliberate bug, as a small patch applied to a copy.
  *
- * Owns what a patch is. Promises that a patch which no longer fits its file exactly once is an error, so that none becomes
- * a no-op in silence. Never touches the checkout.
+ * Owns what a patch is. Promises that a patch which no longer fits its file exactly once is an error, so that none
+ * becomes a no-op in silence. Never touches the checkout.
  */
 import assert from 'node:assert/strict';
 import type { CampaignName } from './campaigns/index.ts';

@@ -1,8 +1,8 @@
 /**
  * Mutants: the deliberate bugs that the campaigns must catch, each a mistake that somebody could make.
  *
- * Owns the list. Promises that each patch fits the source as it is (a test holds that). Never ships: patches are applied to
- * copies only.
+ * Owns the list. Promises that each patch fits the source as it is (a test holds that). Never ships: patches are
+ * applied to copies only.
  */
 import type { Mutant } from './mutant.ts';
 

@@ -1,8 +1,8 @@
 /**
  * Progress: how far the campaigns are, on standard error.
  *
- * Owns the bars of a terminal, and the lines in the place of them where there is none. Promises that standard output stays
- * the report's.
+ * Owns the bars of a terminal, and the lines in the place of them where there is none. Promises that standard output
+ * stays the report's.
  */
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
 import type { CampaignName } from './campaigns/index.ts';

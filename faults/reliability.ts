@@ -1,8 +1,8 @@
 /**
  * Reliability: the figures in RELIABILITY.md.
  *
- * Owns the parts of that page between its marks, one for each campaign and one for the deliberate bugs. Promises to leave
- * every other word alone, and the part of a campaign that did not run. Never writes a sentence.
+ * Owns the parts of that page between its marks, one for each campaign and one for the deliberate bugs. Promises to
+ * leave every other word alone, and the part of a campaign that did not run. Never writes a sentence.
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';

@@ -1,8 +1,8 @@
 /**
  * Report: what came of the campaigns, as tables for people.
  *
- * Owns how rows look. Promises that what was skipped or broke stands in the table, and that every finding stands below it
- * with the call that has it again. Never judges.
+ * Owns how rows look. Promises that what was skipped or broke stands in the table, and that every finding stands below
+ * it with the call that has it again. Never judges.
  */
 import Table from 'cli-table3';
 import type { FaultRow, Finding } from './campaign.ts';

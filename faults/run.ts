@@ -1,8 +1,9 @@
 /**
  * Run: campaigns, each in a process of its own, out of one build.
  *
- * Owns the build with its failpoints armed (and one bug in it, where a mutant is tried), and how many campaigns run side by
- * side. Promises that a campaign that breaks is reported like one that finds something, and that nothing is left behind.
+ * Owns the build with its failpoints armed (and one bug in it, where a mutant is tried), and how many campaigns run
+ * side by side. Promises that a campaign that breaks is reported like one that finds something, and that nothing is
+ * left behind.
  */
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

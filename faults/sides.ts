@@ -1,8 +1,8 @@
 /**
  * Sides: a real gateway and a real device as processes, and the oracle between them.
  *
- * Owns how each is started, killed and started again on what it left on disk, and where the journal lies. Promises that a
- * side that ends without having been asked is an error with its last words. Never decides when anything happens.
+ * Owns how each is started, killed and started again on what it left on disk, and where the journal lies. Promises that
+ * a side that ends without having been asked is an error with its last words. Never decides when anything happens.
  */
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
@@ -239,8 +239,8 @@ export async function askOracle(programs: Programs, task: OracleTask, options?: 
 }
 
 /**
- * Below the ports that systems give to connections: whoever dials a gateway that is down could else be given the very port
- * that it dials, and hold it.
+ * Below the ports that systems give to connections: whoever dials a gateway that is down could else be given the very
+ * port that it dials, and hold it.
  */
 async function quietPort(): Promise<number> {
   for (;;) {

@@ -1,8 +1,8 @@
 /**
  * Telemetry: events that a seed decides, with the text that each number is made from.
  *
- * Owns the variety: several sensors, measures that come and go, decimals of every length up to 17 digits, texts and flags,
- * times that jump. Promises a measure `serial` that names the event. Never reads a clock.
+ * Owns the variety: several sensors, measures that come and go, decimals of every length up to 17 digits, texts and
+ * flags, times that jump. Promises a measure `serial` that names the event. Never reads a clock.
  */
 import type { AttemptLine } from './oracle/journal.ts';
 

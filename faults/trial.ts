@@ -1,7 +1,8 @@
 /**
  * Trial: a deliberate bug before the campaigns that must catch it.
  *
- * Owns the order: each campaign in turn, until one finds something or breaks. Promises that a bug nobody catches is told.
+ * Owns the order: each campaign in turn, until one finds something or breaks. Promises that a bug nobody catches is
+ * told.
  */
 
 import type { CampaignName } from './campaigns/index.ts';

@@ -1,8 +1,9 @@
 /**
  * Vigil: what a round waits for, and what it finds out meanwhile.
  *
- * Owns the list of what was found, and every wait. Promises that a wait ends when what it is for holds, when its time is
- * over, which is found out, when the campaign's time is over, or when a program that is followed is gone. Never polls.
+ * Owns the list of what was found, and every wait. Promises that a wait ends when what it is for holds, when its time
+ * is over, which is found out, when the campaign's time is over, or when a program that is followed is gone. Never
+ * polls.
  */
 import type { Program } from '../rig/programs.ts';
 

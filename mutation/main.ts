@@ -1,8 +1,8 @@
 /**
  * `npm run mutation`: single bugs planted at random, and how many of them the tests catch.
  *
- * Owns the process: its copies, its signals, its exit status. Promises status 0 where every bug was caught or made a test hang,
- * 1 where one survived, and that what an interrupted run has found is told.
+ * Owns the process: its copies, its signals, its exit status. Promises status 0 where every bug was caught or made a
+ * test hang, 1 where one survived, and that what an interrupted run has found is told.
  */
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';

@@ -15,8 +15,8 @@ export function allMutations(root: string, places: readonly string[]): Mutation[
 }
 
 /**
- * Draws `count` of them, each once. The operator is drawn first, since a file has far more numbers than awaits, and people
- * forget the one as often as they mistake the other.
+ * Draws `count` of them, each once. The operator is drawn first, since a file has far more numbers than awaits, and
+ * people forget the one as often as they mistake the other.
  */
 export function draw(mutations: readonly Mutation[], count: number, seed: number): Mutation[] {
   const random = createRandom(seed);

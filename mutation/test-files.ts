@@ -1,8 +1,9 @@
 /**
  * Test files: which tests are asked about a source file, and in which order.
  *
- * Owns that `test/` mirrors `src/`. Promises the nearest first: the file of the same name, those that import the source or
- * whose name begins alike, the rest of the folder by how many imports lead to the source, then other folders that try it.
+ * Owns that `test/` mirrors `src/`. Promises the nearest first: the file of the same name, those that import the source
+ * or whose name begins alike, the rest of the folder by how many imports lead to the source, then other folders that
+ * try it.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join, posix } from 'node:path';
@@ -38,7 +39,7 @@ export function testFilesFor(root: string, file: string): string[] {
   return [...near.filter(({ at }) => at < Number.POSITIVE_INFINITY).map(({ path }) => path), ...others];
 }
 
-/** How many imports lead from one file to another; many where a program is started instead; infinite where neither is so. */
+/** How many imports lead from one file to another; many where a program is started instead; else infinite. */
 function stepsTo(file: string, from: string, sourceOf: (path: string) => string): number {
   const seen = new Set([from]);
   let edge = [from];

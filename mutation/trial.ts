@@ -1,8 +1,8 @@
 /**
  * Trial: one mutation planted in a copy of the checkout, and the tests that are asked about it.
  *
- * Owns the copy. Promises never to write into the checkout, that a copy is whole again after each trial, and that only tests
- * which pass without a mutation, and quickly, are asked.
+ * Owns the copy. Promises never to write into the checkout, that a copy is whole again after each trial, and that only
+ * tests which pass without a mutation, and quickly, are asked.
  */
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ export interface TrialLimits {
 const PATIENCE = 4;
 const NOT_COPIED = new Set(['.git', 'node_modules', 'dist', 'coverage', 'results']);
 
-/** How long each test file takes without a mutation; undefined for one that is not asked, since it fails or is slow then. */
+/** How long each test file takes without a mutation; undefined for one left out, since it fails or is slow then. */
 export type Baseline = Map<string, number | undefined>;
 
 /** A copy of the checkout `root` without what was built or installed, where mutations are tried. */

@@ -1,9 +1,9 @@
 /**
  * Build: the program as it is published, and those that try it, as JavaScript in a folder of its own.
  *
- * Owns the copy that is measured or attacked. Promises that, unless its source is altered on the way, it is what `npm pack`
- * would ship: run through tsx, closures on hot paths would carry a call that keeps their names, and every start would
- * compile anew. Never checks types.
+ * Owns the copy that is measured or attacked. Promises that, unless its source is altered on the way, it is what `npm
+ * pack` would ship: run through tsx, closures on hot paths would carry a call that keeps their names, and every start
+ * would compile anew. Never checks types.
  */
 import { execFile } from 'node:child_process';
 import { copyFile, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
@@ -19,8 +19,8 @@ const run = promisify(execFile);
 export type Alteration = (path: string, source: string) => string;
 
 /**
- * Compiles `src`, `rig` and the named folders of this checkout into an empty folder, and puts beside them what they need to
- * run. The folder is kept out of version control by whoever asks for it.
+ * Compiles `src`, `rig` and the named folders of this checkout into an empty folder, and puts beside them what they
+ * need to run. The folder is kept out of version control by whoever asks for it.
  */
 export async function buildInto(folder: string, folders: readonly string[], alter?: Alteration): Promise<void> {
   const compiled = ['src', 'rig', ...folders];

@@ -1,8 +1,8 @@
 /**
  * Page: a Markdown page of which a program writes some parts.
  *
- * Owns the marks: a part stands between `<!-- name -->` and `<!-- end name -->`, each on a line of its own. Promises to leave
- * every other word alone, and to refuse a part that the page has no marks for. Never writes a sentence.
+ * Owns the marks: a part stands between `<!-- name -->` and `<!-- end name -->`, each on a line of its own. Promises to
+ * leave every other word alone, and to refuse a part that the page has no marks for. Never writes a sentence.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';

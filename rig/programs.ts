@@ -1,9 +1,9 @@
 /**
  * Programs: our own programs, each in a process of its own, for whoever shows, measures or attacks them.
  *
- * Owns starting and ending them, and what the system says about them from outside. Promises that none outlives the process
- * that started it: each ends by its process id, on every way out, and where that process itself is killed, by its leash.
- * Never reads what they mean by their output.
+ * Owns starting and ending them, and what the system says about them from outside. Promises that none outlives the
+ * process that started it: each ends by its process id, on every way out, and where that process itself is killed, by
+ * its leash. Never reads what they mean by their output.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -183,8 +183,8 @@ async function endOf(child: ChildProcess): Promise<ProgramEnd> {
 }
 
 /**
- * What someone has set for a gateway of theirs is not meant for this one. Nor is the coverage of a copy of any use: to write
- * it down takes a program longer than to start, and some thousand are started.
+ * What someone has set for a gateway of theirs is not meant for this one. Nor is the coverage of a copy of any use: to
+ * write it down takes a program longer than to start, and some thousand are started.
  */
 function withoutSettings(environment: NodeJS.ProcessEnv, isCopy: boolean): NodeJS.ProcessEnv {
   const isMeant = (name: string) => !name.startsWith('TIDEGATE_') && !(isCopy && name === 'NODE_V8_COVERAGE');

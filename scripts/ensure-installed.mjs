@@ -1,6 +1,6 @@
 /**
- * Installs what package-lock.json asks for, where node_modules does not hold it yet, so that any script can be the first
- * command in a fresh clone.
+ * Installs what package-lock.json asks for, where node_modules does not hold it yet, so that any script can be the
+ * first command in a fresh clone.
  *
  * Promises to take a few milliseconds when nothing is missing, to write to stderr only, and that two processes at once
  * install once. Depends on nothing but Node. Never changes package.json or package-lock.json.

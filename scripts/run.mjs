@@ -1,8 +1,8 @@
 /**
  * Runs a TypeScript file of this checkout in this process: `node scripts/run.mjs demo/main.ts [arguments]`.
  *
- * Promises that the packages are there first, that standard output is the file's alone, and that signals reach it, since
- * nothing stands between. A file that exports `main` has it called with the arguments.
+ * Promises that the packages are there first, that standard output is the file's alone, and that signals reach it,
+ * since nothing stands between. A file that exports `main` has it called with the arguments.
  */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -1,8 +1,8 @@
 /**
  * Runs the tests: `npm test`, or a part of them: `npm test -- store gateway/ingest --test-name-pattern=replay`.
  *
- * Words choose the test files whose path contains one of them, words behind a `not:` those that are left out; flags go to
- * Node's test runner. Promises that the packages are there first and that a test that hangs is ended.
+ * Words choose the test files whose path contains one of them, words behind a `not:` those that are left out; flags go
+ * to Node's test runner. Promises that the packages are there first and that a test that hangs is ended.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 /** Source text by path from the root of the repository, such as `src/codec/index.ts`. */
 type Tree = ReadonlyMap<string, string>;
 
-/** What each folder of src may import, always through the other folder's `index.ts`. The empty name is `src/index.ts`. */
+/** What each folder of src may import, always through the other's `index.ts`. The empty name is `src/index.ts`. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   codec: [],
   store: [],
@@ -29,6 +29,7 @@ const OWNER_OF_PACKAGE: Readonly<Record<string, string>> = {
 };
 
 const LINES_MAX = 300;
+const COLUMNS_MAX = 120;
 const NAMES_OF_NOTHING = /^(utils?|shared|helpers?|common|misc)$/i;
 const IMPURE_MODULES = /^node:(fs|net|tls|http|https|http2|dgram|dns|os|child_process|worker_threads|timers)(\/|$)/;
 const IMPURE_CALLS = /\bDate\.now\(|\bMath\.random\(|\bnew Date\(\s*\)|\bperformance\.now\(|\bset(Timeout|Interval)\(/;
@@ -158,6 +159,18 @@ test('a file of src opens with a comment and stays short', () => {
   holds({ 'src/codec/a.ts': 'x;\n'.repeat(LINES_MAX - 1) });
 });
 
+test('a comment is no wider than the code', () => {
+  for (const [opening, closing] of [
+    ['/** ', ' */'],
+    ['  // ', ''],
+    [' * ', ''],
+  ]) {
+    const widest = `${opening}${'x'.repeat(COLUMNS_MAX - `${opening}${closing}`.length)}${closing}`;
+    holds({ 'test/a.ts': `/**\n${widest}\n */` });
+    fails({ 'test/a.ts': `/**\n ${widest}\n */` }, `line 3 is wider than ${COLUMNS_MAX}`);
+  }
+});
+
 /** The tree with a header put on every file breaks exactly this rule. */
 function fails(files: Readonly<Record<string, string>>, expected: string): void {
   const found = violations(withHeaders(files));
@@ -174,7 +187,7 @@ function withHeaders(files: Readonly<Record<string, string>>): Tree {
 }
 
 function violations(tree: Tree): string[] {
-  const everywhere = [...tree.keys()].flatMap(nameViolations);
+  const everywhere = [...tree].flatMap(([path, source]) => [...nameViolations(path), ...widthViolations(path, source)]);
   const inSrc = [...tree]
     .filter(([path]) => path.startsWith('src/'))
     .flatMap(([path, source]) => {
@@ -192,6 +205,14 @@ function violations(tree: Tree): string[] {
 function nameViolations(path: string): string[] {
   const nothing = path.split('/').find((part) => NAMES_OF_NOTHING.test(part.replace(/\..*$/, '')));
   return nothing === undefined ? [] : [`${path}: the name ${nothing} says nothing`];
+}
+
+/** What the formatter leaves as it is: comments. */
+function widthViolations(path: string, source: string): string[] {
+  return source.split('\n').flatMap((line, index) => {
+    const isWide = line.length > COLUMNS_MAX && /^\s*(?:\/?\*|\/\/)/.test(line);
+    return isWide ? [`${path}: line ${index + 1} is wider than ${COLUMNS_MAX}`] : [];
+  });
 }
 
 function shapeViolations(path: string, source: string): string[] {

@@ -1,6 +1,6 @@
 /**
- * What work costs, measured so that it says the same on any machine: in processor time, which other programs do not stretch, and
- * against a piece of work that was done in the same run.
+ * What work costs, measured so that it says the same on any machine: in processor time, which other programs do not
+ * stretch, and against a piece of work that was done in the same run.
  */
 
 /** Milliseconds of processor time that this process takes for it, threads included. */

@@ -1,9 +1,10 @@
 /**
  * Figure: a slow and lossy link, as a meter in a cellar has it.
  *
- * Owns the link, simulated by the fault proxy: 20 kbit/s in either direction, 800 ms round trip, every fiftieth request lost
- * after it has crossed the line. JSON rows under gzip have one like it at the same time. Promises that once the links have
- * healed everything arrives, once. The heads of requests take their time; the bytes of TCP and IP are not simulated.
+ * Owns the link, simulated by the fault proxy: 20 kbit/s in either direction, 800 ms round trip, every fiftieth request
+ * lost after it has crossed the line. JSON rows under gzip have one like it at the same time. Promises that once the
+ * links have healed everything arrives, once. The heads of requests take their time; the bytes of TCP and IP are not
+ * simulated.
  */
 import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';

@@ -1,8 +1,8 @@
 /**
  * Figure: the codec alone, on one thread, one batch after another.
  *
- * Owns the speed of each arrow between an event and its bytes, without disk and network. Promises that what comes out is
- * what went in, to the last digit.
+ * Owns the speed of each arrow between an event and its bytes, without disk and network. Promises that what comes out
+ * is what went in, to the last digit.
  */
 import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';

@@ -1,8 +1,9 @@
 /**
  * Figure: how much a device writes to its disk for each event that it delivers.
  *
- * Owns the two ends: everything at full speed, and one event a second, each with a commit of its own, at several settings of
- * `lingerMs`. Time in the second is sped up: pauses and linger are both a fiftieth. Promises that every event was delivered.
+ * Owns the two ends: everything at full speed, and one event a second, each with a commit of its own, at several
+ * settings of `lingerMs`. Time in the second is sped up: pauses and linger are both a fiftieth. Promises that every
+ * event was delivered.
  */
 import { outputOf, taskArguments } from '../../rig/programs.ts';
 import { formatCredential } from '../../src/codec/index.ts';

@@ -1,8 +1,8 @@
 /**
  * Figure: end to end. A device process delivers a backlog to a gateway process.
  *
- * Owns the whole way of an event, from one disk to the other, and the memory that both take on it. Promises that device,
- * gateway and what was generated agree to the last digit.
+ * Owns the whole way of an event, from one disk to the other, and the memory that both take on it. Promises that
+ * device, gateway and what was generated agree to the last digit.
  */
 import { storedBacklog } from '../backlog.ts';
 import { drain } from '../drain.ts';

@@ -1,8 +1,9 @@
 /**
  * Figure: what becomes of a gateway that has stored a great deal, or knows a great many streams.
  *
- * Owns two gateways: one is filled, and its ingest measured while it is young and when it has grown; the other gets each
- * event under a stream of its own. Promises that counts and sums are right at the end, and looks at the ledgers on disk.
+ * Owns two gateways: one is filled, and its ingest measured while it is young and when it has grown; the other gets
+ * each event under a stream of its own. Promises that counts and sums are right at the end, and looks at the ledgers on
+ * disk.
  */
 import assert from 'node:assert';
 import { STREAM_BYTES } from '../../src/codec/index.ts';
@@ -140,7 +141,7 @@ async function assertTotals(gateway: GatewayProcess, expected: Totals): Promise<
   assert.equal(duplicates, 0);
 }
 
-/** From the database of a gateway that has ended: how many ledgers there are, and what the largest takes, alone and with its key. */
+/** How many ledgers an ended gateway's database holds, and what the largest takes, alone and with its key. */
 async function ledgersOf({ data }: GatewayProcess, deviceIds: readonly string[]) {
   const { store, close } = await openData(data);
   let count = 0;

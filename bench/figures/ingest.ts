@@ -1,8 +1,9 @@
 /**
  * Figure: how fast one gateway process takes batches in, with signed acknowledgements of fsynced commits.
  *
- * Owns the load: batches that were packed and signed beforehand, sent from this process over keep-alive connections, one
- * device to each. Promises that acknowledgements, the gateway's totals and what was generated agree to the last digit.
+ * Owns the load: batches that were packed and signed beforehand, sent from this process over keep-alive connections,
+ * one device to each. Promises that acknowledgements, the gateway's totals and what was generated agree to the last
+ * digit.
  */
 import assert from 'node:assert';
 import { performance } from 'node:perf_hooks';

@@ -1,8 +1,9 @@
 /**
  * Figure: how late a sensor's timer is while the same process drains a backlog.
  *
- * Owns the comparison of two device processes, each with a 1 kHz timer that calls `record()`: one has a backlog to deliver,
- * the other has none and runs for as long. Promises that every tick counts, and that each event is at the gateway in the end.
+ * Owns the comparison of two device processes, each with a 1 kHz timer that calls `record()`: one has a backlog to
+ * deliver, the other has none and runs for as long. Promises that every tick counts, and that each event is at the
+ * gateway in the end.
  */
 import { outputOf, taskArguments } from '../../rig/programs.ts';
 import { formatCredential } from '../../src/codec/index.ts';

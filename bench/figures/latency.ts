@@ -1,8 +1,8 @@
 /**
  * Figure: how long one event takes from `record()` to its acknowledgement, on an idle link, without lingering.
  *
- * Owns a device in this process and a gateway in another, with one event under way at a time. Promises that the end of the
- * time is the gateway's signed answer, which follows an fsync on either side. Never sends two events together.
+ * Owns a device in this process and a gateway in another, with one event under way at a time. Promises that the end of
+ * the time is the gateway's signed answer, which follows an fsync on either side. Never sends two events together.
  */
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';

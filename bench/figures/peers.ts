@@ -1,7 +1,8 @@
 /**
  * Figure: what users would pick instead, beside Tidegate, on the same events, on the same machine, in the same run.
  *
- * Owns nothing but the choice: the roster of peers, and a backlog of Tidegate's that is drained in about as long as theirs.
+ * Owns nothing but the choice: the roster of peers, and a backlog of Tidegate's that is drained in about as long as
+ * theirs.
  */
 import type { Figure } from '../harness.ts';
 import { measureLineUp } from '../peers/line-up.ts';

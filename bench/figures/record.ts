@@ -1,8 +1,8 @@
 /**
  * Figure: how fast a device takes events on, each fsynced before its receipt.
  *
- * Owns the two ways in which programs call `record()`. Promises that what counts is what a fresh look at the disk finds.
- * Never has a link: nothing is delivered meanwhile.
+ * Owns the two ways in which programs call `record()`. Promises that what counts is what a fresh look at the disk
+ * finds. Never has a link: nothing is delivered meanwhile.
  */
 import { performance } from 'node:perf_hooks';
 import { cpuSeconds } from '../../rig/programs.ts';

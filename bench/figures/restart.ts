@@ -1,8 +1,9 @@
 /**
  * Figure: how soon a device with a large backlog sends, after a start.
  *
- * Owns a device process that is killed, again and again, as soon as its first batch is acknowledged; so every start but the
- * first is one after SIGKILL. Promises that nothing is lost or doubled by that: the last process drains all that is left.
+ * Owns a device process that is killed, again and again, as soon as its first batch is acknowledged; so every start but
+ * the first is one after SIGKILL. Promises that nothing is lost or doubled by that: the last process drains all that is
+ * left.
  */
 import { performance } from 'node:perf_hooks';
 import { outputOf, taskArguments } from '../../rig/programs.ts';

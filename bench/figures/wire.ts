@@ -1,9 +1,9 @@
 /**
  * Figure: bytes per event on the wire, beside what people send today.
  *
- * Owns the comparison with JSON rows under gzip, of the very same events in batches of the same size, and with what xz makes
- * of their columns as text, all in one go. Promises that the bytes counted give the events back, to the last digit. Never
- * counts HTTP's own bytes, on either side.
+ * Owns the comparison with JSON rows under gzip, of the very same events in batches of the same size, and with what xz
+ * makes of their columns as text, all in one go. Promises that the bytes counted give the events back, to the last
+ * digit. Never counts HTTP's own bytes, on either side.
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

@@ -1,9 +1,9 @@
 /**
  * Arrival: what came out at the other side, and whether it is what went in.
  *
- * Owns the comparison that every peer ends with. Promises that the count must be right for all of them, and the sums to the
- * last digit wherever they are decimals; sums that a peer makes of floating-point numbers may be off by their rounding
- * and nothing more.
+ * Owns the comparison that every peer ends with. Promises that the count must be right for all of them, and the sums to
+ * the last digit wherever they are decimals; sums that a peer makes of floating-point numbers may be off by their
+ * rounding and nothing more.
  */
 import assert from 'node:assert';
 import { sumOfTexts, type Totals } from '../totals.ts';

@@ -1,8 +1,8 @@
 /**
  * LineUp: Tidegate and its peers, one after another, on the same events in the same run.
  *
- * Owns the repetition and what becomes of it: readings, ratios, the comparison. Promises that a peer which this machine cannot
- * run is named together with the command that brings it. Never compares with a figure of another day.
+ * Owns the repetition and what becomes of it: readings, ratios, the comparison. Promises that a peer which this machine
+ * cannot run is named together with the command that brings it. Never compares with a figure of another day.
  */
 import type { Stand } from '../harness.ts';
 import type { Peer } from './peer.ts';

@@ -1,8 +1,8 @@
 /**
  * Peer: the contract of what is measured beside Tidegate.
  *
- * Owns the words for what a peer promises and needs, and for the two halves that it is made of: a client, which runs in a
- * process of its own as a device would, and a server. Never names one: that is the roster's.
+ * Owns the words for what a peer promises and needs, and for the two halves that it is made of: a client, which runs in
+ * a process of its own as a device would, and a server. Never names one: that is the roster's.
  */
 import type { Arrival } from './arrival.ts';
 import type { Row } from './rows.ts';

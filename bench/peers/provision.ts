@@ -1,7 +1,8 @@
 /**
  * Provision: whether this machine has what a peer needs, and the command that brings it.
  *
- * Owns the looking, and the versions of what is there. Promises that what is missing is told as a command that can be pasted. Never installs anything.
+ * Owns the looking, and the versions of what is there. Promises that what is missing is told as a command that can be
+ * pasted. Never installs anything.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,7 +1,8 @@
 /**
  * Receiver: the server of a peer that has none of its own, as a program of ours.
  *
- * Owns the way in which such a program says where it listens, and how it is started and ended. Never knows what it receives.
+ * Owns the way in which such a program says where it listens, and how it is started and ended. Never knows what it
+ * receives.
  */
 import assert from 'node:assert';
 import { once } from 'node:events';

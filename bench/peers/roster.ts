@@ -1,8 +1,9 @@
 /**
  * Roster: what users would pick instead of Tidegate, and what each of them promises at the settings used here.
  *
- * Owns the columns of the comparison, in words that their documentation stands behind, and how many events each is given.
- * Promises that where a setting puts an event on disk before it is acknowledged, that setting is on. Never measures.
+ * Owns the columns of the comparison, in words that their documentation stands behind, and how many events each is
+ * given. Promises that where a setting puts an event on disk before it is acknowledged, that setting is on. Never
+ * measures.
  */
 import type { Peer, Promises } from './peer.ts';
 import { influxdb, mosquitto, natsServer, prometheus, victoriaMetrics } from './servers.ts';

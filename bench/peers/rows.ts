@@ -1,8 +1,8 @@
 /**
  * Rows: the workload's events as people write them by hand, and the sending of many at a time.
  *
- * Owns what a row looks like, so that all peers carry the same, and how many requests are under way. Promises that batches are
- * begun in order. Never adds an id that no peer tells repeated events by.
+ * Owns what a row looks like, so that all peers carry the same, and how many requests are under way. Promises that
+ * batches are begun in order. Never adds an id that no peer tells repeated events by.
  */
 import { inLanes } from '../lanes.ts';
 import type { Workload } from '../workload.ts';

@@ -1,8 +1,8 @@
 /**
  * SenderProcess: the client half of a peer, in a process of its own as a device would be.
  *
- * Owns the time from the first row that is sent to the last acknowledgement, and what is used on the way. Promises that its
- * status is 0 only where the other side holds what was sent, by its own account.
+ * Owns the time from the first row that is sent to the last acknowledgement, and what is used on the way. Promises that
+ * its status is 0 only where the other side holds what was sent, by its own account.
  */
 import { performance } from 'node:perf_hooks';
 import { cpuSeconds, ownTask } from '../../rig/programs.ts';

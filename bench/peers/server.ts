@@ -1,8 +1,8 @@
 /**
  * Server: a program of the system that a peer sends to, on the loopback interface, in a folder of its own.
  *
- * Owns its start and its end. Promises that it is ended by its process id on every way out: by this process, and where this
- * process itself is killed, by the kernel. Never reads a configuration that is not its own.
+ * Owns its start and its end. Promises that it is ended by its process id on every way out: by this process, and where
+ * this process itself is killed, by the kernel. Never reads a configuration that is not its own.
  */
 import assert from 'node:assert';
 import { type ChildProcess, spawn } from 'node:child_process';

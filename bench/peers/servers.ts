@@ -1,8 +1,8 @@
 /**
  * Servers: the programs of Debian that peers send to, set up as their documentation advises where data must last.
  *
- * Owns their settings, each with its reason. Promises that nothing is turned off that would slow one down and keep more.
- * Never listens anywhere but on the loopback interface.
+ * Owns their settings, each with its reason. Promises that nothing is turned off that would slow one down and keep
+ * more. Never listens anywhere but on the loopback interface.
  */
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
  * Standing: Tidegate and its peers, side by side.
  *
- * Owns the ratios and how the comparison looks. Promises that every ratio is of medians that were measured in this run. Never
- * leaves out in which way a peer promises less.
+ * Owns the ratios and how the comparison looks. Promises that every ratio is of medians that were measured in this run.
+ * Never leaves out in which way a peer promises less.
  */
 import { type Comparison, numberText, type Quantity, ratio } from '../harness.ts';
 import type { Promises } from './peer.ts';

@@ -1,8 +1,8 @@
 /**
  * Trial: one run of a peer or of Tidegate, from a device's process to a server's with nothing in it yet.
  *
- * Owns the starting and ending of both sides. Promises the same quantities of each, and that they stand for events which
- * have arrived: a run whose counts or sums do not agree rejects.
+ * Owns the starting and ending of both sides. Promises the same quantities of each, and that they stand for events
+ * which have arrived: a run whose counts or sums do not agree rejects.
  */
 import { outputOf, taskArguments } from '../../rig/programs.ts';
 import { storedBacklog } from '../backlog.ts';

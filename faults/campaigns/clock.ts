@@ -1,8 +1,8 @@
 /**
  * The clock campaign: devices and gateways that do not have the right time.
  *
- * Owns the rounds and the table. Promises that what was lost or doubled on a device counts against every wrong clock of its
- * round. Never looks into a round.
+ * Owns the rounds and the table. Promises that what was lost or doubled on a device counts against every wrong clock of
+ * its round. Never looks into a round.
  */
 import { type Campaign, type Finding, roundSeed } from '../campaign.ts';
 import { fight, type RoundResult } from '../clock/round.ts';

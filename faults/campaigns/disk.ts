@@ -1,9 +1,9 @@
 /**
  * Disk: what is stored rots, is lost, or cannot be written any more.
  *
- * Owns the rounds. In each, copies of one specimen are damaged, a file at a time, and examined; and meanwhile two of the
- * other ways in which a disk can let its programs down are played through with programs on it. Every way has had its turn
- * after a few rounds; from then on it is damage alone.
+ * Owns the rounds. In each, copies of one specimen are damaged, a file at a time, and examined; and meanwhile two of
+ * the other ways in which a disk can let its programs down are played through with programs on it. Every way has had
+ * its turn after a few rounds; from then on it is damage alone.
  */
 import type { Campaign, CampaignResult, Finding, Ground } from '../campaign.ts';
 import { roundSeed } from '../campaign.ts';

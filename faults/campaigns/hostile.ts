@@ -1,9 +1,9 @@
 /**
  * The hostile campaign: whatever bytes can be sent, stored, answered or written into a file.
  *
- * Owns the order: a siege by silent connections while everything that is costly, and then millions of inputs, go through the
- * codec, a gateway and a device. Promises that an input follows from its seed alone, and that at the end every total is what
- * was valid, to the last digit. Never stops at the first thing that it finds.
+ * Owns the order: a siege by silent connections while everything that is costly, and then millions of inputs, go
+ * through the codec, a gateway and a device. Promises that an input follows from its seed alone, and that at the end
+ * every total is what was valid, to the last digit. Never stops at the first thing that it finds.
  */
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';

@@ -1,8 +1,8 @@
 /**
  * Kill: SIGKILL of a device, of the gateway, of both, at random moments and at every step of an event's way.
  *
- * Owns the rounds and the rows. Promises that a step counts as struck only where a process has died there. The work is in
- * `../kill/`.
+ * Owns the rounds and the rows. Promises that a step counts as struck only where a process has died there. The work is
+ * in `../kill/`.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * The network campaign: everything that a link can do, to real devices and real gateways.
  *
- * Owns the rounds and the table. Promises that each fault of the network strikes in every round, and that what was lost or
- * doubled in a round counts against every fault that struck in it. Never looks into a round.
+ * Owns the rounds and the table. Promises that each fault of the network strikes in every round, and that what was lost
+ * or doubled in a round counts against every fault that struck in it. Never looks into a round.
  */
 import { type Campaign, type Finding, roundSeed } from '../campaign.ts';
 import { fight, type RoundResult } from '../network/round.ts';

@@ -1,8 +1,9 @@
 /**
  * Power cuts: only what the disk was given is there afterwards.
  *
- * Owns the rounds. In each, a device's disk loses its power a few times, then a gateway's, then one that both are on; the
- * first time when everything on it is new. A control without fsync has to lose something, or nothing would be shown.
+ * Owns the rounds. In each, a device's disk loses its power a few times, then a gateway's, then one that both are on;
+ * the first time when everything on it is new. A control without fsync has to lose something, or nothing would be
+ * shown.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * Simulation: device and gateway in one process, on a clock, a network and disks that a seed decides.
  *
- * Owns going from seed to seed and the adding up. Promises that every seed is one course of events: some are run twice, and
- * a digest that differs is a finding like any other. Never waits for anything real.
+ * Owns going from seed to seed and the adding up. Promises that every seed is one course of events: some are run twice,
+ * and a digest that differs is a finding like any other. Never waits for anything real.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Campaign, type CampaignResult, type Finding, type Ground, roundSeed } from '../campaign.ts';

@@ -1,9 +1,9 @@
 /**
  * Round: six devices and a gateway, none of which has the right time for long.
  *
- * Owns one round from its seed to what was found. Promises that clocks are set anew several times while events are recorded
- * and delivered, and each time only once every device has delivered under the last setting. Never touches the clock of
- * anything but those processes.
+ * Owns one round from its seed to what was found. Promises that clocks are set anew several times while events are
+ * recorded and delivered, and each time only once every device has delivered under the last setting. Never touches the
+ * clock of anything but those processes.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';

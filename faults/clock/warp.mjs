@@ -1,9 +1,9 @@
 /**
  * Warp: a wrong clock for the process that this is preloaded into.
  *
- * `CLOCK_SETTINGS` is a JSON array of `{ offsetMs, isFrozen }`; the first holds from the beginning, and each SIGUSR2 goes on
- * to the next and says so on standard error. With `CLOCK_SCOPE=process` it is the clock of the whole process; else only of
- * whoever asks for `warpedClock`. What needs no clock, such as a timer, is left alone.
+ * `CLOCK_SETTINGS` is a JSON array of `{ offsetMs, isFrozen }`; the first holds from the beginning, and each SIGUSR2
+ * goes on to the next and says so on standard error. With `CLOCK_SCOPE=process` it is the clock of the whole process;
+ * else only of whoever asks for `warpedClock`. What needs no clock, such as a timer, is left alone.
  */
 const RealDate = Date;
 const settings = JSON.parse(process.env.CLOCK_SETTINGS ?? '[]');

@@ -1,9 +1,9 @@
 /**
  * Copies: data that are put back from a copy, run twice, or are gone in part or altogether.
  *
- * Owns these scenarios. An older copy of a queue sends again what it has, which is recognised, and never gives an old id to a
- * new event; so do two of one device. Of a queue whose database is gone, what waited is declared as a gap, to the event; a
- * gateway whose database is gone refuses to count anew, and goes on from a copy.
+ * Owns these scenarios. An older copy of a queue sends again what it has, which is recognised, and never gives an old
+ * id to a new event; so do two of one device. Of a queue whose database is gone, what waited is declared as a gap, to
+ * the event; a gateway whose database is gone refuses to count anew, and goes on from a copy.
  */
 import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * Damage: what can happen to the bytes of a stored file while nobody looks.
  *
- * Owns the kinds, how often each is drawn, and its doing. Promises that a seed decides everything but the bytes that are
- * there, and that every damage changes at least one of them. Never opens a database.
+ * Owns the kinds, how often each is drawn, and its doing. Promises that a seed decides everything but the bytes that
+ * are there, and that every damage changes at least one of them. Never opens a database.
  */
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

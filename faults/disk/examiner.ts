@@ -1,10 +1,11 @@
 /**
  * Examiner: a process that opens damaged data, of a device or a gateway, and says what came of it.
  *
- * Owns one examination. First the damaged side is opened and asked for everything it has: where that is what it was before,
- * to the byte, the damage changed nothing. Else, and now and then all the same, the device is drained into the gateway, and
- * what is there in the end is judged as the oracle judges. Each examination begins and ends with a line, so that who started
- * this process knows what ended it. Promises a verdict for whatever is thrown. Never damages anything.
+ * Owns one examination. First the damaged side is opened and asked for everything it has: where that is what it was
+ * before, to the byte, the damage changed nothing. Else, and now and then all the same, the device is drained into the
+ * gateway, and what is there in the end is judged as the oracle judges. Each examination begins and ends with a line,
+ * so that who started this process knows what ended it. Promises a verdict for whatever is thrown. Never damages
+ * anything.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -49,8 +50,8 @@ export interface Contents {
 export interface Examination {
   readonly id: number;
   /**
-   * `unchanged`: the damaged side has everything. `drained`: both opened, and everything went over. `refused`: the damaged
-   * side said that it cannot, with a code.
+   * `unchanged`: the damaged side has everything. `drained`: both opened, and everything went over. `refused`: the
+   * damaged side said that it cannot, with a code.
    */
   readonly end: 'unchanged' | 'drained' | 'refused' | 'failed';
   readonly code?: string;

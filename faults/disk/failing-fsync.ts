@@ -1,10 +1,10 @@
 /**
  * Failing fsync: the disk takes bytes and then says that it could not keep them.
  *
- * Owns the shim that a program is preloaded with, and the scenarios. While a flag file exists every fsync below a folder
- * fails, and what was written since the last one is gone, as Linux may have it: it marks pages clean that it could not write.
- * Whoever calls fsync a second time is told that all is well. Promises that what was resolved or acknowledged is there all
- * the same.
+ * Owns the shim that a program is preloaded with, and the scenarios. While a flag file exists every fsync below a
+ * folder fails, and what was written since the last one is gone, as Linux may have it: it marks pages clean that it
+ * could not write. Whoever calls fsync a second time is told that all is well. Promises that what was resolved or
+ * acknowledged is there all the same.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';

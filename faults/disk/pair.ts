@@ -1,9 +1,9 @@
 /**
  * Pair: one device and its gateway, while the disk of one of them lets it down.
  *
- * Owns what is known of them: what the device was refused, what was counted, how each ends. Promises that a program which
- * ends without having been asked is found out, that every wait is bounded, and that in the end everything is drained and
- * heard by the oracle. Never touches a disk.
+ * Owns what is known of them: what the device was refused, what was counted, how each ends. Promises that a program
+ * which ends without having been asked is found out, that every wait is bounded, and that in the end everything is
+ * drained and heard by the oracle. Never touches a disk.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -55,8 +55,9 @@ export interface Pair {
   /** Until events are counted that were not before; gives how long that took. */
   untilCounting(trouble: string): Promise<number>;
   /**
-   * Opens a side's data by a command that ends at once where it can: a gateway's to write there, a device's to look at it or
-   * to write there. A refusal must be one line with a code, and status 1; gives the code, or undefined where it did not refuse.
+   * Opens a side's data by a command that ends at once where it can: a gateway's to write there, a device's to look at
+   * it or to write there. A refusal must be one line with a code, and status 1; gives the code, or undefined where it
+   * did not refuse.
    */
   refusal(side: Side, deviceCommand?: 'look' | 'write'): Promise<string | undefined>;
   /** Records no more, drains and ends. */

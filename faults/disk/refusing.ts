@@ -1,9 +1,9 @@
 /**
  * Refusing: disks that take nothing more, because they are full, read-only, or not allowed to be written to.
  *
- * Owns these scenarios on both sides. A device refuses new events with a code and keeps the others; a gateway answers that
- * its store is unavailable, and reading goes on. Once the disk takes something again both go on by themselves, or after a
- * new start where only that can help.
+ * Owns these scenarios on both sides. A device refuses new events with a code and keeps the others; a gateway answers
+ * that its store is unavailable, and reading goes on. Once the disk takes something again both go on by themselves, or
+ * after a new start where only that can help.
  */
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';

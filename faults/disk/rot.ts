@@ -1,9 +1,10 @@
 /**
  * Rot: damaged copies of one specimen, each examined in another process.
  *
- * Owns the copies, the processes and what is expected of each damage. One flipped bit must change nothing at all. Whatever
- * more is wrong, the damaged side goes on and accounts for every event, or refuses with a code, and then works again as soon
- * as the file is as it was. A process that ends over it, or does not come back, is a finding. Never damages the specimen.
+ * Owns the copies, the processes and what is expected of each damage. One flipped bit must change nothing at all.
+ * Whatever more is wrong, the damaged side goes on and accounts for every event, or refuses with a code, and then works
+ * again as soon as the file is as it was. A process that ends over it, or does not come back, is a finding. Never
+ * damages the specimen.
  */
 import assert from 'node:assert/strict';
 import { access, cp, mkdir, rm } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
  * Scenario: one way in which a disk lets down the programs on it, from its beginning to the oracle.
  *
- * Owns the frame: the disk, the pair on it, the hearing at the end, and the report. Promises that whatever a scenario meets
- * is found out, and that one which this machine cannot have is said to be left out, with what it needs.
+ * Owns the frame: the disk, the pair on it, the hearing at the end, and the report. Promises that whatever a scenario
+ * meets is found out, and that one which this machine cannot have is said to be left out, with what it needs.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';

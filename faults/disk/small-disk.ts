@@ -1,8 +1,8 @@
 /**
  * Small disks: file systems of a few megabytes, to be filled up, made read-only, or otherwise let down.
  *
- * Owns the mounts. Promises that none outlives the process that made it, however that ends: a janitor waits for its pipe to
- * close. Never decides what happens to a disk, nor when.
+ * Owns the mounts. Promises that none outlives the process that made it, however that ends: a janitor waits for its
+ * pipe to close. Never decides what happens to a disk, nor when.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,9 +1,9 @@
 /**
  * Specimen: the data of a device and of its gateway, with some history in them, to be damaged in copies.
  *
- * Owns how that history comes about: real programs, several lives each, so that there are sorted files and a log on both
- * sides, events that were delivered, events that wait, and some in quarantine. Promises that the two belong together: what
- * the device still has, the gateway has not counted. Never damages anything.
+ * Owns how that history comes about: real programs, several lives each, so that there are sorted files and a log on
+ * both sides, events that were delivered, events that wait, and some in quarantine. Promises that the two belong
+ * together: what the device still has, the gateway has not counted. Never damages anything.
  */
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,9 +1,9 @@
 /**
  * Stillness: a program that stands still for a moment, with none of its system calls under way.
  *
- * Owns the stopping of a process, thread by thread. What a disk does to an fsync that is under way is the kernel's affair: with
- * `mount -o remount,abort`, ext4 has told one in ten such that all was well, of a program that did nothing else, and lost it.
- * Never ends the program.
+ * Owns the stopping of a process, thread by thread. What a disk does to an fsync that is under way is the kernel's
+ * affair: with `mount -o remount,abort`, ext4 has told one in ten such that all was well, of a program that did nothing
+ * else, and lost it. Never ends the program.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,8 +1,9 @@
 /**
  * Answers: what a device may be told, by anyone, and by somebody who has the right key.
  *
- * Owns answers that are almost right, and what must hold of each: nothing that is not signed for the very request does more
- * than make a device wait, and what is signed is within what the specification allows. Promises signatures of its own making.
+ * Owns answers that are almost right, and what must hold of each: nothing that is not signed for the very request does
+ * more than make a device wait, and what is signed is within what the specification allows. Promises signatures of its
+ * own making.
  */
 import { createHmac } from 'node:crypto';
 import { HEADER, INTEGER_MAX, PROBLEM_STATUS, type ProblemCode } from '../../src/codec/index.ts';
@@ -69,7 +70,7 @@ function assertOutcome(outcome: Outcome, { isSigned, body }: HostileAnswer): voi
   }
 }
 
-/** An answer to what was sent; one in two is signed as only the gateway could. Never the acknowledgement that is due. */
+/** An answer to what was sent; one in two is signed as only the gateway could. Never the due acknowledgement. */
 export function hostileAnswer(dice: Dice, sent: Sent): HostileAnswer {
   const said = sayings(dice, sent);
   const status = dice.chance(0.8) ? said.status : dice.pick([100, 200, 204, 302, 400, 401, 409, 413, 429, 503, 599]);

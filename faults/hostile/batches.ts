@@ -1,9 +1,9 @@
 /**
  * Batches: hostile batches for the gateway, signed as only a device could.
  *
- * Owns what must come of each: what the codec refuses the gateway refuses with the same code, signed; what it takes counts
- * once, however often and however cut it comes; other content under the same ids is a collision. Promises a stream of its own
- * for each input.
+ * Owns what must come of each: what the codec refuses the gateway refuses with the same code, signed; what it takes
+ * counts once, however often and however cut it comes; other content under the same ids is a collision. Promises a
+ * stream of its own for each input.
  */
 import {
   type Batch,

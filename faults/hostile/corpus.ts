@@ -1,9 +1,9 @@
 /**
  * Corpus: what is made hostile.
  *
- * Owns the batches to begin with: every vector, excerpts of real telemetry, and tables that a fixed seed decides. Promises
- * that each is valid as it is, and short enough for a change to matter. The same in every run: an input follows from its
- * own seed.
+ * Owns the batches to begin with: every vector, excerpts of real telemetry, and tables that a fixed seed decides.
+ * Promises that each is valid as it is, and short enough for a change to matter. The same in every run: an input
+ * follows from its own seed.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import {

@@ -1,9 +1,9 @@
 /**
  * Costly: batches and bodies made to cost as much as they can.
  *
- * Owns their making, by hand, in a few bytes each: inflation bombs in every encoding, nesting, lengths that lie, columns that
- * are tiny on the wire and vast in memory, sums of the longest numbers. Promises that each is measured alone, in a gateway of its own process. Never expects
- * one to be refused for being costly: only to be bounded.
+ * Owns their making, by hand, in a few bytes each: inflation bombs in every encoding, nesting, lengths that lie,
+ * columns that are tiny on the wire and vast in memory, sums of the longest numbers. Promises that each is measured
+ * alone, in a gateway of its own process. Never expects one to be refused for being costly: only to be bounded.
  */
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import {
@@ -209,7 +209,8 @@ export async function weighBatches(
     for (const [i, { name, bytes }] of burdens(stream).entries()) {
       let shortest = Infinity;
       for (let attempt = 0; attempt < ATTEMPTS_MAX && shortest > HOLD_MAX_MS; attempt++) {
-        // Each of another device: what one may have would bound what the next one does, and what came before is a duplicate.
+        // Each of another device: what one may have would bound what the next one does, and what came before is a
+        // duplicate.
         const deviceId = `d${1_000 * attempt + i}`;
         const { holdMs } = await gateway.measure(name, async () => {
           if (!(await gateway.strike(deviceId, bytes))) throw new Error('not signed');

@@ -1,8 +1,9 @@
 /**
  * Decoding: hostile bytes for the codec alone, where most of millions of inputs go.
  *
- * Owns what must hold of any bytes: a typed error of the specification, or a batch that comes back from its own bytes, whose
- * digest adds up, and whose sums are exact by other arithmetic. Promises that nothing leaks from one input into the next.
+ * Owns what must hold of any bytes: a typed error of the specification, or a batch that comes back from its own bytes,
+ * whose digest adds up, and whose sums are exact by other arithmetic. Promises that nothing leaks from one input into
+ * the next.
  */
 import {
   allAtOnce,

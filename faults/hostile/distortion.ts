@@ -1,8 +1,8 @@
 /**
  * Distortion: a batch whose msgpack is sound and whose meaning is not.
  *
- * Owns what can be wrong with each kind of value, and with what only a batch has: counts, ranges, columns, presence. Promises
- * a tree of its own. Never knows what a decoder makes of it.
+ * Owns what can be wrong with each kind of value, and with what only a batch has: counts, ranges, columns, presence.
+ * Promises a tree of its own. Never knows what a decoder makes of it.
  */
 import type { Dice } from './dice.ts';
 import { NIL, readTree, type Tree, text, whole, writeTree } from './tree.ts';

@@ -1,8 +1,8 @@
 /**
  * Files: what somebody may have written into the files that the programs read.
  *
- * Owns config files and key files that are almost right. Promises that what is refused is refused by the program's own codes,
- * so that it ends with one clear line; and that keys which are read can be written again.
+ * Owns config files and key files that are almost right. Promises that what is refused is refused by the program's own
+ * codes, so that it ends with one clear line; and that keys which are read can be written again.
  */
 import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

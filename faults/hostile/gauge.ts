@@ -1,8 +1,8 @@
 /**
  * Gauge: how long an input took and how much memory the process came to hold.
  *
- * Owns the measuring and the bounds. Promises that a machine which does something else meanwhile is not taken for a slow
- * decoder: what seems slow is done again. Never says what was measured: that is the caller's.
+ * Owns the measuring and the bounds. Promises that a machine which does something else meanwhile is not taken for a
+ * slow decoder: what seems slow is done again. Never says what was measured: that is the caller's.
  */
 import { openSync, readSync } from 'node:fs';
 import { Breach } from './kind.ts';
@@ -14,14 +14,15 @@ export const INPUT_MAX_MS = 1_000;
 const LONG_MAX_MS = 8_000;
 
 /**
- * Milliseconds of its thread for which the gateway's event loop may be held by one batch that is as large as may be. Most are
- * below 10; one of 4,096 sensors, whose 16,384 pages are decided on at once, takes 30.
+ * Milliseconds of its thread for which the gateway's event loop may be held by one batch that is as large as may be.
+ * Most are below 10; one of 4,096 sensors, whose 16,384 pages are decided on at once, takes 30.
  */
 export const HOLD_MAX_MS = 60;
 
 /**
- * The same for any one request of a device with a key or of somebody who reads. The rule is 10 ms, and on a quiet machine they
- * keep to it, but for code that runs for the first time. V8's collections are in this, too, and are longer on a busy machine.
+ * The same for any one request of a device with a key or of somebody who reads. The rule is 10 ms, and on a quiet
+ * machine they keep to it, but for code that runs for the first time. V8's collections are in this, too, and are longer
+ * on a busy machine.
  */
 export const HOLD_RULE_MS = 20;
 

@@ -1,9 +1,10 @@
 /**
  * Keyed: devices with a key, and those who may read, at their worst.
  *
- * Owns batches that are small on the wire and costly in what is kept of them, and every read route over what they left. They
- * go to a gateway in a process of its own, which says how long each held its event loop and how much memory it took. Promises
- * that what seems to hold it is done again before it counts, and that at the end every event is counted once.
+ * Owns batches that are small on the wire and costly in what is kept of them, and every read route over what they left.
+ * They go to a gateway in a process of its own, which says how long each held its event loop and how much memory it
+ * took. Promises that what seems to hold it is done again before it counts, and that at the end every event is counted
+ * once.
  */
 import { encode } from '@msgpack/msgpack';
 import { HOLD_RULE_MS, megabytes } from './gauge.ts';
@@ -12,7 +13,7 @@ import { startMeasured } from './measured-process.ts';
 
 export const KEYED = 'devices with a key, and readers, at their worst';
 
-/** What one request may take beyond what the gateway has: 64 MiB is the rule, and its heap comes back late from what was let go of. */
+/** What one request may take beyond what the gateway has: 64 MiB is the rule, and a heap shrinks late. */
 const GROWN_MAX_BYTES = 80 * 2 ** 20;
 
 /** A machine that does something else meanwhile, or code that runs for the first time, takes longer. */
@@ -194,7 +195,7 @@ function gapSums(stream: Uint8Array): Uint8Array {
   return batchOf(stream, 0, Uint8Array.of(0), [], { gaps, sensors: [] });
 }
 
-/** The greatest value and the least in turn, as bytes of doubles, each place by itself: the two have a sum of 633 digits. */
+/** The greatest and the least value in turn, as bytes of doubles, each place by itself: their sum has 633 digits. */
 function longSums(count: number): Uint8Array {
   const bytes = Buffer.alloc(8);
   const planes = new Uint8Array(8 * count);

@@ -1,8 +1,8 @@
 /**
  * Kind: one kind of hostile input, and what it means that an input breaks the contract.
  *
- * Owns the words. Promises that a breach says which input it was, made as small as halving makes it. Never decides which
- * inputs there are.
+ * Owns the words. Promises that a breach says which input it was, made as small as halving makes it. Never decides
+ * which inputs there are.
  */
 import type { Dice } from './dice.ts';
 
@@ -12,8 +12,8 @@ export interface Kind {
   /** Of so many in all that are struck. */
   readonly share: number;
   /**
-   * Makes one input out of the dice and has it met. Throws where the contract does not hold: nothing but typed errors, in
-   * bounded time, and what is valid after all is exact.
+   * Makes one input out of the dice and has it met. Throws where the contract does not hold: nothing but typed errors,
+   * in bounded time, and what is valid after all is exact.
    */
   strike(dice: Dice): Struck | Promise<Struck>;
 }
@@ -38,7 +38,7 @@ export class Breach extends Error {
 const SHOWN_BYTES = 400;
 const HALVINGS_MAX = 400;
 
-/** Runs the check on the input; what it throws becomes a breach that shows the smallest part of it that does the same. */
+/** Runs the check on the input; what it throws becomes a breach with the smallest part that does the same. */
 export function holdTo<T>(input: Uint8Array, check: (input: Uint8Array) => T): T {
   try {
     return check(input);

@@ -1,10 +1,10 @@
 /**
  * MeasuredGateway: a gateway in a process of its own that says for how long its event loop was held.
  *
- * It reads lines on standard input and answers each with a line of JSON on standard output: `begin` starts a measurement,
- * `end` says what was measured since. A hold is what the loop's own thread has run for between two turns of the loop, so
- * a machine that does something else meanwhile is not taken for a slow gateway. V8's collections, which come when they come,
- * are told apart.
+ * It reads lines on standard input and answers each with a line of JSON on standard output: `begin` starts a
+ * measurement, `end` says what was measured since. A hold is what the loop's own thread has run for between two turns
+ * of the loop, so a machine that does something else meanwhile is not taken for a slow gateway. V8's collections, which
+ * come when they come, are told apart.
  */
 import type { AddressInfo } from 'node:net';
 import { PerformanceObserver, performance } from 'node:perf_hooks';

@@ -1,9 +1,9 @@
 /**
  * Requests: hostile HTTP, over connections of their own.
  *
- * Owns heads with a header missing, doubled, oversized or misspelt, bodies whose length is a lie, requests within requests,
- * and questions that make no sense. Promises to say each so that it ends, and that no batch which nobody has asked to count
- * is counted. Never sends what a device would.
+ * Owns heads with a header missing, doubled, oversized or misspelt, bodies whose length is a lie, requests within
+ * requests, and questions that make no sense. Promises to say each so that it ends, and that no batch which nobody has
+ * asked to count is counted. Never sends what a device would.
  */
 import { createHmac } from 'node:crypto';
 import { BATCH_MEDIA_TYPE, HEADER } from '../../src/codec/index.ts';

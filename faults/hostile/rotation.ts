@@ -1,9 +1,9 @@
 /**
  * Rotation: batches of a device whose keys are changing hands, under several signatures and names at once.
  *
- * Owns which sets of values make a request authentic, in whatever order and however spaced. Promises that one right value is
- * enough, that the answer is signed over that one, and that none, one of another head, or too many are not. Never uses a
- * name twice: a key's second name is a stranger's.
+ * Owns which sets of values make a request authentic, in whatever order and however spaced. Promises that one right
+ * value is enough, that the answer is signed over that one, and that none, one of another head, or too many are not.
+ * Never uses a name twice: a key's second name is a stranger's.
  */
 import { decodeBatch } from '../../src/codec/index.ts';
 import { batchOf, randomEvents } from './corpus.ts';

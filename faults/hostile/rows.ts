@@ -1,8 +1,8 @@
 /**
  * Rows: hostile NDJSON and CSV.
  *
- * Owns lines that are almost right, and lines of a pattern that goes on for very long. Promises that a row which is taken can
- * be recorded. Never writes a file: what reads files reads the same rows.
+ * Owns lines that are almost right, and lines of a pattern that goes on for very long. Promises that a row which is
+ * taken can be recorded. Never writes a file: what reads files reads the same rows.
  */
 import { Readable } from 'node:stream';
 import { CodecError, createTableBuilder, type TelemetryEvent } from '../../src/codec/index.ts';

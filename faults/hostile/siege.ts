@@ -1,8 +1,9 @@
 /**
- * Siege: as many connections as there may be, which say nothing, while a real device goes on delivering to a real gateway.
+ * Siege: as many connections as there may be, which say nothing, while a real device goes on delivering to a real
+ * gateway.
  *
- * Owns the connections and both processes. Promises to have them all open at once as far as this machine allows, and that the
- * gateway itself lets go of each. Never closes one before that.
+ * Owns the connections and both processes. Promises to have them all open at once as far as this machine allows, and
+ * that the gateway itself lets go of each. Never closes one before that.
  */
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

@@ -1,8 +1,8 @@
 /**
  * Storage: hostile bytes in the place of what was stored.
  *
- * Owns what must hold of ledgers, pages and records that are not what was written: `corrupt`, or something whole that is
- * written the same way again. Promises seals that are right for what is meant to reach the reader behind them.
+ * Owns what must hold of ledgers, pages and records that are not what was written: `corrupt`, or something whole that
+ * is written the same way again. Promises seals that are right for what is meant to reach the reader behind them.
  */
 import { allAtOnce, createTableBuilder } from '../../src/codec/index.ts';
 import { bucketsOf } from '../../src/gateway/bucket-page.ts';

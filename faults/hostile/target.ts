@@ -1,8 +1,8 @@
 /**
  * Target: a real gateway in this process, on a real store and port, and the account of what it must have counted.
  *
- * Owns signing and the checking of signatures by arithmetic of its own, and sums by the oracle's. Promises that every answer
- * which is let through is one of the specification. Never counts what was refused.
+ * Owns signing and the checking of signatures by arithmetic of its own, and sums by the oracle's. Promises that every
+ * answer which is let through is one of the specification. Never counts what was refused.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -62,7 +62,7 @@ export interface Target {
   send(said: Said): Promise<Heard>;
   /** Says that these events must be counted now. */
   count(batch: Batch): void;
-  /** Looks at a device that has brought enough, and begins another. Throws where its totals are not those of the account. */
+  /** Checks a device that has brought enough, and begins another. Throws where its totals are not the account's. */
   turn(): Promise<void>;
   /** The JSON of a read route; undefined for 404. */
   read(path: string): Promise<Record<string, unknown> | undefined>;

@@ -1,9 +1,9 @@
 /**
  * Tree: msgpack as it stands in the bytes, to be bent and written again.
  *
- * Owns a reader of what is well-formed and a writer of what need not be: headers may lie, keys may stand twice, numbers may
- * be of any size. Promises that what was read and not changed is written as it was read, but for the formats of numbers and
- * lengths. Shares no code with what it attacks.
+ * Owns a reader of what is well-formed and a writer of what need not be: headers may lie, keys may stand twice, numbers
+ * may be of any size. Promises that what was read and not changed is written as it was read, but for the formats of
+ * numbers and lengths. Shares no code with what it attacks.
  */
 
 export type Tree =
@@ -115,7 +115,7 @@ class Reader {
   }
 }
 
-/** The first byte of a header with its length in the low bits, and the most of that; then by 1, 2 and 4 bytes of length. */
+/** The first byte of a header with its length in the low bits, and its maximum; then by 1, 2 and 4 bytes of length. */
 interface Form {
   readonly narrow?: readonly [type: number, most: number];
   readonly wide: readonly [one: number | undefined, two: number, four: number];

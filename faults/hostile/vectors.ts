@@ -1,7 +1,8 @@
 /**
  * Vectors: everything in proto-spec/vectors, against the codec and against a gateway.
  *
- * Owns the replay. Promises that what a vector calls valid counts and what it calls invalid is refused with its code, by both.
+ * Owns the replay. Promises that what a vector calls valid counts and what it calls invalid is refused with its code,
+ * by both.
  */
 import { compressBody, decodeBatch, inflateBody, isContentEncoding } from '../../src/codec/index.ts';
 import { verdictOf } from './batches.ts';

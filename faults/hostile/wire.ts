@@ -1,8 +1,8 @@
 /**
  * Wire: bytes to a port, and the answers that come back, read by hand.
  *
- * Owns a reader of HTTP answers that believes nothing. Promises to wait until the other side has closed the connection, or
- * answered as often as it was asked to, and no longer than its patience.
+ * Owns a reader of HTTP answers that believes nothing. Promises to wait until the other side has closed the connection,
+ * or answered as often as it was asked to, and no longer than its patience.
  */
 import { connect } from 'node:net';
 import { Breach } from './kind.ts';
@@ -23,7 +23,7 @@ export interface WireTalk {
 
 const PATIENCE_MS = 20_000;
 
-/** Says the bytes, in the given pieces, and that nothing more will come; to a port of this machine, or a socket's path. */
+/** Sends the bytes in the given pieces, and ends; to a port of this machine, or a socket's path. */
 export function talk(where: number | string, pieces: readonly Uint8Array[]): Promise<WireTalk> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

@@ -1,9 +1,9 @@
 /**
  * Arena: the gateway and the two devices of a round.
  *
- * Owns what each of them is like. The first device has little room and sensors that the gateway will not have, so that it
- * gives up events and has some refused; the second one loses its disk once and then begins the very streams that it had
- * before. Never decides when one of them dies.
+ * Owns what each of them is like. The first device has little room and sensors that the gateway will not have, so that
+ * it gives up events and has some refused; the second one loses its disk once and then begins the very streams that it
+ * had before. Never decides when one of them dies.
  */
 import { rm } from 'node:fs/promises';
 import type { Programs } from '../../rig/programs.ts';

@@ -1,8 +1,8 @@
 /**
  * Contender: a side of a round, from one life to the next.
  *
- * Owns the life that it has, and the trap that goes with it. Promises that a trap that did not spring is set again soon, and
- * that no life begins before the last one has ended. Never decides when anything happens.
+ * Owns the life that it has, and the trap that goes with it. Promises that a trap that did not spring is set again
+ * soon, and that no life begins before the last one has ended. Never decides when anything happens.
  */
 import assert from 'node:assert/strict';
 import type { Program, StartOptions } from '../../rig/programs.ts';

@@ -1,8 +1,9 @@
 /**
  * Hearing: what is left when the fighting is over, and what the oracle says of it.
  *
- * Owns the peace before: every side starts once more, without a trap, and drains; then the gateway dies once more, so that
- * only what is on its disk is heard. Promises that what is lost is told with the death that lost it. Never judges by itself.
+ * Owns the peace before: every side starts once more, without a trap, and drains; then the gateway dies once more, so
+ * that only what is on its disk is heard. Promises that what is lost is told with the death that lost it. Never judges
+ * by itself.
  */
 import type { Programs } from '../../rig/programs.ts';
 import type { Verdict } from '../oracle/verdict.ts';

@@ -1,8 +1,8 @@
 /**
  * Life: one process of a side, from its start to its end.
  *
- * Owns what a side says while it lives, and how it ended. Promises to know a death by a trap from one by the campaign. Never
- * decides when to kill.
+ * Owns what a side says while it lives, and how it ended. Promises to know a death by a trap from one by the campaign.
+ * Never decides when to kill.
  */
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';

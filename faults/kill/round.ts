@@ -2,8 +2,8 @@
  * Round: a gateway and two devices under load, killed over and over, and then heard by the oracle.
  *
  * Owns who dies next, and when: at a step on the way of an event, or at a random moment; alone or in company. Promises
- * that whoever died is started again on what it left, under other settings, and that nobody who is well stays without an
- * acknowledgement. Never judges an event: the oracle does.
+ * that whoever died is started again on what it left, under other settings, and that nobody who is well stays without
+ * an acknowledgement. Never judges an event: the oracle does.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Programs } from '../../rig/programs.ts';

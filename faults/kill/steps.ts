@@ -1,8 +1,9 @@
 /**
  * Steps: the failpoints on the way of an event, and the order in which a round has its sides die at them.
  *
- * Owns on which side each lies and after how many visits it is worth dying there. Promises that every step comes up before
- * one comes up again, and that a step at which nothing died comes up again soon. A test holds the list against `src`.
+ * Owns on which side each lies and after how many visits it is worth dying there. Promises that every step comes up
+ * before one comes up again, and that a step at which nothing died comes up again soon. A test holds the list against
+ * `src`.
  */
 
 export type SideKind = 'device' | 'gateway';

@@ -1,8 +1,8 @@
 /**
  * Certificates: authorities and what they sign, made on the spot.
  *
- * Owns just as much of X.509 as a TLS handshake looks at: a subject, its names, and the time for which they hold. Promises
- * PEM texts that Node takes. Never for anything but tests: its authorities have no secrets worth keeping.
+ * Owns just as much of X.509 as a TLS handshake looks at: a subject, its names, and the time for which they hold.
+ * Promises PEM texts that Node takes. Never for anything but tests: its authorities have no secrets worth keeping.
  */
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 

@@ -1,8 +1,8 @@
 /**
  * Links: the bad ways from the devices to their gateways, and what happens on them.
  *
- * Owns the fault proxy, the TLS relay and their scripts, what has struck, and what came through all the same. Promises that
- * each fault is in the script a few times, in an order that the seed decides. Never starts or judges a side.
+ * Owns the fault proxy, the TLS relay and their scripts, what has struck, and what came through all the same. Promises
+ * that each fault is in the script a few times, in an order that the seed decides. Never starts or judges a side.
  */
 import { createFaultProxy, type FaultProxy, type RequestOver } from '../../rig/link/fault-proxy.ts';
 import { FAULT_NAMES, FORGED_CLOCK } from '../../rig/link/faults.ts';

@@ -1,8 +1,9 @@
 /**
  * Loris: clients that are slow on purpose, many at a time.
  *
- * Owns what they send: heads a byte at a time, and bodies of which the most part never comes. Promises that a connection
- * which the gateway ends is told, and not replaced but in a crowd. Never needs a key: whatever it names can be read off any device.
+ * Owns what they send: heads a byte at a time, and bodies of which the most part never comes. Promises that a
+ * connection which the gateway ends is told, and not replaced but in a crowd. Never needs a key: whatever it names can
+ * be read off any device.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
@@ -43,12 +44,12 @@ const DRIP_EVERY_MS = 40;
 /** Each body of a crowd is whole after so many drips, half of a request's time: none is late. */
 const CROWD_DRIPS = 1_500;
 
-/** How many of each size of body: enough of the smaller ones to fill what is left beside one that is here for a moment. */
+/** How many of each size of body: enough small ones to fill what is left beside one that is here for a moment. */
 const CROWD = [20, 40, 40, 40, 20] as const;
 const CROWD_RETURN_MS = 100;
 const CROWD_SETTLES_MS = 5_000;
 
-/** What the heads announce: the largest bodies that a gateway takes, and then ever smaller ones, for whatever room is left. */
+/** What the heads announce: the largest bodies that a gateway takes, then ever smaller ones for the room left. */
 const BODY_BYTES = [4 << 20, 256 << 10, 8 << 10, 256, 16] as const;
 
 /** Of smaller bodies not a byte comes: they would soon be whole. */
@@ -100,8 +101,8 @@ function startSlow(options: LorisOptions): Loris {
 }
 
 /**
- * Every other one claims a signed head. Each request is another one, so that none counts as sent before. It has settled once
- * there is no room for the smallest body any more.
+ * Every other one claims a signed head. Each request is another one, so that none counts as sent before. It has settled
+ * once there is no room for the smallest body any more.
  */
 function startCrowd(options: LorisOptions): Loris {
   const { target } = options;

@@ -1,8 +1,8 @@
 /**
  * Round: three devices on bad links until every fault has struck, then good links, the drain and the oracle.
  *
- * Owns one round from its seed to what was found. Promises that the devices record all the while, and that all processes
- * are ended. Never stops at the first thing that it finds.
+ * Owns one round from its seed to what was found. Promises that the devices record all the while, and that all
+ * processes are ended. Never stops at the first thing that it finds.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';

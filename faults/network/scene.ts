@@ -1,8 +1,8 @@
 /**
  * Scene: what all rounds of the network campaign have in common.
  *
- * Owns the keys of the devices, the stranger's gateway, which has other keys for them, and the certificates. Promises that
- * each round's gateways begin empty. Never takes part in a round.
+ * Owns the keys of the devices, the stranger's gateway, which has other keys for them, and the certificates. Promises
+ * that each round's gateways begin empty. Never takes part in a round.
  */
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,9 +1,9 @@
 /**
  * TlsRelay: a bad way to a gateway that speaks TLS, and those who answer in its place.
  *
- * Owns what each connection meets: the gateway, or a peer with a certificate that should convince nobody, or none at all.
- * Promises that the choice is the script's, and to tell how much an impostor was given to read. Never ends the gateway's
- * TLS itself: what passes, passes as bytes.
+ * Owns what each connection meets: the gateway, or a peer with a certificate that should convince nobody, or none at
+ * all. Promises that the choice is the script's, and to tell how much an impostor was given to read. Never ends the
+ * gateway's TLS itself: what passes, passes as bytes.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';

@@ -1,8 +1,8 @@
 /**
  * Gaps: which events the declared gaps stand for, and what is lost besides.
  *
- * Owns the reckoning of loss by policy: a resolved event may be missing only where a gap declares it, and a gap's sums are
- * those of the very events that it stands for. Shares no code with what it judges.
+ * Owns the reckoning of loss by policy: a resolved event may be missing only where a gap declares it, and a gap's sums
+ * are those of the very events that it stands for. Shares no code with what it judges.
  */
 import { type Exact, exactOf, plus, textOf, ZERO } from './decimal.ts';
 import type { DeviceSays } from './evidence.ts';

@@ -1,8 +1,8 @@
 /**
  * Oracle: a process that knows nothing of Tidegate but its HTTP routes, and says whether every promise held.
  *
- * Owns the hearing: it reads the journal, asks the gateway, and prints its verdict as one line of JSON. Shares no code with
- * what it judges; a test holds that.
+ * Owns the hearing: it reads the journal, asks the gateway, and prints its verdict as one line of JSON. Shares no code
+ * with what it judges; a test holds that.
  */
 import { type AccountSays, askBuckets, askDevice, askEvents, readQuarantine } from './evidence.ts';
 import { readJournal } from './journal.ts';

@@ -1,9 +1,9 @@
 /**
  * Verdict: a journal held against the evidence.
  *
- * Owns what "exactly once" means: every resolved event is counted once, or in quarantine, or in a declared gap; nothing is
- * counted that was never attempted, or that was refused; content, totals and buckets agree to the last digit. Shares no
- * code with what it judges.
+ * Owns what "exactly once" means: every resolved event is counted once, or in quarantine, or in a declared gap; nothing
+ * is counted that was never attempted, or that was refused; content, totals and buckets agree to the last digit. Shares
+ * no code with what it judges.
  */
 import { accountProblems } from './account.ts';
 import { exactOf, textOf } from './decimal.ts';

@@ -1,8 +1,8 @@
 /**
  * Contest: several programs that open one folder within a few milliseconds, some of which are killed.
  *
- * Owns what was seen of each. Promises to say so where two had the folder at the same time, where one was turned away without
- * being told that another is running, and where nobody has it. Never judges an event.
+ * Owns what was seen of each. Promises to say so where two had the folder at the same time, where one was turned away
+ * without being told that another is running, and where nobody has it. Never judges an event.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Program, Programs } from '../../rig/programs.ts';

@@ -1,8 +1,8 @@
 /**
  * Opener: a program that opens a gateway's folder or a device's at a given instant, and says how that went.
  *
- * Promises to be loaded and waiting before the instant, so that several open within the same few milliseconds. Its standard
- * error says what it is at, a line of JSON each. SIGTERM closes what it has opened.
+ * Promises to be loaded and waiting before the instant, so that several open within the same few milliseconds. Its
+ * standard error says what it is at, a line of JSON each. SIGTERM closes what it has opened.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,8 +1,9 @@
 /**
  * Round: a gateway's folder and a device's, which are opened over and over by several programs at once.
  *
- * Owns who opens, when, and who dies meanwhile. Promises that what the device resolved is counted once in the end, whoever had
- * which folder when. Never starts two that must not agree on the folder's name: each spells it in its own way.
+ * Owns who opens, when, and who dies meanwhile. Promises that what the device resolved is counted once in the end,
+ * whoever had which folder when. Never starts two that must not agree on the folder's name: each spells it in its own
+ * way.
  */
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * Cable: the link between a device and a gateway, that can be pulled out at an exact instant.
  *
- * Owns the sockets on both sides. Promises that no byte passes after `pull()` has returned, not even one that had arrived
- * before; and that pulled out, every attempt to connect is reset. Never looks at what passes.
+ * Owns the sockets on both sides. Promises that no byte passes after `pull()` has returned, not even one that had
+ * arrived before; and that pulled out, every attempt to connect is reset. Never looks at what passes.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';

@@ -1,8 +1,8 @@
 /**
  * Control: the same programs without their fsync, which a power cut must catch.
  *
- * Owns the copy. A campaign that finds nothing has shown something only if it would have found it. Promises that nothing
- * else differs. Never judges.
+ * Owns the copy. A campaign that finds nothing has shown something only if it would have found it. Promises that
+ * nothing else differs. Never judges.
  */
 import assert from 'node:assert/strict';
 import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises';

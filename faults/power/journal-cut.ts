@@ -1,8 +1,9 @@
 /**
  * JournalCut: a journal that ends where the power did.
  *
- * Owns the ends of its lines. The recorder writes an attempt before it calls `record()`, and an end before anything else
- * learns of it, so what was not in the journal at that instant was neither recorded nor resolved. Promises whole lines.
+ * Owns the ends of its lines. The recorder writes an attempt before it calls `record()`, and an end before anything
+ * else learns of it, so what was not in the journal at that instant was neither recorded nor resolved. Promises whole
+ * lines.
  */
 import { existsSync, readFileSync, statSync, truncateSync } from 'node:fs';
 

@@ -1,10 +1,11 @@
 /**
  * Life: a device and a gateway, and a power supply that fails again and again.
  *
- * Owns the instant of a cut: in one breath the cable is pulled, the journal's length taken and the disk cloned, and then
- * whatever ran on that disk is killed. So the truth is exact, and all of it counts: what the journal held was resolved, and
- * what had passed the cable was sent, whatever the doomed programs still did. A gateway must have all that the device got an
- * acknowledgement for, a device all that it had resolved or sent. Never forgives: what is not back is lost.
+ * Owns the instant of a cut: in one breath the cable is pulled, the journal's length taken and the disk cloned, and
+ * then whatever ran on that disk is killed. So the truth is exact, and all of it counts: what the journal held was
+ * resolved, and what had passed the cable was sent, whatever the doomed programs still did. A gateway must have all
+ * that the device got an acknowledgement for, a device all that it had resolved or sent. Never forgives: what is not
+ * back is lost.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -252,8 +253,8 @@ class Life {
 }
 
 /**
- * Resolves or rejects as the promise does, but as a finding, and within bounds: those begin anew with every line that the
- * program says.
+ * Resolves or rejects as the promise does, but as a finding, and within bounds: those begin anew with every line that
+ * the program says.
  */
 async function kept<T>(what: string, promise: Promise<T>, program?: Program): Promise<T> {
   let isOver = false;

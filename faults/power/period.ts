@@ -1,8 +1,8 @@
 /**
  * Period: one time that the power is on, and how it ends.
  *
- * Owns what a seed decides about it. Promises to draw all of that at once, so that how long anything takes never shifts what
- * comes later. Never starts or cuts anything.
+ * Owns what a seed decides about it. Promises to draw all of that at once, so that how long anything takes never shifts
+ * what comes later. Never starts or cuts anything.
  */
 import type { DeviceRun } from '../sides.ts';
 

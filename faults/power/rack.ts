@@ -1,18 +1,19 @@
 /**
  * Rack: disks whose power can be cut.
  *
- * Owns the mounts. A disk is a file system (ext4, mostly) in an image file, mounted over a loop device, and the image lies on
- * an XFS that shares blocks between files (itself an image over a loop device). Cutting the power clones the image by
- * reflink, under load, with nothing stopped and nothing flushed. XFS holds the image's lock meanwhile, so the clone is the
- * block device between two of its writes: all that ext4 had handed over, and nothing of what it still held in memory.
+ * Owns the mounts. A disk is a file system (ext4, mostly) in an image file, mounted over a loop device, and the image
+ * lies on an XFS that shares blocks between files (itself an image over a loop device). Cutting the power clones the
+ * image by reflink, under load, with nothing stopped and nothing flushed. XFS holds the image's lock meanwhile, so the
+ * clone is the block device between two of its writes: all that ext4 had handed over, and nothing of what it still held
+ * in memory.
  *
- * That was tried before it was relied on. A clone makes ext4 write nothing (its device's count of writes stays, what was
- * written and not fsynced is absent from the clone); it does make the XFS below write, which only stands for the disk. And
- * 19 clones taken while two programs wrote, fsynced and removed files held all that had been fsynced before, and nothing
- * for `e2fsck` to repair.
+ * That was tried before it was relied on. A clone makes ext4 write nothing (its device's count of writes stays, what
+ * was written and not fsynced is absent from the clone); it does make the XFS below write, which only stands for the
+ * disk. And 19 clones taken while two programs wrote, fsynced and removed files held all that had been fsynced before,
+ * and nothing for `e2fsck` to repair.
  *
- * Promises that no mount outlives the process that made it, however that ends: a janitor waits for its pipe to close. Never
- * syncs anything.
+ * Promises that no mount outlives the process that made it, however that ends: a janitor waits for its pipe to close.
+ * Never syncs anything.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,9 +32,9 @@ export interface Rack {
 }
 
 /**
- * A file system and how it is mounted; `ext4` alone is ext4 as it is by default. With `nodelalloc` a file grows sooner, with
- * `data=journal` all that it holds goes through the journal, with `fast_commit` an fsync need not write the whole journal.
- * `xfs` orders its writes in its own way altogether.
+ * A file system and how it is mounted; `ext4` alone is ext4 as it is by default. With `nodelalloc` a file grows sooner,
+ * with `data=journal` all that it holds goes through the journal, with `fast_commit` an fsync need not write the whole
+ * journal. `xfs` orders its writes in its own way altogether.
  */
 export type DiskFormat = keyof typeof FORMATS;
 

@@ -1,10 +1,11 @@
 /**
  * TornLog: the last write of a log, of which only a part reached the disk.
  *
- * Owns what is behind the log's last whole record. A disk that loses power in the middle of a write leaves the beginning of
- * it, or sectors in it that read as zeros; a device over loop rarely does that by itself. Promises to touch nothing that was
- * synced, and never to complete the record: what it holds was not resolved, and must not count. Leaves out what a file
- * system shows only if it is told not to order its writes (ext4 with `data=writeback`): what others had in those blocks.
+ * Owns what is behind the log's last whole record. A disk that loses power in the middle of a write leaves the
+ * beginning of it, or sectors in it that read as zeros; a device over loop rarely does that by itself. Promises to
+ * touch nothing that was synced, and never to complete the record: what it holds was not resolved, and must not count.
+ * Leaves out what a file system shows only if it is told not to order its writes (ext4 with `data=writeback`): what
+ * others had in those blocks.
  */
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -97,7 +98,7 @@ function isWhole(log: Buffer): boolean {
   return true;
 }
 
-/** Where nothing was written any more: a record that could have come next, of which the disk has got the header right. */
+/** Behind the last write: a record that could have come next, of which the disk has the header right. */
 function madeUp(at: number, random: () => number): Buffer {
   const room = BLOCK_BYTES - (at % BLOCK_BYTES);
   if (room <= HEADER_BYTES) return Buffer.alloc(room);

@@ -1,8 +1,8 @@
 /**
  * Strike: a copy of a gateway's data in which one sorted file has rotted, and a gateway that merges it with others.
  *
- * Owns the damage, and what must come of it: one flipped bit is put right and told of, and every event is there; more than
- * that is told of, or refused, and every event is there again with the file as it was. Never damages the original.
+ * Owns the damage, and what must come of it: one flipped bit is put right and told of, and every event is there; more
+ * than that is told of, or refused, and every event is there again with the file as it was. Never damages the original.
  */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';

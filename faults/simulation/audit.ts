@@ -1,7 +1,8 @@
 /**
  * Audit: what a gateway says it has counted, held against the facts, to the last digit (promises 5 to 7).
  *
- * Owns the reading of every aggregate and every stored event. Promises to sum facts by itself, in whole numbers of 10^-80.
+ * Owns the reading of every aggregate and every stored event. Promises to sum facts by itself, in whole numbers of
+ * 10^-80.
  */
 import { allAtOnce } from '../../src/codec/index.ts';
 import type { Aggregate } from '../../src/gateway/aggregate.ts';

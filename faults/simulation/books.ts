@@ -1,9 +1,9 @@
 /**
  * Books: what a gateway has counted (promises 4 to 6).
  *
- * Owns the law of the gateway's disk: an id counts once and for ever, an event counts once, what counts was recorded, and
- * what is acknowledged counts. Promises to judge each commit in the moment in which it becomes durable, from the ledger
- * and the batches that stand in it. Never adds anything up before it is asked: then it sums facts.
+ * Owns the law of the gateway's disk: an id counts once and for ever, an event counts once, what counts was recorded,
+ * and what is acknowledged counts. Promises to judge each commit in the moment in which it becomes durable, from the
+ * ledger and the batches that stand in it. Never adds anything up before it is asked: then it sums facts.
  */
 import { eventsOf } from '../../src/codec/index.ts';
 import { decodeBatch as decodeRecord } from '../../src/store/batch-record.ts';

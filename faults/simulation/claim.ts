@@ -1,8 +1,8 @@
 /**
  * Claim: what one request says, and what its answer may do (promises 2 to 4).
  *
- * Owns the law of the wire: nothing is sent that is not on disk; nothing is acknowledged that does not count; and what a
- * device may do with an answer follows from that answer alone. Promises to read each request once.
+ * Owns the law of the wire: nothing is sent that is not on disk; nothing is acknowledged that does not count; and what
+ * a device may do with an answer follows from that answer alone. Promises to read each request once.
  */
 import { HEADER, parseAcknowledgement, parseProblem } from '../../src/codec/index.ts';
 import type { TransportAnswer, TransportRequest } from '../../src/device/index.ts';

@@ -1,9 +1,9 @@
 /**
  * Custody: what a device has on its disk, and what it may do with it (promises 1 to 3 and 7).
  *
- * Owns the law of the device's disk: an event comes to it once, leaves it only when the gateway has signed for it, refused
- * it for good, or when it was given up on purpose; and the position says what is there. Promises to judge each write in
- * the moment in which it becomes durable. Never believes a counter of the device's: it counts facts.
+ * Owns the law of the device's disk: an event comes to it once, leaves it only when the gateway has signed for it,
+ * refused it for good, or when it was given up on purpose; and the position says what is there. Promises to judge each
+ * write in the moment in which it becomes durable. Never believes a counter of the device's: it counts facts.
  */
 import { decodeColumns, eventsOf } from '../../src/codec/index.ts';
 import { numberOfKey, QUEUE } from '../../src/store/keys.ts';

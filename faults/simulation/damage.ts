@@ -1,7 +1,8 @@
 /**
  * Damage: messages that are not what was sent.
  *
- * Owns the flipping of bits. Promises that what it gives differs from what it was given in at least one bit that matters.
+ * Owns the flipping of bits. Promises that what it gives differs from what it was given in at least one bit that
+ * matters.
  */
 import { HEADER } from '../../src/codec/index.ts';
 import type { TransportAnswer, TransportRequest } from '../../src/device/index.ts';

@@ -1,8 +1,8 @@
 /**
  * Database: what one database of a simulated disk holds, key by key.
  *
- * Owns what is durable in it. Promises that writes whose outcome is open come to be on disk or not in the order in which they
- * were made. Never takes time: that is the handle's.
+ * Owns what is durable in it. Promises that writes whose outcome is open come to be on disk or not in the order in
+ * which they were made. Never takes time: that is the handle's.
  */
 import type { KeyRange, Operation } from '../../src/store/rocks.ts';
 

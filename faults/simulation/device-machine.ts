@@ -1,5 +1,6 @@
 /**
- * DeviceMachine: a device as its owner sees it: a disk, a credential, a program that records, and a process that may die.
+ * DeviceMachine: a device as its owner sees it: a disk, a credential, a program that records, and a process that may
+ * die.
  *
  * Owns the real device on a disk in memory, and what its program does. Promises that a process which has died records
  * nothing and sends nothing; that an error without a code is a breach; and that what the device says of itself is held

@@ -2,8 +2,8 @@
  * Disk: databases in memory that keep what was written, and lose what was not.
  *
  * Owns what is durable. A write is durable once it has resolved; one that is under way when the power goes, or that
- * failed, may be on disk or not, in the order in which they were made. Promises that whoever watches hears of each write
- * in the moment in which it becomes durable. Never knows what is written.
+ * failed, may be on disk or not, in the order in which they were made. Promises that whoever watches hears of each
+ * write in the moment in which it becomes durable. Never knows what is written.
  */
 import { StoreError } from '../../src/store/index.ts';
 import type { Operation, openRocks, Rocks } from '../../src/store/rocks.ts';

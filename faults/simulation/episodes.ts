@@ -142,7 +142,8 @@ const EPISODES: Partial<Record<Fault, Episode>> = {
       eventsMax: whole(random, 1, 8),
       ...(random() < 0.5 && { bodyBytesMax: whole(random, 100, 600) }),
       ...(random() < 0.5 && { sensorsMax: whole(random, 1, 3) }),
-      // What a device owns is more than that already, or soon is: it waits with what it has until the gateway is as it was.
+      // What a device owns is more than that already, or soon is: it waits with what it has until the gateway is as it
+      // was.
       ...(random() < 0.5 &&
         pick(random, [
           { rangesMax: whole(random, 1, 6) },

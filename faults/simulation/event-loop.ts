@@ -1,9 +1,10 @@
 /**
  * EventLoop: the turns of the one process that both sides of a simulation share.
  *
- * Owns `setImmediate` and everything else that a program could wait with, while a simulation runs: its own queue of turns
- * stands in for the real one. Promises that nothing but what the simulation does makes anything happen, so that one seed is
- * one course of events; whatever asks the real world for time or chance is an error. Never runs beside anything else.
+ * Owns `setImmediate` and everything else that a program could wait with, while a simulation runs: its own queue of
+ * turns stands in for the real one. Promises that nothing but what the simulation does makes anything happen, so that
+ * one seed is one course of events; whatever asks the real world for time or chance is an error. Never runs beside
+ * anything else.
  */
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';

@@ -1,8 +1,8 @@
 /**
  * Faults: everything that can go wrong in a simulation, by name.
  *
- * Owns the names, how likely each is under one seed, and how often each has struck. Promises that none strikes once faults
- * have stopped. Never does anything itself.
+ * Owns the names, how likely each is under one seed, and how often each has struck. Promises that none strikes once
+ * faults have stopped. Never does anything itself.
  */
 export const FAULTS = {
   deviceCrash: 'device: crash',

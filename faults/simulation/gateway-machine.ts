@@ -1,8 +1,8 @@
 /**
  * GatewayMachine: a gateway as its operator sees it: a disk, keys, a configuration, and a process that may die.
  *
- * Owns the real ingest over a store on a disk in memory. Promises that a process which has died answers nobody and writes
- * nothing, and that an error which only a bug can cause is a breach. Never decides when anything happens.
+ * Owns the real ingest over a store on a disk in memory. Promises that a process which has died answers nobody and
+ * writes nothing, and that an error which only a bug can cause is a breach. Never decides when anything happens.
  */
 import type { TransportAnswer, TransportRequest } from '../../src/device/index.ts';
 import { createAdmissions } from '../../src/gateway/admission.ts';

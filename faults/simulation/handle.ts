@@ -1,8 +1,8 @@
 /**
  * Handle: an open database of a simulated disk, as a machine has it.
  *
- * Owns the time that reading and writing take, and how they fail. Promises that a machine which is down never hears from it
- * again, and that a write is durable before it resolves. Never decides what is durable of a write that failed.
+ * Owns the time that reading and writing take, and how they fail. Promises that a machine which is down never hears
+ * from it again, and that a write is durable before it resolves. Never decides what is durable of a write that failed.
  */
 import { StoreError } from '../../src/store/index.ts';
 import type { KeyRange, Operation, Rocks } from '../../src/store/rocks.ts';

@@ -1,7 +1,8 @@
 /**
  * Holdings: what is on a device's disk, and what has left it, event by event.
  *
- * Owns that knowledge and its copies, for disks are copied and put back. Promises nothing of it is a counter. Never judges.
+ * Owns that knowledge and its copies, for disks are copied and put back. Promises nothing of it is a counter. Never
+ * judges.
  */
 import type { Position } from '../../src/store/queue-position.ts';
 import type { Fact } from './facts.ts';

@@ -1,8 +1,8 @@
 /**
  * Impostors: answers of those who are not the gateway, or not the one that this device knows.
  *
- * Owns what they say: whatever would do harm if it were believed. Promises that none of it is signed with the device's key
- * for the request that it answers.
+ * Owns what they say: whatever would do harm if it were believed. Promises that none of it is signed with the device's
+ * key for the request that it answers.
  */
 import { encodeAnswer, formatSignatures, HEADER, problemOf, signAnswer } from '../../src/codec/index.ts';
 import type { TransportAnswer, TransportRequest } from '../../src/device/index.ts';

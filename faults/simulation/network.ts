@@ -1,9 +1,9 @@
 /**
  * Network: what lies between devices and their gateway.
  *
- * Owns the way of each request and its answer: delays, losses, copies, damage, boxes that answer for the gateway. Promises
- * that the judges learn of each answer of the gateway's that reaches a device unchanged, and of no other. Never signs
- * anything with a device's key.
+ * Owns the way of each request and its answer: delays, losses, copies, damage, boxes that answer for the gateway.
+ * Promises that the judges learn of each answer of the gateway's that reaches a device unchanged, and of no other.
+ * Never signs anything with a device's key.
  */
 import { HEADER } from '../../src/codec/index.ts';
 import type { Transport, TransportAnswer, TransportRequest } from '../../src/device/index.ts';

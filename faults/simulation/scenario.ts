@@ -1,8 +1,8 @@
 /**
  * Scenario: what a seed decides before anything happens.
  *
- * Owns the choice of what can go wrong, how often, and how devices and gateway are set up. Promises that a seed tries some
- * faults hard and leaves others out, since those that always come together hide each other. Never decides when.
+ * Owns the choice of what can go wrong, how often, and how devices and gateway are set up. Promises that a seed tries
+ * some faults hard and leaves others out, since those that always come together hide each other. Never decides when.
  */
 import { type Chance, pick, spread, whole } from './chance.ts';
 import type { Habits } from './device-machine.ts';

@@ -1,8 +1,8 @@
 /**
  * Simulation: one seed, from the first event to the last account.
  *
- * Owns the course: things go wrong for some hours or weeks, then faults stop, everything must drain in a bounded time, and
- * every account is settled. Promises the same course for the same seed, and to say what the first breach was.
+ * Owns the course: things go wrong for some hours or weeks, then faults stop, everything must drain in a bounded time,
+ * and every account is settled. Promises the same course for the same seed, and to say what the first breach was.
  */
 import { auditDevice } from './audit.ts';
 import { pick } from './chance.ts';
@@ -35,7 +35,7 @@ export interface SimulationOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** What one event may take on its way once nothing goes wrong any more, milliseconds: several requests, one at a time. */
+/** What one event may take once nothing goes wrong any more, milliseconds: several requests, one at a time. */
 const EVENT_MS = 20_000;
 
 export async function simulate(seed: number, { loop, onLine }: SimulationOptions): Promise<Outcome> {

@@ -1,8 +1,8 @@
 /**
  * Time: the hours of a simulation, which pass as fast as things happen in them.
  *
- * Owns the agenda. Promises that what is due at one moment happens in the order in which it was put down, and that weeks
- * without anything cost nothing. Never moves by itself.
+ * Owns the agenda. Promises that what is due at one moment happens in the order in which it was put down, and that
+ * weeks without anything cost nothing. Never moves by itself.
  */
 export interface Time {
   /** Milliseconds since the simulation began. */

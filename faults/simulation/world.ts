@@ -1,8 +1,8 @@
 /**
  * World: devices, a gateway, the network between them, and the judges who watch.
  *
- * Owns how they are put together, and what can be done to them: crash and restart, copy a disk, turn a key. Promises that
- * nothing goes on after the first breach. Never decides when anything is done.
+ * Owns how they are put together, and what can be done to them: crash and restart, copy a disk, turn a key. Promises
+ * that nothing goes on after the first breach. Never decides when anything is done.
  */
 
 import { createRandom } from '../../rig/random.ts';

@@ -166,7 +166,7 @@ export type FaultName = keyof typeof FAULTS;
 
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 
-/** Does to the request what the fault is about; `none` passes it on. Rejects where either connection breaks by itself. */
+/** Does to the request what the fault is about; `none` passes it on. Rejects where a connection breaks by itself. */
 export async function commit(fault: FaultName | 'none', tools: FaultTools): Promise<void> {
   const { passage } = tools;
   if (fault === 'none') passage.answer(await passage.forward());

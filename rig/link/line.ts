@@ -1,8 +1,9 @@
 /**
  * Line: what a slow link does to every message, whatever else happens to it.
  *
- * Owns the time that bytes take: so many bits a second in either direction, one message behind another, and half a round
- * trip for each. Promises that once released it takes no time at all, for what is under way too. Loses and changes nothing.
+ * Owns the time that bytes take: so many bits a second in either direction, one message behind another, and half a
+ * round trip for each. Promises that once released it takes no time at all, for what is under way too. Loses and
+ * changes nothing.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,8 +1,8 @@
 /**
  * Passage: one request on its way through the proxy, and what can be done to it.
  *
- * Owns both sockets' treatment: whole messages, parts of them, resets. Promises that headers and body pass byte for byte.
- * Never decides anything: faults do.
+ * Owns both sockets' treatment: whole messages, parts of them, resets. Promises that headers and body pass byte for
+ * byte. Never decides anything: faults do.
  */
 import { type Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -24,7 +24,7 @@ export interface Passage {
   receive(): Promise<void>;
   /** Sends the request to the gateway, whole, and resolves with the whole answer. May be called more than once. */
   forward(to?: URL): Promise<Answer>;
-  /** Sends the gateway a request of which half the body never comes, and resets that connection once `stalled` resolves. */
+  /** Sends the gateway a request without half its body, and resets that connection once `stalled` resolves. */
   forwardHalf(stalled?: Promise<void>): Promise<void>;
   /** Sends the request with one bit of its head turned, and gives the client whatever comes back, byte for byte. */
   forwardDamaged(random: () => number): Promise<void>;
@@ -206,8 +206,8 @@ class HttpPassage implements Passage {
 }
 
 /**
- * Where a request has come over a connection while an answer before it was being written, and the connection ends, its own
- * answer is not told so.
+ * Where a request has come over a connection while an answer before it was being written, and the connection ends, its
+ * own answer is not told so.
  */
 function overOf(outgoing: ServerResponse, socket: Socket): Promise<void> {
   return new Promise((resolve) => {

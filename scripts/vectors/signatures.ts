@@ -1,6 +1,6 @@
 /**
- * vectors/requests.json, answers.json, credentials.json: made from the text of signing.md by hand and node:crypto, not by
- * the code that they check.
+ * vectors/requests.json, answers.json, credentials.json: made from the text of signing.md by hand and node:crypto, not
+ * by the code that they check.
  */
 import { createHmac } from 'node:crypto';
 import { bytesOf, EXAMPLE, HEADER } from './example.ts';

@@ -1,8 +1,8 @@
 /**
  * Certificates that a command is told to trust.
  *
- * Owns the reading of a PEM file of authorities. Promises that a file without a certificate is an error: TLS would take it,
- * and trust nobody. Never decides whom to trust.
+ * Owns the reading of a PEM file of authorities. Promises that a file without a certificate is an error: TLS would take
+ * it, and trust nobody. Never decides whom to trust.
  */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

@@ -2,7 +2,8 @@
  * The frame of a program: its help, its version, its one line of failure and its exit status.
  *
  * Owns how a command begins and ends. Promises status 0 for success, 2 for a call that must be changed (or the
- * `exitStatus` that an error has), 1 for every other failure, and 141 without a word when the reader of its output has gone. Never knows what a command does.
+ * `exitStatus` that an error has), 1 for every other failure, and 141 without a word when the reader of its output has
+ * gone. Never knows what a command does.
  */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
@@ -31,7 +32,7 @@ export interface Host {
   exit(status: number): void;
 }
 
-/** A program to hang subcommands on with `.command()`. It has `--version`, `--help`, `--config` and `programSettings`. */
+/** A program for subcommands, see `.command()`. It has `--version`, `--help`, `--config` and `programSettings`. */
 export function createProgram(name: string, description: string): Command {
   const program = new Command(name)
     .description(description)

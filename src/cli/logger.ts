@@ -2,8 +2,8 @@
  * What a program says about its work, on stderr.
  *
  * Owns the form of a log line: JSON for machines, one coloured line for a person at a terminal. Promises that secrets,
- * keys and signatures are blotted out, that no text from elsewhere reaches the terminal as a control sequence, and that a line
- * is written before the call returns. Never writes to stdout.
+ * keys and signatures are blotted out, that no text from elsewhere reaches the terminal as a control sequence, and that
+ * a line is written before the call returns. Never writes to stdout.
  */
 import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
@@ -51,7 +51,7 @@ function forPerson(target: LogTarget): DestinationStream {
   return { write: (line) => void target.write(pretty(printableValues(JSON.parse(line)) as Record<string, unknown>)) };
 }
 
-/** All texts in it, and all names. Only a stack keeps its lines: a message with lines of its own could pass for another. */
+/** All texts in it, and all names. Only a stack keeps its lines: a message of several could pass for another. */
 function printableValues(value: unknown, name?: string): unknown {
   if (typeof value === 'string') return name === 'stack' ? printableLines(value) : printable(value);
   if (Array.isArray(value)) return value.map((inner) => printableValues(inner));

@@ -1,15 +1,15 @@
 /**
  * Printable: text from elsewhere, made safe for a terminal, a log or a table.
  *
- * Owns which characters a terminal might obey, hide, or let change the order of what is read. Promises that each of them is
- * shown as an escape such as `\u009b`, and that all other text stays as it is. Whatever others named goes through here: sensors,
- * measures, devices, files, answers.
+ * Owns which characters a terminal might obey, hide, or let change the order of what is read. Promises that each of
+ * them is shown as an escape such as `\u009b`, and that all other text stays as it is. Whatever others named goes
+ * through here: sensors, measures, devices, files, answers.
  */
 import { eastAsianWidth } from 'get-east-asian-width';
 
 /**
- * Controls (C0 and C1), format characters (bidi marks and overrides, zero width, tags), lone surrogates, line and paragraph
- * separators, private and unassigned characters, and whatever else is drawn as nothing.
+ * Controls (C0 and C1), format characters (bidi marks and overrides, zero width, tags), lone surrogates, line and
+ * paragraph separators, private and unassigned characters, and whatever else is drawn as nothing.
  */
 const UNSAFE_PATTERN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Default_Ignorable_Code_Point}]/gu;
 const MARKS_PATTERN = /[\p{Mn}\p{Me}]/gu;

@@ -1,16 +1,16 @@
 /**
  * Settings of a command: flag, then environment, then config file, then default.
  *
- * Owns the names: `--linger` is `TIDEGATE_LINGER` in the environment and `linger` in the file, whatever the program calls
- * it. Promises that every value has passed its schema, that a message names the option and where the bad value came
- * from, and that a misspelt key in a file is an error. Never reads a secret.
+ * Owns the names: `--linger` is `TIDEGATE_LINGER` in the environment and `linger` in the file, whatever the program
+ * calls it. Promises that every value has passed its schema, that a message names the option and where the bad value
+ * came from, and that a misspelt key in a file is an error. Never reads a secret.
  */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import { CommandError } from './errors.ts';
 
-/** Flags as commander writes them, what it is for, and its schema: `.optional()` or `.prefault('5s')` where it may miss. */
+/** Flags as commander writes them, what it is for, and its schema: `.optional()` or `.prefault('5s')` if optional. */
 export type Setting<T = unknown> = readonly [flags: string, description: string, schema: z.ZodType<T>];
 export type Settings = Readonly<Record<string, Setting>>;
 export type SettingValues<S extends Settings> = {
@@ -81,7 +81,7 @@ function fromEnvironment(environment: NodeJS.ProcessEnv, names: Names): Found | 
   return value === undefined || value === '' ? undefined : { value, origin: names.environment };
 }
 
-/** Reads the config file, if one is named, and refuses keys that no command of the program knows: one file serves them all. */
+/** Reads the config file, if one is named; refuses keys that no command of the program knows: one file serves all. */
 function readConfigFile(command: Command, environment: NodeJS.ProcessEnv): (names: Names) => Found | undefined {
   const given: string | undefined = command.optsWithGlobals()['config'];
   if (given === '')

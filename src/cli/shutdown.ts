@@ -1,8 +1,8 @@
 /**
  * Ending on request: the first signal asks, the second one ends.
  *
- * Owns SIGINT and SIGTERM of the process. Promises that a second signal ends the process at once, with the status a shell
- * gives for that signal. Never decides what ending well takes.
+ * Owns SIGINT and SIGTERM of the process. Promises that a second signal ends the process at once, with the status a
+ * shell gives for that signal. Never decides what ending well takes.
  */
 import { constants } from 'node:os';
 

@@ -1,8 +1,9 @@
 /**
  * StatusLine: one line at the bottom of a terminal that changes, and the log above it.
  *
- * Owns the order of what both write. Promises that a line of the log is written at once and whole, that the status line stands below
- * it, and that it is never wider than the terminal. Where there is no terminal it shows nothing, and the log is as it was.
+ * Owns the order of what both write. Promises that a line of the log is written at once and whole, that the status line
+ * stands below it, and that it is never wider than the terminal. Where there is no terminal it shows nothing, and the
+ * log is as it was.
  */
 import { printable, widthOf } from './printable.ts';
 

@@ -1,8 +1,8 @@
 /**
  * Table: rows, for a person and for pipes.
  *
- * Owns the layout: columns two spaces apart, no lines, no colours. Promises that what stands in the cells is printable, and
- * that columns stand under one another in a terminal, also with wide characters. Never cuts anything off.
+ * Owns the layout: columns two spaces apart, no lines, no colours. Promises that what stands in the cells is printable,
+ * and that columns stand under one another in a terminal, also with wide characters. Never cuts anything off.
  */
 import { printable, widthOf } from './printable.ts';
 

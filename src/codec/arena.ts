@@ -1,10 +1,10 @@
 /**
  * Arena: memory for the columns of one table after another.
  *
- * Owns typed arrays that are cut from a few buffers again and again: an array of its own for each column is memory that the
- * system has to clear and the engine to collect, for every batch, which took a quarter of all processor time. Promises that
- * an array holds zeros, and that no other lease has any of it before `release`. What is cut from a lease must not be looked
- * at after that: the next table lies there.
+ * Owns typed arrays that are cut from a few buffers again and again: an array of its own for each column is memory that
+ * the system has to clear and the engine to collect, for every batch, which took a quarter of all processor time.
+ * Promises that an array holds zeros, and that no other lease has any of it before `release`. What is cut from a lease
+ * must not be looked at after that: the next table lies there.
  */
 
 /** Where arrays come from. */

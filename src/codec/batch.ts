@@ -36,7 +36,7 @@ export interface DeclaredGap {
   readonly first: number;
   readonly last: number;
   readonly reason: GapReason;
-  /** Decimal text of each measure's sum over the range, COLUMNS_MAX at most; null where it could not be read any more. */
+  /** Decimal text of each measure's sum over the range, COLUMNS_MAX at most; null where it can no longer be read. */
   readonly sums: Readonly<Record<string, string>> | null;
 }
 
@@ -102,7 +102,7 @@ export function* decodeBatchInSteps(bytes: Uint8Array, memory = HEAP): Steps<Bat
 
 /** A batch whose columns are still packed. */
 export interface PackedBatch {
-  /** About what its table takes in memory at most, bytes: a constant column takes ten on the wire, whatever its length. */
+  /** About what its table takes in memory at most, bytes: a constant column of any length takes ten on the wire. */
   readonly tableBytes: number;
   /** As `decodeBatchInSteps`. */
   decodeInSteps(memory?: Memory): Steps<Batch>;

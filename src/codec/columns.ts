@@ -1,8 +1,8 @@
 /**
  * Columns: a table as bytes and back (proto-spec/batch.md, "Columns").
  *
- * Owns the msgpack shape of the columns element, which is a device's block on disk and, unchanged, the greater part of a
- * batch. Promises that decoding refuses what does not describe exactly one table, and checks every count against its
+ * Owns the msgpack shape of the columns element, which is a device's block on disk and, unchanged, the greater part of
+ * a batch. Promises that decoding refuses what does not describe exactly one table, and checks every count against its
  * limit before allocating for it. Never knows sequence numbers, streams or devices.
  */
 import { Encoder } from '@msgpack/msgpack';

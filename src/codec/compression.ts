@@ -2,7 +2,8 @@
  * Compression: batch bytes to body bytes and back (proto-spec/batch.md, "Compression").
  *
  * Owns the content encodings. Promises that inflating stops at the limit, whatever the body claims, and that what takes
- * longer than about a millisecond is done off the event loop. Never picks an encoding by itself: a device falls back through the list it is told.
+ * longer than about a millisecond is done off the event loop. Never picks an encoding by itself: a device falls back
+ * through the list it is told.
  */
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
@@ -11,7 +12,7 @@ import { BATCH_BYTES_MAX } from './limits.ts';
 
 export type ContentEncoding = 'zstd' | 'br' | 'gzip' | 'identity';
 
-/** One way at a time: `now` on this thread, `later` on another. Both are bounded by `maxOutputLength` where they inflate. */
+/** One way at a time: `now` on this thread, `later` on another. Both inflate to `maxOutputLength` at most. */
 interface Way<Options> {
   readonly now: (bytes: Uint8Array, options: Options) => Uint8Array;
   readonly later: (bytes: Uint8Array, options: Options) => Promise<Uint8Array>;
@@ -31,8 +32,8 @@ interface Format {
 const SMALL_BYTES = 32 * 1024;
 
 /**
- * Up to here a batch is compressed at once: any usual one, a millisecond at most. Another thread has to fetch memory from
- * the system for each, and takes two to three times as long.
+ * Up to here a batch is compressed at once: any usual one, a millisecond at most. Another thread has to fetch memory
+ * from the system for each, and takes two to three times as long.
  */
 const SMALL_BATCH_BYTES = 96 * 1024;
 
@@ -83,7 +84,8 @@ export async function compressBody(encoding: ContentEncoding, bytes: Uint8Array)
 }
 
 /**
- * @throws CodecError `encoding-unsupported`, `body-corrupt`, or `body-too-large` once more than `bytesMax` have come out
+ * @throws CodecError `encoding-unsupported`, `body-corrupt`, or `body-too-large` once more than `bytesMax` have come
+ * out
  */
 export async function inflateBody(
   encoding: string,

@@ -124,7 +124,7 @@ function hashText(text: string): { low: number; high: number } {
   return { low: mix(low), high: mix(high ^ text.length) };
 }
 
-/** The finaliser of MurmurHash3: every input bit reaches every output bit. Signed, which engines add without doubles. */
+/** The finaliser of MurmurHash3: every input bit reaches every output bit. Signed: engines add that without doubles. */
 function mix(word: number): number {
   let h = word;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

@@ -9,7 +9,7 @@ import { badColumn } from './errors.ts';
 
 assert(new Uint8Array(Uint16Array.of(1).buffer)[0] === 1, 'typed arrays are taken to be little-endian');
 
-/** Nudges reach this far; every double lies within it of some 14-digit decimal: one digit less than a column may have. */
+/** Nudges reach this far; every double is that near to some 14-digit decimal, one digit less than a column may have. */
 const NUDGE_MAX = 1_023;
 
 const EXPONENT_BITS = 0x7ff00000;

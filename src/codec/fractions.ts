@@ -2,8 +2,8 @@
  * Fractions: mantissas that are quotients of small integers, such as averages and interpolations (proto-spec/batch.md,
  * "Fractions").
  *
- * Owns the way from a mantissa to a whole number, a proper fraction and what is then still wrong, and back. Promises that
- * every mantissa comes back, whatever was found. Never tries where plain integers are small already.
+ * Owns the way from a mantissa to a whole number, a proper fraction and what is then still wrong, and back. Promises
+ * that every mantissa comes back, whatever was found. Never tries where plain integers are small already.
  */
 import { HEAP } from './arena.ts';
 import { badColumn, malformed } from './errors.ts';
@@ -83,8 +83,8 @@ export function packFractions(mantissas: Float64Array, scale: number, kin: Kinsh
 
 /**
  * Unpacks `count` mantissas.
- * @throws CodecError `batch-malformed` where the parts are not those of fractions, `batch-column` where their bytes do not
- *   unpack to that many integers in range
+ * @throws CodecError `batch-malformed` where the parts are not those of fractions, `batch-column` where their bytes do
+ *   not unpack to that many integers in range
  */
 export function unpackFractions(packed: readonly unknown[], count: number, memory = HEAP): Integers {
   const [places, ...parts] = packed;
@@ -144,7 +144,7 @@ function placesFor(mantissas: Float64Array, scale: number): number | undefined {
   return places;
 }
 
-/** The denominator of the first convergent of `share` that is as near as may be in units, or `likely` where that will do. */
+/** The denominator of the first convergent of `share` that is near enough in units, or `likely` where that will do. */
 function denominatorOf(share: number, unit: number, likely?: number): number | undefined {
   const tolerance = TOLERANCE / unit;
   if (likely !== undefined && isNear(share, likely, tolerance)) return likely;

@@ -14,7 +14,7 @@ export const BLOCK_EVENTS_MAX = 16_384;
 /** Bytes of one request body as sent. A minute of a slow cellular link. */
 export const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Bytes of an answer's body. Ours take a few hundred, and 64 collisions three thousand; a captive portal's page may be cut off. */
+/** Bytes of an answer's body. Ours take hundreds, 64 collisions 3,000; a captive portal's page may be cut off. */
 export const ANSWER_BYTES_MAX = 64 * 1024;
 
 /**

@@ -96,7 +96,7 @@ function scaleFor(values: Float64Array): number {
   return fits.findIndex((count) => count >= enough);
 }
 
-/** The smallest scale at which a value of 0 or above is an integer, give or take a nudge; Infinity where there is none. */
+/** The smallest scale at which a value of 0 or above is an integer, give or take a nudge; else Infinity. */
 function scaleOf(value: number): number {
   const tolerance = value * 2 ** -50;
   for (let scale = 0; scale <= SCALE_MAX; scale++) {
@@ -157,8 +157,8 @@ function bytesOf(packed: readonly unknown[]): number {
 
 /**
  * Unpacks `count` values.
- * @throws CodecError `batch-malformed` where the parts are not those of a column, `batch-column` where their bytes do not
- *   unpack to that many finite doubles.
+ * @throws CodecError `batch-malformed` where the parts are not those of a column, `batch-column` where their bytes do
+ *   not unpack to that many finite doubles.
  */
 export function unpackMeasures(packed: readonly unknown[], count: number, memory = HEAP): Measures {
   if (packed.length === 1) return unscaled(unpackDoubles(packedBytes(packed[0]), count));

@@ -1,8 +1,8 @@
 /**
  * Msgpack: bytes as values, in bounded memory (proto-spec/batch.md, "Structure").
  *
- * The outline is walked first, then the library reads. It reads a usual batch in one go; one of very many values, such as
- * 65,536 texts, which take some 20 ms, it reads a run of them at a time.
+ * The outline is walked first, then the library reads. It reads a usual batch in one go; one of very many values, such
+ * as 65,536 texts, which take some 20 ms, it reads a run of them at a time.
  */
 import { Decoder } from '@msgpack/msgpack';
 import { CodecError } from './errors.ts';

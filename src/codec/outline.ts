@@ -15,8 +15,8 @@ const STEP_VALUES = 256;
 const VALUE_WEIGHT = 4;
 
 /**
- * @throws CodecError `batch-malformed` (cut short, nested too deep, text that is not UTF-8, extension types, bytes after
- *   the end) or `batch-limit` (too many values), with the byte offset
+ * @throws CodecError `batch-malformed` (cut short, nested too deep, text that is not UTF-8, extension types, bytes
+ *   after the end) or `batch-limit` (too many values), with the byte offset
  */
 export function checkOutline(bytes: Uint8Array): void {
   allAtOnce(outlineInSteps(bytes));

@@ -2,8 +2,8 @@
  * Signature: HMAC-SHA-256 over requests and answers (proto-spec/signing.md).
  *
  * Owns the canonical bytes and the form of the `X-Key-Id`, `X-Signature` and `X-Head-Signature` headers. Promises
- * constant-time comparison, and that no two different messages have the same canonical bytes: every part before the body is free of newlines.
- * Never sees a clock: whether a timestamp is acceptable is the caller's to say.
+ * constant-time comparison, and that no two different messages have the same canonical bytes: every part before the
+ * body is free of newlines. Never sees a clock: whether a timestamp is acceptable is the caller's to say.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { ID_PATTERN } from './limits.ts';
@@ -28,7 +28,7 @@ export interface RequestHead {
   readonly contentEncoding: string;
 }
 
-/** What a head's signature covers. The request's signature covers the body, so through it the head speaks for the body. */
+/** What a head's signature covers. The request's signature covers the body, so the head speaks for the body, too. */
 export interface SignedHead extends RequestHead {
   /** Bytes of the body as sent. */
   readonly contentLength: number;
@@ -118,7 +118,7 @@ export function parseKeyIds(header: string | undefined): string[] | undefined {
   return ids && ids.length <= KEY_IDS_MAX && ids.every((id) => ID_PATTERN.test(id)) ? ids : undefined;
 }
 
-/** The values between commas, without the spaces and tabs around them; undefined where there is no header, or too long a one. */
+/** The values between commas, without spaces and tabs around them; undefined for no header, or a long one. */
 function listed(header: string | undefined): string[] | undefined {
   // Before anything is looked for: a pattern for the ends of a value takes the square of its length.
   if (header === undefined || header.length > LIST_LENGTH_MAX) return undefined;

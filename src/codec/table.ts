@@ -125,8 +125,9 @@ export function createEventReader(table: EventTable): EventReader {
 }
 
 /**
- * Gives the position of a row's value in its column, or -1. No array of as many places as there are rows: 512 columns, each
- * of one value in 65,536 rows, would take 134 MB. Rows mostly come one after another, so the next position is tried first.
+ * Gives the position of a row's value in its column, or -1. No array of as many places as there are rows: 512 columns,
+ * each of one value in 65,536 rows, would take 134 MB. Rows mostly come one after another, so the next position is
+ * tried first.
  */
 function positionsByRow({ rows }: Column): (row: number) => number {
   if (rows === null) return (row) => row;

@@ -272,7 +272,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#counting = this.#census.run();
   }
 
-  /** Counts what came to disk unnoticed. It may be sent before it is counted, by a batch that says nothing of it yet. */
+  /** Counts what came to disk unnoticed. It may be sent before it is counted, by a batch that does not tell of it. */
   #countLate(next?: number): void {
     const caughtUp = this.#sync.catchUp();
     this.#counting = this.#census.run(next).finally(caughtUp);

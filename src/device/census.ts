@@ -1,9 +1,10 @@
 /**
  * Census: what an earlier run left in the queue.
  *
- * Owns the walk over those blocks and the line between those whose sums it has counted and those that wait. Promises that
- * the account knows from the start how many events there are, and that the sums of every block are counted once or, where
- * it leaves the queue before its turn, not at all. Never trusts a stored counter, nor reads what a cut is about to read.
+ * Owns the walk over those blocks and the line between those whose sums it has counted and those that wait. Promises
+ * that the account knows from the start how many events there are, and that the sums of every block are counted once
+ * or, where it leaves the queue before its turn, not at all. Never trusts a stored counter, nor reads what a cut is
+ * about to read.
  */
 import { sliceTable } from '../codec/index.ts';
 import type { Queue, Range } from '../store/index.ts';
@@ -32,8 +33,8 @@ export interface Census {
   /** A cut is about to leave: what the account holds of it as queued. */
   leaving(cut: Pick<Cut, 'first' | 'last' | 'table' | 'tally'>): Tally;
   /**
-   * Counts everything on disk anew, up to `next` where that is given, else as far as the account knows; where it is called
-   * again meanwhile, both count what that one has to.
+   * Counts everything on disk anew, up to `next` where that is given, else as far as the account knows; where it is
+   * called again meanwhile, both count what that one has to.
    */
   run(next?: number): Promise<void>;
 }
@@ -53,7 +54,7 @@ export function createCensus(options: CensusOptions): Census {
   let known = queue.next;
   /** Runs that have not begun. */
   let due = 0;
-  /** Cuts that were counted as they were made, and how many of them a step has waited out; at first it waits for one. */
+  /** Cuts that were counted as they were made, and how many of them a step waited out; at first it waits for one. */
   let cuts = 0;
   let seen = -1;
   account.recount(queue.events());

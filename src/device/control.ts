@@ -37,7 +37,7 @@ function realOf(data: string): string {
   }
 }
 
-/** Serves until the returned function is called. The caller holds the queue's lock, so no other run can be listening. */
+/** Serves until the returned function is called. The caller holds the queue's lock, so no other run listens. */
 export async function serveControl(device: Device, data: string): Promise<() => Promise<void>> {
   const path = controlPath(data);
   await rm(path, { force: true });
@@ -115,7 +115,7 @@ export async function askControl(
   });
 }
 
-/** Rejects with `no-answer` where a device runs all the same: it looks for its socket by another TMPDIR, or is just starting. */
+/** Rejects with `no-answer` where a device runs all the same: under another TMPDIR, or it is just starting. */
 async function unheard(data: string): Promise<void> {
   const pid = await runningOwner(join(data, 'queue')).catch(() => undefined);
   if (pid === undefined) return;

@@ -45,8 +45,8 @@ const READ_BYTES = 1 << 20;
 const READ_BLOCKS = 1_024;
 
 /**
- * Small blocks are joined up to so many events, and a block of as many goes alone: to unpack, join and pack again takes more
- * of both processors than another request does, and a table is built in one go.
+ * Small blocks are joined up to so many events, and a block of as many goes alone: to unpack, join and pack again takes
+ * more of both processors than another request does, and a table is built in one go.
  */
 const JOINED_EVENTS_MAX = 4_096;
 

@@ -1,9 +1,9 @@
 /**
  * Delivery: one parcel, however long it takes (promise 3).
  *
- * Owns what follows from each outcome: retry for ever, correct the clock, change the encoding, split, bisect down to the
- * guilty event, move collided ids to a fresh stream. Promises that it ends only with every event of the parcel either
- * acknowledged or refused by the gateway itself. Never releases anything from the disk.
+ * Owns what follows from each outcome: retry for ever, correct the clock, change the encoding, split, bisect down to
+ * the guilty event, move collided ids to a fresh stream. Promises that it ends only with every event of the parcel
+ * either acknowledged or refused by the gateway itself. Never releases anything from the disk.
  */
 import pRetry from 'p-retry';
 import {
@@ -27,7 +27,7 @@ import { quarantineEntry } from './quarantine.ts';
 export interface Source extends Pick<Queue, 'streamAt' | 'restream'> {
   /** Ends the delivery of this parcel alone. */
   readonly signal?: AbortSignal;
-  /** Asked before anything of the parcel leaves, once the gateway can be reached. Throws `Withdrawn` where it may not. */
+  /** Asked once the gateway can be reached, before the parcel leaves. Throws `Withdrawn` where it may not. */
   leave?(): Promise<void> | undefined;
 }
 

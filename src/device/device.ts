@@ -26,7 +26,7 @@ export interface DeviceStatus extends AccountReport {
   /** The gateway's address. */
   readonly gateway: string;
   readonly link: LinkStatus;
-  /** True until what the last run left in the queue has been summed; the sums of `queued` and `recorded` lack it meanwhile. */
+  /** True until what the last run left in the queue is summed; until then `queued` and `recorded` lack its sums. */
   readonly counting: boolean;
   readonly queueBytes: number;
   /** Batches under way. */
@@ -59,16 +59,16 @@ export interface Device extends EventEmitter<DeviceEvents> {
   mark(name: string): Promise<Uint8Array | undefined>;
   status(): DeviceStatus;
   /**
-   * Resolves once everything recorded before is acknowledged or in quarantine, without lingering. Rejects with an AbortError
-   * (`ABORT_ERR`) when the signal aborts or the device is closed before.
+   * Resolves once everything recorded before is acknowledged or in quarantine, without lingering. Rejects with an
+   * AbortError (`ABORT_ERR`) when the signal aborts or the device is closed before.
    */
   drain(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Ends the current wait after a failure: the program knows that the network is back. */
   probe(): void;
   quarantine(): AsyncIterable<QuarantinedEvent>;
   /**
-   * Has everything in quarantine sent again, each under its own id; resolves with how many events had not been asked for
-   * before, once that is on disk. They stay in quarantine until the gateway has acknowledged them.
+   * Has everything in quarantine sent again, each under its own id; resolves with how many events had not been asked
+   * for before, once that is on disk. They stay in quarantine until the gateway has acknowledged them.
    */
   retryQuarantine(): Promise<number>;
   /** Stops sending at once, commits what is pending, closes the queue. What is queued stays there. */

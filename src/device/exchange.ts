@@ -45,8 +45,8 @@ export interface ExchangeOptions {
 
 export interface Exchange {
   /**
-   * `leave` is asked before anything is sent: it may have to put that on record first, and throws `Withdrawn` where nothing
-   * is to be sent any more. Rejects with any other error of it.
+   * `leave` is asked before anything is sent: it may have to put that on record first, and throws `Withdrawn` where
+   * nothing is to be sent any more. Rejects with any other error of it.
    */
   attempt(
     message: Message,

@@ -1,9 +1,9 @@
 /**
  * Explanation: why the gateway is not reached, in words.
  *
- * Owns what is said about each code of a failure, and the one sentence about a link: what, where, what is safe, what to do,
- * when next. Promises a sentence for any code, also one that Node has yet to invent. Never decides anything: programs branch
- * on codes.
+ * Owns what is said about each code of a failure, and the one sentence about a link: what, where, what is safe, what to
+ * do, when next. Promises a sentence for any code, also one that Node has yet to invent. Never decides anything:
+ * programs branch on codes.
  */
 import type { LinkStatus } from './link-status.ts';
 

@@ -1,9 +1,9 @@
 /**
  * Feed: from an input to the device, at its pace or the disk's.
  *
- * Owns the loop behind `run --input`. Promises that nothing read is dropped: where the queue is full or the disk refuses, it waits
- * and tries again; and that refused rows are on disk before the mark moves past them. Never reads ahead of the disk by more than
- * one chunk.
+ * Owns the loop behind `run --input`. Promises that nothing read is dropped: where the queue is full or the disk
+ * refuses, it waits and tries again; and that refused rows are on disk before the mark moves past them. Never reads
+ * ahead of the disk by more than one chunk.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreError } from '../store/index.ts';

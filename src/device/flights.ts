@@ -1,9 +1,9 @@
 /**
  * Flights: cuts on their way, and what is on record of each before it leaves.
  *
- * Owns the mark of what may have been sent. Promises that no event leaves before the disk says that it may have left, and
- * that one which has not left can be taken back. The mark is written ahead, with releases, so that in a drain no batch waits
- * for a write of its own.
+ * Owns the mark of what may have been sent. Promises that no event leaves before the disk says that it may have left,
+ * and that one which has not left can be taken back. The mark is written ahead, with releases, so that in a drain no
+ * batch waits for a write of its own.
  */
 import type { Queue, Range, Release } from '../store/index.ts';
 import type { Cut } from './cutter.ts';
@@ -15,7 +15,7 @@ interface SentMark {
   readonly unsent: number;
   /** Resolves, or is nothing, once these may leave. */
   leave(cut: Pick<Cut, 'last' | 'count'>): Promise<void> | undefined;
-  /** Has a commit that is made anyway write the mark ahead: far enough for the batches that leave while it is under way. */
+  /** Has a commit that is made anyway write the mark ahead: far enough for batches that leave during it. */
   along(commit: (unsent: number) => Promise<void>): Promise<void>;
   /** Puts on record what is true, where more was written ahead that is queued. Nothing leaves any more. */
   settle(): Promise<void>;
@@ -161,8 +161,8 @@ export class Flights {
   }
 
   /**
-   * For the next run, which takes for sent what the mark says. A disk that refuses has it say more than is true, which is
-   * safe. Nothing leaves any more.
+   * For the next run, which takes for sent what the mark says. A disk that refuses has it say more than is true, which
+   * is safe. Nothing leaves any more.
    */
   async settle(): Promise<void> {
     await this.#mark.settle().catch(() => {});

@@ -1,8 +1,9 @@
 /**
  * Heap: what a process takes for objects that live a moment.
  *
- * Owns the size of V8's young generation in a process that is nothing but a device. Promises some 20 MB less at full speed,
- * at no cost that could be measured: what a device throws away is mostly columns, and those lie elsewhere (`arena.ts`).
+ * Owns the size of V8's young generation in a process that is nothing but a device. Promises some 20 MB less at full
+ * speed, at no cost that could be measured: what a device throws away is mostly columns, and those lie elsewhere
+ * (`arena.ts`).
  */
 import { setFlagsFromString } from 'node:v8';
 

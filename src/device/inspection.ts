@@ -1,8 +1,8 @@
 /**
  * Inspection: the commands `status` and `quarantine`.
  *
- * Owns how they reach a queue: through the running device where there is one that answers, else on disk. Promises that they end,
- * that neither disturbs a running device, and that looking changes nothing. Never sends events.
+ * Owns how they reach a queue: through the running device where there is one that answers, else on disk. Promises that
+ * they end, that neither disturbs a running device, and that looking changes nothing. Never sends events.
  */
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';

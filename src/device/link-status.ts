@@ -5,8 +5,8 @@ export type LinkState = 'connecting' | 'online' | 'offline' | 'paused';
 export interface LinkStatus {
   readonly state: LinkState;
   /**
-   * Why the last attempt was no success; null where it was one. Stable: a code of the system (`ECONNREFUSED`), of undici, of
-   * a problem (`key-revoked`), or `unsigned-<status>` for an answer that the gateway did not sign.
+   * Why the last attempt was no success; null where it was one. Stable: a code of the system (`ECONNREFUSED`), of
+   * undici, of a problem (`key-revoked`), or `unsigned-<status>` for an answer that the gateway did not sign.
    */
   readonly code: string | null;
   /** The same in a few words for a person: `connection refused`. */

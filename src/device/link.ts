@@ -1,10 +1,10 @@
 /**
  * Link: whether the gateway can be reached, and when to try next.
  *
- * Owns the circuit that all batches under way share: after a failure, or where the gateway is busy, one attempt at a time
- * probes, after a wait that is random up to twice the last bound (full jitter). Promises that an outage is never hammered and
- * never given up on, that only a signed answer ends it, and that no wait is shorter than the gateway asks for. Never looks
- * into a batch.
+ * Owns the circuit that all batches under way share: after a failure, or where the gateway is busy, one attempt at a
+ * time probes, after a wait that is random up to twice the last bound (full jitter). Promises that an outage is never
+ * hammered and never given up on, that only a signed answer ends it, and that no wait is shorter than the gateway asks
+ * for. Never looks into a batch.
  */
 import { reasonOf } from './explanation.ts';
 import type { LinkState, LinkStatus } from './link-status.ts';
@@ -92,8 +92,8 @@ class Circuit implements Link {
   }
 
   /**
-   * Resolves when it is this caller's turn, with whether it probes. The checks run anew after every wait, and the turn is
-   * taken with the last of them, for another may have been first.
+   * Resolves when it is this caller's turn, with whether it probes. The checks run anew after every wait, and the turn
+   * is taken with the last of them, for another may have been first.
    */
   async #turn(signal: AbortSignal): Promise<boolean> {
     for (;;) {
@@ -145,8 +145,8 @@ class Circuit implements Link {
       return true;
     }
     if (outcome.kind === 'skew') {
-      // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait, which grows.
-      // Behind a wait it is believed again: a clock that stands still is off by as much as that.
+      // Gateways that do not agree on the time would otherwise be asked in turn, without end and without a wait, which
+      // grows. Behind a wait it is believed again: a clock that stands still is off by as much as that.
       if (!isNews) return true;
       if (this.#isCorrected) {
         this.#hold('offline', { code: 'clock-skew' }, this.#jitter(retryMaxMs));
@@ -163,7 +163,7 @@ class Circuit implements Link {
     return true;
   }
 
-  /** A gateway that is busy for hours is not sent a window of batches every few seconds: on a metered link they cost. */
+  /** A gateway that is busy for hours is not sent a window of batches every few seconds: a metered link costs. */
   #beBusy({ code, waitMs }: Extract<Outcome, { kind: 'wait' }>, isNews: boolean): void {
     const { timer, retryMaxMs } = this.#options;
     this.#isBusy = true;

@@ -1,8 +1,8 @@
 /**
  * Offline: a device's queue on disk, without asking the device.
  *
- * Owns what `status` and `quarantine` show then. Promises the same figures as a running device, counted from the disk, and that
- * looking changes no file, makes none, and keeps no device from starting. Never sends anything.
+ * Owns what `status` and `quarantine` show then. Promises the same figures as a running device, counted from the disk,
+ * and that looking changes no file, makes none, and keeps no device from starting. Never sends anything.
  */
 import { join } from 'node:path';
 import { lookAtQueue, openQueue } from '../store/index.ts';

@@ -33,11 +33,11 @@ export interface DeviceOptions {
   /** How long one request may take in all, milliseconds. Default 60,000: a full batch over a slow cellular link. */
   readonly requestTimeoutMs?: number;
 
-  /** The first wait after a failure is random up to this, milliseconds; each further one up to twice as long. Default 500. */
+  /** Bound of the first, random wait after a failure, milliseconds; each further one is twice the last. Default 500. */
   readonly retryBaseMs?: number;
   /** No wait after a failure is longer, milliseconds. Default 60,000: a link that is back is used within a minute. */
   readonly retryMaxMs?: number;
-  /** How often a paused device (a revoked key, or a bound of the gateway) asks again, milliseconds at most. Default 300,000. */
+  /** How often a paused device (revoked key, bound of the gateway) asks again, milliseconds. Default 300,000. */
   readonly pauseMaxMs?: number;
 
   /** Bytes of queued blocks to keep at most. Default: no limit but the disk. */

@@ -1,7 +1,8 @@
 /**
  * Persistence: work that the disk may refuse, tried until it succeeds.
  *
- * Owns the pause between tries. Promises that each refusal is reported, and that closing ends it. Never gives up by itself.
+ * Owns the pause between tries. Promises that each refusal is reported, and that closing ends it. Never gives up by
+ * itself.
  */
 import { pause, type Timer } from './timer.ts';
 

@@ -1,9 +1,9 @@
 /**
  * Portion: how many events go into one block, which a batch takes as it is.
  *
- * Owns the balance between the cost of a request, which many events should share, and the time that a batch takes on a slow
- * link, where all that are under way must come through within the time of one request. Promises never to ask for more than
- * it was allowed. Never looks at an event: it goes by what those before came to.
+ * Owns the balance between the cost of a request, which many events should share, and the time that a batch takes on a
+ * slow link, where all that are under way must come through within the time of one request. Promises never to ask for
+ * more than it was allowed. Never looks at an event: it goes by what those before came to.
  */
 
 export interface Portion {

@@ -1,8 +1,8 @@
 /**
  * What a queue finds out about its disk, on its way to the device.
  *
- * Owns what is found out while the queue is opened, when there is no device yet. Promises that it is told once listeners can
- * be there. The gaps of an opening are on disk, so that the device has counted them by then.
+ * Owns what is found out while the queue is opened, when there is no device yet. Promises that it is told once
+ * listeners can be there. The gaps of an opening are on disk, so that the device has counted them by then.
  */
 import type { Gap, QueueOptions, StoreError } from '../store/index.ts';
 import type { Device } from './device.ts';

@@ -1,9 +1,9 @@
 /**
  * Quota: what happens when the queue may not grow any more (promise 7).
  *
- * Owns the choice of what is given up: the oldest that never left the device, in this run or before. Promises that loss by
- * policy is a declared gap with its exact sums, and that no event is given up which may already be at the gateway. Never acts
- * while there is room.
+ * Owns the choice of what is given up: the oldest that never left the device, in this run or before. Promises that loss
+ * by policy is a declared gap with its exact sums, and that no event is given up which may already be at the gateway.
+ * Never acts while there is room.
  */
 import type { Block, Queue } from '../store/index.ts';
 import type { Account } from './account.ts';

@@ -1,9 +1,9 @@
 /**
  * Recorder: from `record()` to disk (promises 1 and 8).
  *
- * Owns the events that wait for their commit. Promises that a receipt is given only after the fsync that holds the event,
- * that everything recorded while one commit is under way shares the next, and that no call waits for the network. Never
- * holds the event loop for longer than one column takes to pack.
+ * Owns the events that wait for their commit. Promises that a receipt is given only after the fsync that holds the
+ * event, that everything recorded while one commit is under way shares the next, and that no call waits for the
+ * network. Never holds the event loop for longer than one column takes to pack.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {

@@ -1,8 +1,8 @@
 /**
  * Repeats: the throttle of what comes again and again, of which a line once in a while is enough.
  *
- * Owns when each kind was told last. Promises that of one kind nothing is told twice within its time, that nothing is left out
- * of the counts, and that its memory is bounded whatever the kinds are called.
+ * Owns when each kind was told last. Promises that of one kind nothing is told twice within its time, that nothing is
+ * left out of the counts, and that its memory is bounded whatever the kinds are called.
  */
 
 export interface RepeatsOptions {

@@ -1,9 +1,9 @@
 /**
  * Reports: what the gateway has yet to be told of the device's account where no batch of events will say it.
  *
- * Owns when a batch without events is due, and sends it. Promises that in the end the gateway knows of everything that the
- * account knows (promise 7): what was refused, and what came to disk unnoticed and was sent before it was counted. Never
- * says what a later batch of events says anyway.
+ * Owns when a batch without events is due, and sends it. Promises that in the end the gateway knows of everything that
+ * the account knows (promise 7): what was refused, and what came to disk unnoticed and was sent before it was counted.
+ * Never says what a later batch of events says anyway.
  */
 import type { Delivery } from './delivery.ts';
 import { type PersistOptions, persist } from './persistence.ts';

@@ -1,10 +1,10 @@
 /**
  * Retries: events in quarantine that are to be sent again.
  *
- * Owns which they are, which of them are sent together, and what follows from the answer. Promises that each is sent under
- * its own id, so that a copy of the refused batch that is still on its way counts nothing twice; that it stays in
- * quarantine until the gateway has acknowledged it; and that what was asked for outlasts a restart. Never decides when to
- * send: the sync loop does.
+ * Owns which they are, which of them are sent together, and what follows from the answer. Promises that each is sent
+ * under its own id, so that a copy of the refused batch that is still on its way counts nothing twice; that it stays in
+ * quarantine until the gateway has acknowledged it; and that what was asked for outlasts a restart. Never decides when
+ * to send: the sync loop does.
  */
 import assert from 'node:assert';
 import { createTableBuilder, type EventTable, encodeColumns, STREAM_BYTES } from '../codec/index.ts';
@@ -46,8 +46,8 @@ export interface Retries {
 }
 
 /**
- * Has everything in quarantine sent again by whoever sends; resolves with how many events had not been asked for before,
- * once that is on disk. Nothing may leave quarantine meanwhile.
+ * Has everything in quarantine sent again by whoever sends; resolves with how many events had not been asked for
+ * before, once that is on disk. Nothing may leave quarantine meanwhile.
  */
 export async function askForRetry(queue: Pick<Queue, 'quarantine' | 'release'>): Promise<number> {
   let events = 0;

@@ -1,8 +1,8 @@
 /**
  * RowSettings: the kinds of flag that say how rows are written.
  *
- * Owns their notation. A name with a comma in it goes in quotes, or has a backslash before the comma; a config file may have lists
- * and objects instead.
+ * Owns their notation. A name with a comma in it goes in quotes, or has a backslash before the comma; a config file may
+ * have lists and objects instead.
  */
 import { z } from 'zod';
 import { compileTimeFormat, encodingOf, type TimeZone, timeZoneOf } from './inputs/index.ts';

@@ -1,8 +1,8 @@
 /**
  * RunEnd: what the last line of a run says.
  *
- * Owns its words and its stable `end`. Promises never to call done what a signal has cut short, what is still queued, or what of the
- * input is not recorded.
+ * Owns its words and its stable `end`. Promises never to call done what a signal has cut short, what is still queued,
+ * or what of the input is not recorded.
  */
 
 export interface RunFacts {

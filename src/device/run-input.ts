@@ -1,8 +1,8 @@
 /**
  * RunInput: the part of a run that reads.
  *
- * Owns what a person is told about the input: where it goes on, what was refused and why, what is left. Promises that nothing is left
- * out silently: what was not recorded has a line in the log, and an exit status of its own.
+ * Owns what a person is told about the input: where it goes on, what was refused and why, what is left. Promises that
+ * nothing is left out silently: what was not recorded has a line in the log, and an exit status of its own.
  */
 import { CommandError, type Logger, type SettingValues, type StatusLine } from '../cli/index.ts';
 import type { Device } from './device.ts';
@@ -29,7 +29,7 @@ const BAR_CHARS = 40;
 
 /** Some rows were refused; all others are recorded. */
 export const REFUSED_STATUS = 3;
-/** Something at the end of the input is not recorded: bytes without a line end, or what was cut off before it was read. */
+/** Something at the end of the input is not recorded: bytes without a line end, or what was cut off unread. */
 export const LEFT_STATUS = 4;
 /** Flags name fields that no row had. */
 const CALL_STATUS = 2;

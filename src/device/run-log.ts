@@ -1,8 +1,9 @@
 /**
  * RunLog: what a run says about its device while it works.
  *
- * Owns which events become a line. Promises that the first of a kind is told at once, that what lasts or comes again is told
- * about once a minute, and that the last line about the link is never wrong for longer than that. Never logs a secret.
+ * Owns which events become a line. Promises that the first of a kind is told at once, that what lasts or comes again is
+ * told about once a minute, and that the last line about the link is never wrong for longer than that. Never logs a
+ * secret.
  */
 import type { Logger } from '../cli/index.ts';
 import type { Device } from './device.ts';

@@ -1,7 +1,8 @@
 /**
  * Settings: the flags of `tidegate-device`.
  *
- * Owns their names, bounds and defaults; each can also come from the environment or the config file. Never reads secrets.
+ * Owns their names, bounds and defaults; each can also come from the environment or the config file. Never reads
+ * secrets.
  */
 import { choice, duration, httpUrl, integer, settings, size, text, toggle } from '../cli/index.ts';
 import { INPUT_FORMATS, QUOTED_LINES, TIME_UNITS } from './inputs/index.ts';

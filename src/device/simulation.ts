@@ -1,7 +1,8 @@
 /**
  * Simulation: events of sensors that do not exist, for trying things out and for measuring.
  *
- * Owns the profiles. Promises the same events for the same seed, profile and start. Never sleeps: pacing is the caller's.
+ * Owns the profiles. Promises the same events for the same seed, profile and start. Never sleeps: pacing is the
+ * caller's.
  */
 import type { FieldValue, TelemetryEvent } from '../codec/index.ts';
 

@@ -1,8 +1,8 @@
 /**
  * Stock: what a queue holds besides its blocks, events in quarantine and gaps that nobody has acknowledged.
  *
- * Owns the reading of it, and its place in the account. Promises that taking it again changes nothing where the disk has
- * not changed. Never counts a block: the census does.
+ * Owns the reading of it, and its place in the account. Promises that taking it again changes nothing where the disk
+ * has not changed. Never counts a block: the census does.
  */
 import type { Gap, Queue } from '../store/index.ts';
 import type { Account } from './account.ts';

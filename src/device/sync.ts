@@ -1,9 +1,9 @@
 /**
  * Sync: the loop that drains the queue.
  *
- * Owns the cursor, the window of batches in flight, and the order in which settled batches leave the disk. Promises that
- * a batch is cut only from committed blocks and released only once settled (promises 2 and 3), in one write for all that
- * settled meanwhile. Never holds up `record()`: it shares with it only the disk and the event loop.
+ * Owns the cursor, the window of batches in flight, and the order in which settled batches leave the disk. Promises
+ * that a batch is cut only from committed blocks and released only once settled (promises 2 and 3), in one write for
+ * all that settled meanwhile. Never holds up `record()`: it shares with it only the disk and the event loop.
  */
 import type { QuarantineEntry, Queue } from '../store/index.ts';
 import type { Account } from './account.ts';
@@ -39,7 +39,7 @@ export interface Sync {
   /** Sequence that the next batch begins with. */
   readonly cursor: number;
   readonly inFlight: number;
-  /** False while something in quarantine is to be sent again, or the gateway does not know of all that the disk holds. */
+  /** False while something in quarantine is to be sent again, or the gateway lacks something that the disk holds. */
   readonly reported: boolean;
   /** Something was committed. */
   wake(): void;
@@ -51,7 +51,7 @@ export interface Sync {
   hurry(): () => void;
   /** Runs until the signal aborts. */
   run(): Promise<void>;
-  /** Takes back every cut behind what was sent, and gives where that ends: what is behind may leave. Within `standing`. */
+  /** Takes back every cut behind what was sent, and gives its end: what is behind may leave. Within `standing`. */
   withdraw(): number;
   /** Runs `work` while no release and no cut is under way, so that account, disk and cursor agree and stand still. */
   standing<T>(work: () => Promise<T>): Promise<T>;

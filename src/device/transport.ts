@@ -23,8 +23,8 @@ export interface TransportAnswer {
 
 export interface Transport {
   /**
-   * Resolves once a connection stands that the next request may use, and sends nothing of any request. Rejects where there is
-   * none: then nothing has left. Without it, every request that is posted counts as sent.
+   * Resolves once a connection stands that the next request may use, and sends nothing of any request. Rejects where
+   * there is none: then nothing has left. Without it, every request that is posted counts as sent.
    */
   reach?(): Promise<void>;
   /** POSTs to the gateway's batch endpoint. Rejects with any error where no whole answer came. */

@@ -1,15 +1,15 @@
 /**
  * Turns: long work of a device a piece at a time, so that sensors are never held up by it.
  *
- * Owns the length of a piece. Promises that others have their turn between two. Asks no clock: the same work is cut in the
- * same way every time.
+ * Owns the length of a piece. Promises that others have their turn between two. Asks no clock: the same work is cut in
+ * the same way every time.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Steps } from '../codec/index.ts';
 
 /**
- * Weight of a piece: a column of a usual block. That is a tenth of a millisecond, and some milliseconds for the first one, when
- * nothing is compiled yet.
+ * Weight of a piece: a column of a usual block. That is a tenth of a millisecond, and some milliseconds for the first
+ * one, when nothing is compiled yet.
  */
 const PIECE = 4_096;
 

@@ -1,8 +1,8 @@
 /**
  * The admin token on its way into a command.
  *
- * Owns where it comes from: a file or the environment, never an argument. What one may be, and whether it is the right one, is
- * for `admin.ts` to say.
+ * Owns where it comes from: a file or the environment, never an argument. What one may be, and whether it is the right
+ * one, is for `admin.ts` to say.
  */
 import { CommandError, readSecret } from '../cli/index.ts';
 import { type AdminTokenError, assertAdminToken } from './admin.ts';

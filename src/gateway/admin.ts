@@ -1,11 +1,11 @@
 /**
  * Admin: who may read.
  *
- * Owns the admin token and what one may be. Promises a comparison in constant time; that with a token configured every read
- * needs it; and that without one only this very machine can read, as far as the gateway knows for certain that it is this
- * machine: it listens on loopback alone and by itself, nothing says that the request was passed on, and the client calls the
- * server by a name of this machine, which a page of another site in its browser cannot. Never guards ingest: batches have
- * signatures.
+ * Owns the admin token and what one may be. Promises a comparison in constant time; that with a token configured every
+ * read needs it; and that without one only this very machine can read, as far as the gateway knows for certain that it
+ * is this machine: it listens on loopback alone and by itself, nothing says that the request was passed on, and the
+ * client calls the server by a name of this machine, which a page of another site in its browser cannot. Never guards
+ * ingest: batches have signatures.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, isIPv4 } from 'node:net';
@@ -81,8 +81,8 @@ const PASSED_ON =
   /^(?:forwarded|via|x[-_]forward|x-real-ip|cdn-loop|proxy-client-ip|fly-client-ip|x-original-|x-client-ip|x-cluster-|x-envoy-|x-amzn-|x-azure-|true-client-ip|cf-|fastly-)/;
 
 /**
- * Whether the connection came to an address on which the gateway itself listens, and it listens on loopback alone. Mounted in
- * another server it listens on none; and who writes to a socket in the file system is mostly a proxy.
+ * Whether the connection came to an address on which the gateway itself listens, and it listens on loopback alone.
+ * Mounted in another server it listens on none; and who writes to a socket in the file system is mostly a proxy.
  */
 function isOurLoopback(app: FastifyInstance, { localAddress, localPort }: FastifyRequest['raw']['socket']): boolean {
   const addresses = app.addresses();

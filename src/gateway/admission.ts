@@ -2,8 +2,9 @@
  * Admission: what one batch adds to what is known, decided against its stream's ledger (promises 4 to 6).
  *
  * Owns the judgement new, duplicate or collision, and what each of them writes. Promises that the same id with the same
- * content adds nothing, however often it comes, and that nothing of a batch with a collision is stored. Never waits while
- * it decides: where only kept batches can tell, or counting takes long, it stores nothing, does that and decides again.
+ * content adds nothing, however often it comes, and that nothing of a batch with a collision is stored. Never waits
+ * while it decides: where only kept batches can tell, or counting takes long, it stores nothing, does that and decides
+ * again.
  */
 import { type Acknowledgement, type Batch, digestInSteps, type Lease, type Steps } from '../codec/index.ts';
 import {
@@ -39,7 +40,7 @@ export interface Arrival {
   readonly lease: Lease;
   readonly body: Uint8Array;
   readonly contentEncoding: string;
-  /** By how much the gateway's clock was ahead of the device's when the head came, milliseconds: bodies take their time. */
+  /** By how much the gateway's clock was ahead of the device's when the head came, milliseconds: bodies take time. */
   readonly clockOffsetMs: number;
   /** The gateway's clock once the body was there, epoch milliseconds. */
   readonly receivedAt: number;
@@ -53,8 +54,8 @@ export interface Admitted extends Acknowledgement {
 export interface Admissions {
   /**
    * Resolves once everything that the acknowledgement says is durable.
-   * @throws GatewayError `sequence-collision`, `sensor-limit`, `measure-limit`, `batch-limit`, or one of `device-bounds.ts`;
-   * StoreError
+   * @throws GatewayError `sequence-collision`, `sensor-limit`, `measure-limit`, `batch-limit`, or one of
+   * `device-bounds.ts`; StoreError
    */
   admit(arrival: Arrival): Promise<Admitted>;
 }

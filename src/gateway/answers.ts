@@ -2,7 +2,8 @@
  * Answers: how the gateway puts what it says into HTTP.
  *
  * Owns headers and signatures of answers, and the one place where what was thrown becomes a problem. Promises that an
- * answer is signed whenever it is known with which key, over exactly the bytes that are sent. Never decides what to say.
+ * answer is signed whenever it is known with which key, over exactly the bytes that are sent. Never decides what to
+ * say.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {

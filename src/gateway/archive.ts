@@ -1,10 +1,10 @@
 /**
  * Archive: what was counted under an id, as far as accepted batches are still kept.
  *
- * Owns the look-up of ids in retained batches. Promises one look-up at a time, since each may read many batches, and that
- * no device waits for more than one of each other device besides that under way; that what a look-up reads is bounded, whatever is kept beside it,
- * and none of it is read twice; and that a batch which cannot be read any more says nothing rather than fails. Never looks at
- * what the batch that came now holds.
+ * Owns the look-up of ids in retained batches. Promises one look-up at a time, since each may read many batches, and
+ * that no device waits for more than one of each other device besides that under way; that what a look-up reads is
+ * bounded, whatever is kept beside it, and none of it is read twice; and that a batch which cannot be read any more
+ * says nothing rather than fails. Never looks at what the batch that came now holds.
  */
 import {
   BATCH_EVENTS_MAX,
@@ -37,9 +37,9 @@ export interface Finding extends Range {
 export type DigestOf = (first: number, last: number) => bigint;
 
 /**
- * What one look-up reads at most: several times what a batch may have, so that batches which were cut in another way are
- * found. A device that sends again what went in more of them, and of which they alone can tell whether it is the same, sends
- * it in parts: for each of its batches thousands could be read else.
+ * What one look-up reads at most: several times what a batch may have, so that batches which were cut in another way
+ * are found. A device that sends again what went in more of them, and of which they alone can tell whether it is the
+ * same, sends it in parts: for each of its batches thousands could be read else.
  */
 const EVENTS_MAX = 4 * BATCH_EVENTS_MAX;
 const BYTES_MAX = 4 * BODY_BYTES_MAX;

@@ -1,9 +1,9 @@
 /**
  * BrokenRequest: what comes in and is no HTTP, or not in time.
  *
- * Owns the answer to what never becomes a request, and which answers are still owed on a connection. Promises that what came
- * whole before is answered first, in order; then a problem like any other and an end to the connection, since nobody knows
- * where the next request would begin. Never answers one request twice.
+ * Owns the answer to what never becomes a request, and which answers are still owed on a connection. Promises that what
+ * came whole before is answered first, in order; then a problem like any other and an end to the connection, since
+ * nobody knows where the next request would begin. Never answers one request twice.
  */
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';

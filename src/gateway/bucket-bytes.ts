@@ -1,9 +1,9 @@
 /**
  * Bucket on disk.
  *
- * Owns the bytes of a bucket. Promises that equal buckets have equal bytes, and few of them: a sum and the values beside
- * it share one power of ten, times are kept from the start of the bucket, and a bucket that saw a single value keeps that
- * value once. Never rounds.
+ * Owns the bytes of a bucket. Promises that equal buckets have equal bytes, and few of them: a sum and the values
+ * beside it share one power of ten, times are kept from the start of the bucket, and a bucket that saw a single value
+ * keeps that value once. Never rounds.
  */
 import type { Aggregate } from './aggregate.ts';
 import type { Bucket } from './bucket.ts';

@@ -1,14 +1,14 @@
 /**
  * BucketCuts: how a page that grows large becomes several.
  *
- * A page is written again with whatever comes into it, and 512 measures a minute, or sums of 600 digits, make megabytes of one.
- * So once its packed buckets pass a bound they are cut off it, into pages of their own: its *parts*. The page itself, at the
- * start that all of its time shares, keeps the latest buckets, so that what comes next finds it as if nothing had been cut. It
- * also keeps the *cuts*: the number of the bucket with which each part begins, and last the one with which it goes on itself.
- * What comes late goes into the part that its time belongs to.
+ * A page is written again with whatever comes into it, and 512 measures a minute, or sums of 600 digits, make megabytes
+ * of one. So once its packed buckets pass a bound they are cut off it, into pages of their own: its *parts*. The page
+ * itself, at the start that all of its time shares, keeps the latest buckets, so that what comes next finds it as if
+ * nothing had been cut. It also keeps the *cuts*: the number of the bucket with which each part begins, and last the
+ * one with which it goes on itself. What comes late goes into the part that its time belongs to.
  *
- * The start of a part is one millisecond behind its first bucket, where no other page begins: that keeps the key of the page
- * and that of its first part apart, and every part between those that begin before and after it.
+ * The start of a part is one millisecond behind its first bucket, where no other page begins: that keeps the key of the
+ * page and that of its first part apart, and every part between those that begin before and after it.
  */
 import type { Steps } from '../codec/index.ts';
 import type { Bucket } from './bucket.ts';
@@ -25,8 +25,8 @@ import {
 import { createPageReader, givePageWriter, takePageWriter } from './page-bytes.ts';
 
 /**
- * What the packed buckets of a page take before they are cut off, bytes: a block of RocksDB's. Where names take more than that,
- * as much as these, for each part has them again.
+ * What the packed buckets of a page take before they are cut off, bytes: a block of RocksDB's. Where names take more
+ * than that, as much as these, for each part has them again.
  */
 export const CUT_BYTES = 4 << 10;
 
@@ -61,8 +61,8 @@ export function divide(page: BucketPage, delta: BucketPage): Division | undefine
 }
 
 /**
- * Cuts off what makes `page` too large, and packs what may be packed; gives the new parts. `head` is the page that knows of
- * them, and begins at `start`: it may be `page` itself, or `page` is a part of it.
+ * Cuts off what makes `page` too large, and packs what may be packed; gives the new parts. `head` is the page that
+ * knows of them, and begins at `start`: it may be `page` itself, or `page` is a part of it.
  *
  * @param cutBytes what packed buckets may take, whatever the names take
  */
@@ -114,7 +114,7 @@ function bytesOf(names: readonly string[]): number {
   return names.reduce((sum, name) => sum + Buffer.byteLength(name), 0);
 }
 
-/** The buckets of a page but the last open one, packed in runs each of which ends with the bucket that passes `bytesMax`. */
+/** A page's buckets but the last open one, in packed runs each of which ends with the bucket that passes `bytesMax`. */
 function* runsOf({ bucketMs, names, packed, open }: BucketPage, bytesMax: number): Steps<PackedBuckets[]> {
   const runs: PackedBuckets[] = [];
   const writer = takePageWriter();

@@ -1,8 +1,8 @@
 /**
  * BucketMerge: how two pages of one sensor's buckets become one.
  *
- * Promises that merging is commutative and associative, and that it copies as bytes whatever it does not change: a page of
- * 120,000 aggregates, into which one bucket comes, costs some milliseconds, in steps, and not a tenth of a second.
+ * Promises that merging is commutative and associative, and that it copies as bytes whatever it does not change: a page
+ * of 120,000 aggregates, into which one bucket comes, costs some milliseconds, in steps, and not a tenth of a second.
  */
 import type { Steps } from '../codec/index.ts';
 import type { Aggregate } from './aggregate.ts';
@@ -20,8 +20,8 @@ import {
 import { createPageReader, givePageWriter, type PageReader, type PageWriter, takePageWriter } from './page-bytes.ts';
 
 /**
- * More than so many late aggregates are not packed into a page of a usual size, but it is unpacked for them: packed together,
- * before the page is cut, they could take megabytes.
+ * More than so many late aggregates are not packed into a page of a usual size, but it is unpacked for them: packed
+ * together, before the page is cut, they could take megabytes.
  */
 const LATE_AGGREGATES_MAX = 2_048;
 const UNPACKED_BYTES_MAX = 256 << 10;
@@ -71,8 +71,9 @@ function* unpack(page: BucketPage): Steps<void> {
 }
 
 /**
- * The packed buckets of a page with `late` ones, none of which is later than all of them, and with the aggregates in the
- * places that `names` gives them, which has every name of the page. Only buckets that become one with a late one are read.
+ * The packed buckets of a page with `late` ones, none of which is later than all of them, and with the aggregates in
+ * the places that `names` gives them, which has every name of the page. Only buckets that become one with a late one
+ * are read.
  */
 function* repacked(page: BucketPage, names: readonly string[], late: readonly Bucket[]): Steps<PackedBuckets> {
   const { bucketMs, packed } = page;

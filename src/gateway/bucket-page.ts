@@ -1,9 +1,9 @@
 /**
  * BucketPage: the buckets of one sensor over some time.
  *
- * Owns what is in `total`, `minute`, `hour` and `day` pages, and their bytes. Promises that equal pages have equal bytes, and
- * that buckets which are over stay packed: reading decodes only what was asked for. Pages of before they were cut (see
- * `bucket-cuts.ts`) may hold 120,000 aggregates, so whatever goes through a whole page does it in steps.
+ * Owns what is in `total`, `minute`, `hour` and `day` pages, and their bytes. Promises that equal pages have equal
+ * bytes, and that buckets which are over stay packed: reading decodes only what was asked for. Pages of before they
+ * were cut (see `bucket-cuts.ts`) may hold 120,000 aggregates, so whatever goes through a whole page does it in steps.
  */
 import type { Steps } from '../codec/index.ts';
 import type { Aggregate } from './aggregate.ts';
@@ -79,8 +79,8 @@ export interface PagePart {
 }
 
 /**
- * Gives the buckets of a part of a page to `take`, ascending, with the aggregates that are wanted and their names; each is
- * read only once it is wanted.
+ * Gives the buckets of a part of a page to `take`, ascending, with the aggregates that are wanted and their names; each
+ * is read only once it is wanted.
  */
 export function* readPart(
   page: BucketPage,

@@ -1,9 +1,9 @@
 /**
  * BucketSeries: aggregates over time, read from pages.
  *
- * Owns the choice of range and the adding up over sensors. Promises every bucket of the range, the first and last whole, in
- * bounded memory: a range is added up a window at a time, as wide as what its buckets hold fits (see `WindowMemory`). Never
- * fills buckets in which nothing happened.
+ * Owns the choice of range and the adding up over sensors. Promises every bucket of the range, the first and last
+ * whole, in bounded memory: a range is added up a window at a time, as wide as what its buckets hold fits (see
+ * `WindowMemory`). Never fills buckets in which nothing happened.
  */
 import type { GatewayStore, Turns } from '../store/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
@@ -42,8 +42,8 @@ const BUCKETS_MAX = 10_080;
 export const BUCKETS_DEFAULT = 120;
 
 /**
- * The buckets that begin before `to` and end after `from`. Without `to` the range ends with `latest`, a time of the device's
- * events, if there is one; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
+ * The buckets that begin before `to` and end after `from`. Without `to` the range ends with `latest`, a time of the
+ * device's events, if there is one; without `from` it holds the `BUCKETS_DEFAULT` before `to`.
  * @throws GatewayError `query-invalid` where the range holds more than `BUCKETS_MAX` buckets
  */
 export function rangeOf(query: SeriesQuery, latest: number): BucketRange {

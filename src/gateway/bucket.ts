@@ -1,8 +1,8 @@
 /**
  * Bucket: what one sensor had in one minute, hour or day, or in all.
  *
- * Owns the division of time and how several buckets become one. Promises that the order and grouping of what is combined
- * makes no difference. Never changes: combining gives a new one.
+ * Owns the division of time and how several buckets become one. Promises that the order and grouping of what is
+ * combined makes no difference. Never changes: combining gives a new one.
  */
 import type { Steps } from '../codec/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
@@ -68,7 +68,7 @@ function sumOf(a: Bucket, b: Bucket): Bucket {
   return { number: a.number, events: a.events + b.events, aggregates };
 }
 
-/** Puts a bucket in its place among ascending ones, or makes it one with that of its number. All have the same names. */
+/** Puts a bucket in its place among ascending ones, or merges it with that of its number. All have the same names. */
 export function addBucket(buckets: Bucket[], bucket: Bucket): void {
   const at = placeOf(buckets, bucket.number);
   const there = buckets[at];

@@ -1,9 +1,10 @@
 /**
  * CertificateFiles: a certificate and its key that follow their files.
  *
- * Owns when they are read. Promises that a renewed certificate is shown within about a second, that one which does not fit its
- * key, as between the writing of two files, leaves the one before in place and is tried again, that this is said once for each
- * reason, and that one which devices refuse for its dates, or soon will, is spoken of. Never shows one that it could not read whole.
+ * Owns when they are read. Promises that a renewed certificate is shown within about a second, that one which does not
+ * fit its key, as between the writing of two files, leaves the one before in place and is tried again, that this is
+ * said once for each reason, and that one which devices refuse for its dates, or soon will, is spoken of. Never shows
+ * one that it could not read whole.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';

@@ -1,9 +1,9 @@
 /**
  * Connections: who may stay when there are too many.
  *
- * Owns the bound on open connections, of all servers of a gateway together. Promises that strangers shut nobody out: a new
- * connection takes the place of the oldest that has not shown a key or the admin token yet, and is turned away only where
- * all have.
+ * Owns the bound on open connections, of all servers of a gateway together. Promises that strangers shut nobody out: a
+ * new connection takes the place of the oldest that has not shown a key or the admin token yet, and is turned away only
+ * where all have.
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';

@@ -2,7 +2,8 @@
  * What the page at `/` does.
  *
  * Owns its script, which runs in the browser and asks the read routes like anybody else. Promises that whatever devices
- * call themselves stays text and turns no other text around, and that numbers are shown from their decimal texts, never from doubles. Never sends anything but questions.
+ * call themselves stays text and turns no other text around, and that numbers are shown from their decimal texts, never
+ * from doubles. Never sends anything but questions.
  */
 export const DASHBOARD_SCRIPT = String.raw`
 'use strict';

@@ -1,8 +1,9 @@
 /**
  * The page at `/`: the fleet at a glance, for a person.
  *
- * Owns its markup and the headers around it. Promises one self-contained document that no other site can frame, and that
- * runs nothing but its own script. Never holds data: the page asks the read routes for it, with the admin token if need be.
+ * Owns its markup and the headers around it. Promises one self-contained document that no other site can frame, and
+ * that runs nothing but its own script. Never holds data: the page asks the read routes for it, with the admin token if
+ * need be.
  */
 import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';

@@ -1,9 +1,9 @@
 /**
  * Data: the folder in which a gateway keeps everything.
  *
- * Owns the layout: `store/` is the embedded database, `keys.json` the devices' keys. Promises that a folder it makes is its
- * owner's alone, and that others who can look into one that was there are spoken of. Never looks into either but for whether
- * it is empty.
+ * Owns the layout: `store/` is the embedded database, `keys.json` the devices' keys. Promises that a folder it makes is
+ * its owner's alone, and that others who can look into one that was there are spoken of. Never looks into either but
+ * for whether it is empty.
  */
 import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -36,14 +36,14 @@ export function openStore(folder: string, onRot?: (report: StoreReport) => void)
   return openRocksGatewayStore({ path: join(folder, 'store'), operator: pageOperator, ...(onRot && { onRot }) });
 }
 
-/** The store as it is on disk, beside a gateway or none. Changes nothing. Rejects with a StoreError, `not-found` where none is. */
+/** The store as it is on disk, beside a gateway or none. Changes nothing. Rejects with StoreError, as `not-found`. */
 export function lookAtStore<T>(folder: string, look: (store: GatewayStoreView<Page>) => Promise<T>): Promise<T> {
   return lookAtGatewayStore({ path: join(folder, 'store'), operator: pageOperator }, look);
 }
 
 /**
- * Rejects with a StoreError, or with a KeyFileError `keys-unreadable`: also where the file is gone beside a database that
- * has devices, for without it every one of them would be refused, and wait.
+ * Rejects with a StoreError, or with a KeyFileError `keys-unreadable`: also where the file is gone beside a database
+ * that has devices, for without it every one of them would be refused, and wait.
  */
 export async function openData(folder: string, logger?: FastifyBaseLogger): Promise<GatewayData> {
   const store = await openStore(folder, (report) => logRot(folder, report, logger));
@@ -101,8 +101,8 @@ function logRot(folder: string, report: StoreReport, logger?: FastifyBaseLogger)
 }
 
 /**
- * Secrets that everybody can read are made private at once, and said to have been open, since only a person can tell who has
- * read them. The folder may hold other things of its owner's, so its mode is theirs to change.
+ * Secrets that everybody can read are made private at once, and said to have been open, since only a person can tell
+ * who has read them. The folder may hold other things of its owner's, so its mode is theirs to change.
  */
 async function guard(folder: string, keys: string, logger: FastifyBaseLogger | undefined): Promise<void> {
   // Windows has no such bits.

@@ -1,8 +1,8 @@
 /**
  * DeviceAccount: where a device's events are, put together from its own word and from what was counted (promise 7).
  *
- * Owns the balance `recorded = delivered + queued + quarantined + gaps` as the gateway can see it. Promises that what does
- * not add up is shown and not hidden. Never reads the store.
+ * Owns the balance `recorded = delivered + queued + quarantined + gaps` as the gateway can see it. Promises that what
+ * does not add up is shown and not hidden. Never reads the store.
  */
 import type { Holdings } from '../store/index.ts';
 import type { Report } from './device-page.ts';

@@ -1,8 +1,8 @@
 /**
  * Device bounds: what one device may come to own in the store, over all its batches (promise 9).
  *
- * A batch that adds nothing to what has reached its bound is welcome. The events of one that does are not at fault, so the
- * codes here have a device wait, keep and ask again, and never condemn anything.
+ * A batch that adds nothing to what has reached its bound is welcome. The events of one that does are not at fault, so
+ * the codes here have a device wait, keep and ask again, and never condemn anything.
  */
 import type { Holdings, LedgerView, Range } from '../store/index.ts';
 import { GatewayError } from './errors.ts';

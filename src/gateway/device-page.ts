@@ -1,9 +1,9 @@
 /**
  * DevicePage: what is kept of a device as a whole.
  *
- * Owns counters, times, given-up events, sums over all sensors and the device's latest report, how two pages become one, and
- * their bytes. Promises that merging is commutative and associative in all but the report, which is the last that arrived
- * unless it had been overtaken; the same report again changes nothing. Never holds anything per sensor.
+ * Owns counters, times, given-up events, sums over all sensors and the device's latest report, how two pages become
+ * one, and their bytes. Promises that merging is commutative and associative in all but the report, which is the last
+ * that arrived unless it had been overtaken; the same report again changes nothing. Never holds anything per sensor.
  */
 import { addDecimals, COLUMNS_MAX, type Decimal, type GapReason, type QueueState, type Steps } from '../codec/index.ts';
 import { addTotals, bytesOfTotals, type DeviceTotals, packTotals, type Totals, unpackTotals } from './device-totals.ts';
@@ -42,7 +42,7 @@ export interface DevicePage {
   /** Sums of the others, by measure. */
   gapSums: ReadonlyMap<string, Decimal>;
   report: Report | undefined;
-  /** Its sensors, and how many names these and their measures are, as of the latest batch. Nothing where `totals` is unknown. */
+  /** Its sensors, and how many names they and their measures are, as of the latest batch. Nothing without `totals`. */
   sensors: number;
   names: number;
   /** Undefined in a page of earlier versions, where nobody has added up what was there yet. */
@@ -83,8 +83,8 @@ export function bytesOfDevicePage({ gapSums, totals }: DevicePage): number {
 }
 
 /**
- * How far ahead of the gateway's clock an event's time is taken for true: clocks without a zone are off by half a day. What
- * is later, in year 10000 say, counts like any other event, but nobody who looks at what is going on means it.
+ * How far ahead of the gateway's clock an event's time is taken for true: clocks without a zone are off by half a day.
+ * What is later, in year 10000 say, counts like any other event, but nobody who looks at what is going on means it.
  */
 export const PLAUSIBLE_AHEAD_MS = 86_400_000;
 
@@ -116,16 +116,16 @@ export function* mergeDevicePages(into: DevicePage, delta: DeviceDelta): Steps<v
 }
 
 /**
- * A count ends where doubles stop counting, and stays there: the gaps of two streams may come to more, where somebody has
- * made them up, and what a page cannot write down nobody could read again.
+ * A count ends where doubles stop counting, and stays there: the gaps of two streams may come to more, where somebody
+ * has made them up, and what a page cannot write down nobody could read again.
  */
 function counted(count: number): number {
   return Math.min(count, Number.MAX_SAFE_INTEGER);
 }
 
 /**
- * Names in order. A device may give sums for ever other measures; the first `COLUMNS_MAX` names in order are kept, which
- * are the same whatever came first.
+ * Names in order. A device may give sums for ever other measures; the first `COLUMNS_MAX` names in order are kept,
+ * which are the same whatever came first.
  */
 function sumOf(a: ReadonlyMap<string, Decimal>, b: ReadonlyMap<string, Decimal>): Map<string, Decimal> {
   const sums = new Map(a);
@@ -137,15 +137,16 @@ function sumOf(a: ReadonlyMap<string, Decimal>, b: ReadonlyMap<string, Decimal>)
 }
 
 /**
- * Whether a report that arrives is no news. Batches of one stream leave one disk, whose counts alone say which came first,
- * whatever the clocks do. Counts begin anew with another disk; there, what has been overtaken on its way is behind in both.
+ * Whether a report that arrives is no news. Batches of one stream leave one disk, whose counts alone say which came
+ * first, whatever the clocks do. Counts begin anew with another disk; there, what has been overtaken on its way is
+ * behind in both.
  */
 function isOvertaken(arriving: Report, known: Report): boolean {
   if (isFurther(arriving.queue, known.queue)) return false;
   return arriving.stream === known.stream || arriving.sentAt <= known.sentAt;
 }
 
-/** Events only ever become more; of as many, fewer are in the queue later, and of as many there, fewer in quarantine. */
+/** Events only ever become more; of as many, fewer are queued later, and of as many queued, fewer quarantined. */
 function isFurther(a: QueueState, b: QueueState): boolean {
   if (a.recorded !== b.recorded) return a.recorded > b.recorded;
   if (a.queued !== b.queued) return a.queued < b.queued;

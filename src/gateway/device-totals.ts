@@ -1,10 +1,10 @@
 /**
  * DeviceTotals: the sums of a device over all its sensors, by measure.
  *
- * Lies in the device's page, so that whoever looks at a device, or at all of them, reads one record and no page of a sensor. A
- * device may have hundreds of thousands of measures: the first by name are kept (see `FirstNames`). Measures only ever become
- * more, so one that is among the first now always was, and its sums are whole. One more than is told is kept, as a sign that
- * there are others. Packed until somebody adds to them.
+ * Lies in the device's page, so that whoever looks at a device, or at all of them, reads one record and no page of a
+ * sensor. A device may have hundreds of thousands of measures: the first by name are kept (see `FirstNames`). Measures
+ * only ever become more, so one that is among the first now always was, and its sums are whole. One more than is told
+ * is kept, as a sign that there are others. Packed until somebody adds to them.
  */
 import { COLUMNS_MAX, type Steps } from '../codec/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';

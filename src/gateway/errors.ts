@@ -32,7 +32,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** How long a client is asked to wait when the disk does not take writes: long enough to be no load, short enough to notice. */
+/** How long a client is to wait when the disk does not take writes: long enough to be no load, short enough to see. */
 export const STORE_RETRY_AFTER_MS = 5_000;
 
 const CODE_OF_CODEC_ERROR: Record<CodecErrorCode, ProblemCode> = {

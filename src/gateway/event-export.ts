@@ -50,7 +50,7 @@ export async function* exportEvents(
   }
 }
 
-/** Turns for one reader, who leaves the queue when gone, and has somebody make room every so often while waiting there. */
+/** Turns for one reader, who leaves the queue when gone, and has room made now and then while waiting there. */
 export function readerTurns(
   flow: Pick<Flow, 'inTurn'>,
   gone: AbortSignal,

@@ -1,8 +1,9 @@
 /**
- * Evidence: whether ids that came again stand for the events that they stood for (proto-spec/delivery.md, "Collisions").
+ * Evidence: whether ids that came again stand for the events that they stood for (proto-spec/delivery.md,
+ * "Collisions").
  *
- * Owns the weighing of the ledger's digests and of what the archive found. Promises that a collision is named by exactly
- * the ids whose content differs, as far as anything is left to tell. Never reads the store.
+ * Owns the weighing of the ledger's digests and of what the archive found. Promises that a collision is named by
+ * exactly the ids whose content differs, as far as anything is left to tell. Never reads the store.
  */
 import type { Steps } from '../codec/index.ts';
 import type { LedgerView, Range } from '../store/index.ts';

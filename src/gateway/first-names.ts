@@ -1,8 +1,9 @@
 /**
  * FirstNames: of any number of measures the first ones by name, the headline before all others.
  *
- * Devices name measures, and somebody who looks at all of a device's sensors, or at all devices, would have to be told any
- * number of them. As many are told as one batch can have; which they are does not depend on the order in which they come.
+ * Devices name measures, and somebody who looks at all of a device's sensors, or at all devices, would have to be told
+ * any number of them. As many are told as one batch can have; which they are does not depend on the order in which they
+ * come.
  */
 import { COLUMNS_MAX, HEADLINE } from '../codec/index.ts';
 

@@ -1,9 +1,9 @@
 /**
  * FleetSums: the sums over devices, kept up to date by what changes.
  *
- * Owns what each device has added, packed, so that it can be taken out exactly when there is news of the device. Promises that
- * work goes by what changed, and memory by `bytesMax`: a device that does not fit is not taken in, and whoever wants the sums of
- * all adds it each time. Counts are whole numbers of any size: devices may make up theirs.
+ * Owns what each device has added, packed, so that it can be taken out exactly when there is news of the device.
+ * Promises that work goes by what changed, and memory by `bytesMax`: a device that does not fit is not taken in, and
+ * whoever wants the sums of all adds it each time. Counts are whole numbers of any size: devices may make up theirs.
  */
 import type { Turns } from '../store/index.ts';
 import type { DeviceAccount } from './device-account.ts';

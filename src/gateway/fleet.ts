@@ -2,9 +2,9 @@
  * Fleet: all devices at a glance.
  *
  * Owns a summary of every device, made from its page and holdings when it is first asked for and again once a batch has
- * changed it, and the sums over all of them. Promises that an answer holds everything that this gateway had acknowledged when
- * it was asked, and that what is read and added up for it is what has changed. Never holds anything per sensor, nor the event
- * loop for long.
+ * changed it, and the sums over all of them. Promises that an answer holds everything that this gateway had
+ * acknowledged when it was asked, and that what is read and added up for it is what has changed. Never holds anything
+ * per sensor, nor the event loop for long.
  */
 import { type GatewayStoreView, SHARED_TURNS, type Turns } from '../store/index.ts';
 import { deviceAccount } from './device-account.ts';

@@ -1,11 +1,11 @@
 /**
  * Flow: how many bytes of requests the gateway has taken on.
  *
- * Owns the bounds that back pressure rests on. Promises that bodies are only taken on while there is room; that bodies of
- * which nobody knows the sender fill a part of it at most, and no device or address the whole of a part; that what batches
- * grow to while they are worked on is bounded as well, and has others wait, not refused; and that what is about to grow waits
- * its turn, behind its own device's before anybody else's, so that no number of small bodies that inflate to large ones fills
- * the memory. Never refuses what it has taken on, save for bodies that come
+ * Owns the bounds that back pressure rests on. Promises that bodies are only taken on while there is room; that bodies
+ * of which nobody knows the sender fill a part of it at most, and no device or address the whole of a part; that what
+ * batches grow to while they are worked on is bounded as well, and has others wait, not refused; and that what is about
+ * to grow waits its turn, behind its own device's before anybody else's, so that no number of small bodies that inflate
+ * to large ones fills the memory. Never refuses what it has taken on, save for bodies that come
  * so slowly that they never will be here: those give way to what comes next in their part.
  */
 import assert from 'node:assert';
@@ -37,8 +37,8 @@ export interface Flow {
   /** Undefined where there is no room for that many bytes. Until it is first resized the load's body is on its way. */
   take(bytes: number, upload?: Upload): Load | undefined;
   /**
-   * Runs `work`, which may grow to so many bytes, when it is its turn; first come, first served, but that who has grown to
-   * much already waits for that to end. Rejects where `gone` is aborted before that.
+   * Runs `work`, which may grow to so many bytes, when it is its turn; first come, first served, but that who has grown
+   * to much already waits for that to end. Rejects where `gone` is aborted before that.
    */
   inTurn<T>(bytes: number, work: () => Promise<T>, who?: Who): Promise<T>;
   /** Bytes taken on, and what they have grown to. */
@@ -52,7 +52,7 @@ export interface Who {
 }
 
 export interface FlowOptions {
-  /** Bytes taken on at once, and as many that they may have grown to before another one grows; half of that for one device. */
+  /** Bytes taken on at once, and what they may grow to before another one grows; half of that for one device. */
   readonly bytesMax: number;
   /** Of these, bytes of bodies on their way whose sender is not known. */
   readonly strangersBytesMax: number;
@@ -181,7 +181,7 @@ class BoundedFlow implements Flow {
     }
   }
 
-  /** Half of its part for each device, as many of the largest bodies as it may have unanswered; and less for strangers. */
+  /** Half of its part for each device, as many of the largest bodies as it may have unanswered; strangers have less. */
   #sharesOf({ deviceId, network, isAuthentic }: Upload): Share[] {
     const { bodyBytesMax } = this.#options;
     const part = isAuthentic ? this.#known : this.#strangers;
@@ -217,8 +217,8 @@ class BoundedFlow implements Flow {
   }
 
   /**
-   * Whether there is room under each of the shares. Drops late bodies of the same part for it, the oldest first and no more
-   * than need be; none where all of them together would not do.
+   * Whether there is room under each of the shares. Drops late bodies of the same part for it, the oldest first and no
+   * more than need be; none where all of them together would not do.
    */
   #makeRoom(bytes: number, shares: readonly Share[], isAuthentic: boolean | undefined): boolean {
     const lacking = new Map<string, number>();

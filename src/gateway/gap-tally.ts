@@ -1,9 +1,9 @@
 /**
  * GapTally: what declared gaps add to a device's page (promise 7).
  *
- * Owns which part of a declaration is new. Promises that declaring a gap again, in part or in whole, adds nothing twice.
- * Adding up is work in steps: sixteen gaps may bring 8,192 sums of 800 digits. Never says whether the events of a gap were
- * processed after all: the ledger knows.
+ * Owns which part of a declaration is new. Promises that declaring a gap again, in part or in whole, adds nothing
+ * twice. Adding up is work in steps: sixteen gaps may bring 8,192 sums of 800 digits. Never says whether the events of
+ * a gap were processed after all: the ledger knows.
  */
 import { addDecimals, type Decimal, type DeclaredGap, parseDecimal, type Steps, ZERO } from '../codec/index.ts';
 import type { LedgerView, Range } from '../store/index.ts';

@@ -1,8 +1,8 @@
 /**
  * Gateway: an HTTP server that counts every event exactly once.
  *
- * Owns how the parts are put together, and how they are let go of. Promises that `close()` answers every request that was
- * accepted, and closes what `createGateway` opened and nothing else. Never listens by itself.
+ * Owns how the parts are put together, and how they are let go of. Promises that `close()` answers every request that
+ * was accepted, and closes what `createGateway` opened and nothing else. Never listens by itself.
  */
 import Fastify, {
   type FastifyBaseLogger,
@@ -38,8 +38,9 @@ import { createVisitorLog, type VisitorLog } from './visitor-log.ts';
 
 interface GatewaySettings {
   /**
-   * Bearer token of the read routes: 16 to 512 visible characters of ASCII. Without one they answer only what comes from this
-   * machine for certain: to a gateway that listens by itself, on loopback alone, not behind a proxy and not mounted.
+   * Bearer token of the read routes: 16 to 512 visible characters of ASCII. Without one they answer only what comes
+   * from this machine for certain: to a gateway that listens by itself, on loopback alone, not behind a proxy and not
+   * mounted.
    */
   readonly adminToken?: string | undefined;
   /** PEM texts. */
@@ -63,8 +64,8 @@ export type GatewayOptions = GatewaySettings &
 
 /**
  * A Fastify instance with every route of a gateway; call `listen()` on it.
- * Rejects with an OptionsError `options-invalid` or an AdminTokenError `admin-token-invalid`; with a StoreError or KeyFileError
- * where the folder cannot be opened.
+ * Rejects with an OptionsError `options-invalid` or an AdminTokenError `admin-token-invalid`; with a StoreError or
+ * KeyFileError where the folder cannot be opened.
  */
 export async function createGateway(options: GatewayOptions): Promise<FastifyInstance> {
   return (await openGateway(options)).app;

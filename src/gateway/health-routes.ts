@@ -1,8 +1,8 @@
 /**
  * `/healthz` and `/readyz`: for whatever starts, stops and balances gateways.
  *
- * Owns the difference: healthy is a process that answers, ready is one that can store. Promises that both are open to all
- * and say nothing but that, and of what kind the reason is why not. Never writes.
+ * Owns the difference: healthy is a process that answers, ready is one that can store. Promises that both are open to
+ * all and say nothing but that, and of what kind the reason is why not. Never writes.
  */
 import type { FastifyInstance } from 'fastify';
 import { type GatewayStore, StoreError, type StoreErrorCode } from '../store/index.ts';

@@ -23,7 +23,7 @@ export interface TlsIdentity {
 export interface HttpServers extends Pick<BrokenRequests, 'breakOff'>, Pick<Connections, 'prove'> {
   /** For Fastify. */
   readonly factory: FastifyServerFactory;
-  /** New connections are shown this certificate from now on. Throws, and changes nothing, where it does not fit its key. */
+  /** New connections are shown this certificate from now on. Throws, changing nothing, if it does not fit its key. */
   showCertificate(identity: TlsIdentity): void;
   closeAllConnections(): void;
   readonly connections: Pick<Connections, 'open' | 'refused'>;
@@ -68,7 +68,8 @@ export function createHttpServers({ tls, connectionsMax, onRefusal }: HttpServer
       connections.follow(server);
       // Node would answer with a bare 417 to whatever it does not know; it is a request like any other.
       server.on('checkExpectation', (request, reply) => server.emit('request', request, reply));
-      // Nothing can be answered before the handshake is over: what is written then waits for it, and holds the connection.
+      // Nothing can be answered before the handshake is over: what is written then waits for it, and holds the
+      // connection.
       server.prependListener('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
       brokenRequests.follow(server);
       servers.push(server);

@@ -1,8 +1,9 @@
 /**
  * Inflation: from a body to a batch, in bounded memory (promise 9).
  *
- * Owns the guess at what a body comes to, inflated and unpacked. Promises that bodies which come to what bodies do are worked
- * on side by side, and that those which come to much more are worked on few at a time. Never looks at a body whose signature is not right.
+ * Owns the guess at what a body comes to, inflated and unpacked. Promises that bodies which come to what bodies do are
+ * worked on side by side, and that those which come to much more are worked on few at a time. Never looks at a body
+ * whose signature is not right.
  */
 import {
   BATCH_BYTES_MAX,

@@ -1,9 +1,9 @@
 /**
  * `POST /v1/batches`: ingest over HTTP.
  *
- * Owns the two moments at which a request is looked at, when its head is there and when its body is, and how long it took.
- * Promises that every answer to a known key is signed, and that a client which goes away leaves no room taken. Never
- * decides anything: that is `ingest.ts`.
+ * Owns the two moments at which a request is looked at, when its head is there and when its body is, and how long it
+ * took. Promises that every answer to a known key is signed, and that a client which goes away leaves no room taken.
+ * Never decides anything: that is `ingest.ts`.
  */
 import { performance } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -38,8 +38,8 @@ export function addIngestRoute(app: FastifyInstance, { ingest, metrics, servers,
   const exchanges = new WeakMap<FastifyRequest, Exchange>();
   const secondsOf = ({ startedAt }: Exchange) => (performance.now() - startedAt) / 1_000;
 
-  // A name of our own for every body: what the header says is judged once the signature is right, so that the refusal is
-  // signed. The parsers of whoever mounts this gateway stay as they are.
+  // A name of our own for every body: what the header says is judged once the signature is right, so that the refusal
+  // is signed. The parsers of whoever mounts this gateway stay as they are.
   app.addContentTypeParser(ANY_BODY, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.route({
     method: 'POST',

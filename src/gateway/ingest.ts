@@ -1,10 +1,10 @@
 /**
  * Ingest: the order of work on one batch (promises 4, 5 and 9).
  *
- * Owns what is checked before what: head, key, the head's signature, time, room, then the body; its signature, size, then
- * inflating and decoding. Promises that nothing is done for a stranger but look at a head and hold a small part of the room,
- * and that it is known what to sign an answer with as soon as a signed head or the body is there. Never decides what counts:
- * that is `admission.ts`. Never sees HTTP but its headers.
+ * Owns what is checked before what: head, key, the head's signature, time, room, then the body; its signature, size,
+ * then inflating and decoding. Promises that nothing is done for a stranger but look at a head and hold a small part of
+ * the room, and that it is known what to sign an answer with as soon as a signed head or the body is there. Never
+ * decides what counts: that is `admission.ts`. Never sees HTTP but its headers.
  */
 import {
   type Acknowledgement,
@@ -68,8 +68,8 @@ export interface AcceptedRequest {
   /** One that has a key here, whether it has sent this or not. */
   readonly deviceId: string;
   /**
-   * The rest of what needs no body: the time of a signed head is right, and there is room, which it has until it is released.
-   * True where the head proves that its device sends it, now.
+   * The rest of what needs no body: the time of a signed head is right, and there is room, which it has until it is
+   * released. True where the head proves that its device sends it, now.
    * @throws GatewayError
    */
   takeRoom(upload?: ConnectionUpload): boolean;
@@ -78,7 +78,7 @@ export interface AcceptedRequest {
    * @throws whatever `toGatewayError` makes a problem of
    */
   take(body: Uint8Array): Promise<Acknowledgement>;
-  /** What to sign an answer with that is sent now; undefined while there is neither a signed head nor a body to tell the key by. */
+  /** What to sign an answer with now; undefined while there is neither a signed head nor a body to tell the key by. */
   seal(): Seal | undefined;
   /** Gives the room back where no body comes; harmless while one is worked on. */
   release(): void;
@@ -106,8 +106,8 @@ export function createIngest(options: IngestOptions): Ingest {
 }
 
 /**
- * The head is wrong, and names a key that is known. Its answer is signed although nobody can tell whether the request is
- * authentic: it says no more than that, and a device that hears it believed can say so instead of trying for ever.
+ * The head is wrong, and names a key that is known. Its answer is signed although nobody can tell whether the request
+ * is authentic: it says no more than that, and a device that hears it believed can say so instead of trying for ever.
  */
 export class SealedRefusal extends GatewayError {
   readonly seal: Seal;

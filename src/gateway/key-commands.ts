@@ -51,8 +51,8 @@ export async function listKeys(values: KeyValues): Promise<void> {
 }
 
 /**
- * The credential is handed over before the key is in force: a file that is taken, or an output that takes nothing, leaves no
- * key behind, and a key that could not be put in force no file.
+ * The credential is handed over before the key is in force: a file that is taken, or an output that takes nothing,
+ * leaves no key behind, and a key that could not be put in force no file.
  */
 async function handOver(
   values: AddValues,

@@ -2,7 +2,8 @@
 
 /**
  * - `keys-not-found`: there is no file, where a command is to read or change one.
- * - `keys-unreadable`: the file does not hold keys, or is gone where there was one or beside a database that has devices.
+ * - `keys-unreadable`: the file does not hold keys, or is gone where there was one or beside a database that has
+ *   devices.
  * - `keys-locked`: another process is changing the file, and does not come to an end.
  * - `keys-foreign`: the file is another user's, who could not read it after the change.
  * - `keys-unwritable`: the disk did not take the change, and the keys are as they were.

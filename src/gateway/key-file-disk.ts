@@ -1,8 +1,8 @@
 /**
  * KeyFileDisk: the file of keys as the disk knows it.
  *
- * Owns the lock under which it is changed, its owner and its mode. Promises that no lock outlives its process, and that whoever
- * could read the file before a change can afterwards, save that it is never everybody's. Never looks into it.
+ * Owns the lock under which it is changed, its owner and its mode. Promises that no lock outlives its process, and that
+ * whoever could read the file before a change can afterwards, save that it is never everybody's. Never looks into it.
  */
 import type { Stats } from 'node:fs';
 import { chown, type FileHandle, open, rm, stat } from 'node:fs/promises';
@@ -44,8 +44,8 @@ export async function acquire(path: string): Promise<FileLock> {
 class LockTaken extends Error {}
 
 /**
- * The next content of the file, durable under a name of its own, with the file's owner and mode. Whoever holds the lock is
- * the only writer of it.
+ * The next content of the file, durable under a name of its own, with the file's owner and mode. Whoever holds the lock
+ * is the only writer of it.
  */
 export async function writeDraft(path: string, text: string): Promise<string> {
   const draft = `${path}.tmp`;

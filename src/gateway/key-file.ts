@@ -1,9 +1,10 @@
 /**
  * KeyFile: the keys of all devices, in one JSON file that only its owner can read.
  *
- * Owns the form of `keys.json` and every change to it. Promises that a reader sees the file before or after a change and
- * never between, that two writers change it one after another, that whoever could read it before a change can afterwards,
- * that a device has at most two live keys, and that a key which has changed on disk is no key. Never prints or logs a secret.
+ * Owns the form of `keys.json` and every change to it. Promises that a reader sees the file before or after a change
+ * and never between, that two writers change it one after another, that whoever could read it before a change can
+ * afterwards, that a device has at most two live keys, and that a key which has changed on disk is no key. Never prints
+ * or logs a secret.
  */
 import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -32,8 +33,8 @@ export interface KeyFileOptions {
 }
 
 /**
- * Hands a new key over before it is in force. Where it rejects, nothing is changed. What it resolves with takes the key back,
- * where it could not be put in force after all.
+ * Hands a new key over before it is in force. Where it rejects, nothing is changed. What it resolves with takes the key
+ * back, where it could not be put in force after all.
  */
 export type DeliverKey = (key: KeyRecord) => Promise<(() => Promise<void>) | undefined>;
 

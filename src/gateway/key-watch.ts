@@ -1,9 +1,9 @@
 /**
  * A key ring that follows its key file.
  *
- * Owns when the file is read again. Promises that a change is in force within about a second, that a file which cannot be
- * read leaves the keys as they were and is tried again until it can, and that this is said once for each reason. Never
- * changes the file.
+ * Owns when the file is read again. Promises that a change is in force within about a second, that a file which cannot
+ * be read leaves the keys as they were and is tried again until it can, and that this is said once for each reason.
+ * Never changes the file.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';

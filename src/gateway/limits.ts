@@ -8,7 +8,7 @@ import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, SENSORS_MAX } from '
 import type { FlowOptions } from './flow.ts';
 import { checkLimitNames, OptionsError } from './options.ts';
 
-/** What whoever runs a gateway may set. Bytes, events, sensors, ranges, streams and connections are counts; times are milliseconds. */
+/** What an operator may set. Bytes, events, sensors, ranges, streams and connections are counts, times milliseconds. */
 export interface GatewayLimits {
   /**
    * Events of one batch; more is `batch-limit`, and the device splits. 1 to 65,536.
@@ -41,7 +41,7 @@ export interface GatewayLimits {
    */
   readonly streamsPerDay: number;
   /**
-   * Bytes of pages of one device, encoded, on its first day; beyond these and `pageBytesPerDay` new events are `storage-limit`.
+   * Bytes of a device's pages, encoded, on its first day; beyond them and `pageBytesPerDay` it is `storage-limit`.
    * @default 8_589_934_592 (8 GiB)
    */
   readonly pageBytesMax: number;
@@ -51,14 +51,14 @@ export interface GatewayLimits {
    */
   readonly pageBytesPerDay: number;
   /**
-   * How far a request's timestamp may lie from the gateway's clock, on either side, milliseconds; further is `clock-skew`.
+   * How far a request's timestamp may lie from the gateway's clock on either side, milliseconds, or `clock-skew`.
    * @default 300_000 (5 minutes)
    */
   readonly windowMs: number;
   /**
-   * Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed. While they
-   * have come to more than as much again decoded, the next wait; of one device, to half of it. At least 8 MiB, two of the largest
-   * bodies.
+   * Bytes of requests taken on at once; beyond it requests are `overloaded`. A quarter is for heads that nobody signed.
+   * While they have come to more than as much again decoded, the next wait; of one device, to half of it. At least 8
+   * MiB, two of the largest bodies.
    * @default 67_108_864 (64 MiB)
    */
   readonly bytesInFlightMax: number;
@@ -82,17 +82,17 @@ export interface GatewayLimits {
 export const DEFAULT_LIMITS: GatewayLimits = {
   eventsMax: BATCH_EVENTS_MAX,
   bodyBytesMax: BODY_BYTES_MAX,
-  // Every sensor is a handful of records that are read and written with each batch. Who brings more puts values into names.
+  // Every sensor is a handful of records, read and written with each batch. Who brings more puts values into names.
   sensorsMax: 10_000,
-  // An event refused every hour for five years, each of which leaves a hole. All of them in one stream take 3 MB of memory while the
-  // device sends, and what fills a thousand of them at once moves them all.
+  // An event refused every hour for five years, each of which leaves a hole. All of them in one stream take 3 MB of
+  // memory while the device sends, and what fills a thousand of them at once moves them all.
   rangesMax: 50_000,
-  // A device that restarts every minute for ever makes 1,440 a day, of some 100 bytes each. A week of such restarts may lie behind
-  // its first contact.
+  // A device that restarts every minute for ever makes 1,440 a day, of some 100 bytes each. A week of such restarts may
+  // lie behind its first contact.
   streamsMax: 10_000,
   streamsPerDay: 2_000,
-  // A thousand sensors of 25 measures each, every minute, come to less than a third of that a day; and 50 such sensors with two
-  // measures may bring ten years with them.
+  // A thousand sensors of 25 measures each, every minute, come to less than a third of that a day; and 50 such sensors
+  // with two measures may bring ten years with them.
   pageBytesMax: 8 * 1024 * 1024 * 1024,
   pageBytesPerDay: 1024 * 1024 * 1024,
   // As wide as TLS and one-time passwords have it; a stolen request is a duplicate anyway.
@@ -105,7 +105,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   retainAgeMaxMs: 30 * 86_400_000,
 };
 
-/** Measures of one sensor; more is `measure-limit`. A page of totals holds each of them, and is written with every batch. */
+/** Measures of one sensor; more is `measure-limit`. A page of totals holds all, and is written with every batch. */
 export const SENSOR_MEASURES_MAX = 512;
 
 /**
@@ -118,30 +118,30 @@ export const MEASURES_PER_SENSOR = 25;
 export const BATCH_PAGES_MAX = 4 * SENSORS_MAX;
 
 /**
- * Sums that one batch may come to by the minute: as many as a usual batch of events a minute apart, of 16 measures each;
- * with more a device splits. Each takes a microsecond or more and 300 bytes, and as much again by the hour, while a column
- * of them may take ten bytes on the wire.
+ * Sums that one batch may come to by the minute: as many as a usual batch of events a minute apart, of 16 measures
+ * each; with more a device splits. Each takes a microsecond or more and 300 bytes, and as much again by the hour, while
+ * a column of them may take ten bytes on the wire.
  */
 export const BATCH_AGGREGATES_MAX = BATCH_EVENTS_MAX;
 
 /**
- * Bytes of pages that one batch may have written again, with what it adds to them; a single event may, whatever it comes to.
- * They are written at once, and take three times that until they are. A device of a thousand sensors of 25 measures, all of
- * which are in every batch, comes to less.
+ * Bytes of pages that one batch may have written again, with what it adds to them; a single event may, whatever it
+ * comes to. They are written at once, and take three times that until they are. A device of a thousand sensors of 25
+ * measures, all of which are in every batch, comes to less.
  */
 export const BATCH_PAGE_BYTES_MAX = 20 * 1024 * 1024;
 
 /**
- * Separate ranges of its ledger that one batch concerns: those that are counted of it, where others between them were before,
- * and those that its gaps declare again. Hardly any batch has two; what is looked up, compared and stored for each takes
- * longer the more there are.
+ * Separate ranges of its ledger that one batch concerns: those that are counted of it, where others between them were
+ * before, and those that its gaps declare again. Hardly any batch has two; what is looked up, compared and stored for
+ * each takes longer the more there are.
  */
 export const BATCH_RANGES_MAX = 256;
 
 /** Ranges of one collision that are named; the device moves them aside, sends the rest again and hears of the next. */
 export const COLLISIONS_MAX = 64;
 
-/** Bytes that all bodies which are being inflated may come to: four of the largest batches, or thousands of usual ones. */
+/** Bytes that all bodies being inflated may come to: four of the largest batches, or thousands of usual ones. */
 export const GROWING_BYTES_MAX = 4 * BATCH_BYTES_MAX;
 
 /**
@@ -152,8 +152,8 @@ export const ARENAS = 4;
 export const ARENA_BYTES = 4 * 1024 * 1024;
 
 /**
- * Answers of read routes that are worked on at once: each has a slice of the event loop's time in its turn, and batches have
- * theirs among them.
+ * Answers of read routes that are worked on at once: each has a slice of the event loop's time in its turn, and batches
+ * have theirs among them.
  */
 export const READS_AT_ONCE = 4;
 
@@ -161,14 +161,14 @@ export const READS_AT_ONCE = 4;
 export const READS_OPEN_MAX = 64;
 
 /**
- * Of a series each open answer holds a window: at least the fullest bucket there is, of 512 sums of 650 digits each. What all
- * of them may hold beyond that goes to who comes first, so that all together come to 48 MiB.
+ * Of a series each open answer holds a window: at least the fullest bucket there is, of 512 sums of 650 digits each.
+ * What all of them may hold beyond that goes to who comes first, so that all together come to 48 MiB.
  */
 export const WINDOW_BYTES_MIN = 512 * 1024;
 export const WINDOW_BYTES_MAX = 4 * 1024 * 1024;
 export const WINDOWS_SPARE_BYTES = 16 * 1024 * 1024;
 
-/** With those who are slow to take an answer. What is counted is how long they were waited for, not what the gateway took. */
+/** With those who are slow to take an answer. Counted is how long they were waited for, not what the gateway took. */
 export interface ReaderPatience {
   /** In each window of so much waiting, milliseconds, */
   readonly windowMs: number;
@@ -179,8 +179,9 @@ export interface ReaderPatience {
 }
 
 /**
- * A window as long as a connection may be still, and some kilobytes a second: a poor radio link, of which buffers on the way
- * take a good part at once. Whoever takes a whole answer in no time was never waited for so long that it has to make room.
+ * A window as long as a connection may be still, and some kilobytes a second: a poor radio link, of which buffers on
+ * the way take a good part at once. Whoever takes a whole answer in no time was never waited for so long that it has to
+ * make room.
  */
 export const READER_PATIENCE: ReaderPatience = { windowMs: 60_000, windowLengthMin: 64 * 1024, roomMs: 3_000 };
 
@@ -196,7 +197,7 @@ export const ROOM_ASKED_EVERY_MS = 1_000;
 /** Characters of one answer of a read route, about; what is left is told with `next`, to be asked for by itself. */
 export const ANSWER_LENGTH_MAX = 8 * 1024 * 1024;
 
-/** Requests of one connection that wait for their answers: no client of ours sends a second one before the first is answered. */
+/** Requests of one connection that wait for answers: no client of ours sends a second before the first is answered. */
 export const REQUESTS_OWED_MAX = 16;
 
 /** Answered at once, so a client need not wait long before it tries again. */
@@ -206,8 +207,8 @@ export const OVERLOADED_RETRY_AFTER_MS = 1_000;
 export const BYTES_IN_FLIGHT_MIN = 2 * BODY_BYTES_MAX;
 
 /**
- * Of the bytes that are taken on at once, those that bodies may hold whose heads nobody has signed. Whoever knows the ids of
- * a device can fill it; devices that sign their heads are not concerned, and the others share it with strangers.
+ * Of the bytes that are taken on at once, those that bodies may hold whose heads nobody has signed. Whoever knows the
+ * ids of a device can fill it; devices that sign their heads are not concerned, and the others share it with strangers.
  */
 export function flowOptions({ bytesInFlightMax: bytesMax }: Pick<GatewayLimits, 'bytesInFlightMax'>): FlowOptions {
   return {
@@ -225,9 +226,9 @@ export const UPLOAD_GRACE_MS = 10_000;
 export const RETENTION = {
   /** How often what is too old or too much is looked for. */
   intervalMs: 60_000,
-  /** So long the clock has to keep pace before it has anything expire; less where batches are kept for less than a day. */
+  /** So long the clock has to keep pace before anything expires; less where batches are kept for less than a day. */
   settleMaxMs: 6 * 3_600_000,
-  /** Then it may have everything expire in so long, and a part of it in less: a wrong clock can be put right meanwhile. */
+  /** Then everything may expire in so long, and a part of it in less: a wrong clock can be put right meanwhile. */
   clearMaxMs: 12 * 3_600_000,
   /** A clock that shows less has not been set yet. */
   clockMin: Date.UTC(2024, 0),

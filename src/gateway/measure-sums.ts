@@ -9,8 +9,8 @@ import { createFirstNames } from './first-names.ts';
 export interface MeasureSums {
   add(more: Totals): void;
   /**
-   * What was `before` is `after` by now. False where one of its measures is not among the `after` any more: then all has to be
-   * added up anew, since nobody can tell whose the least and the greatest value are.
+   * What was `before` is `after` by now. False where one of its measures is not among the `after` any more: then all
+   * has to be added up anew, since nobody can tell whose the least and the greatest value are.
    */
   replace(before: Totals | undefined, after: Totals): boolean;
   /** The first of them by name (see `FirstNames`). */
@@ -54,7 +54,7 @@ export function createMeasureSums(namesMax?: number, from?: MeasureSums): Measur
   };
 }
 
-/** Without what was counted before: of values that only ever become more, least, greatest and last stay what they are. */
+/** Without what was counted before: of values that only ever become more, least, greatest and last stay as they are. */
 function lessCounted(sum: Aggregate, counted: Aggregate): Aggregate {
   return { ...sum, count: sum.count - counted.count, sum: addDecimals(sum.sum, negateDecimal(counted.sum)) };
 }

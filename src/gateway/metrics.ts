@@ -2,8 +2,8 @@
  * Metrics: what a gateway tells Prometheus.
  *
  * Owns names, labels and a registry of its own, so that several gateways in one process never mix. Promises a fixed
- * number of series, for nothing is labelled by device, and an answer also where the store is in trouble: what it cannot tell
- * is left out. Never decides anything.
+ * number of series, for nothing is labelled by device, and an answer also where the store is in trouble: what it cannot
+ * tell is left out. Never decides anything.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';

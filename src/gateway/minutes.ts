@@ -1,9 +1,9 @@
 /**
  * Minutes: a table's rows as buckets of a minute.
  *
- * Owns the way from columns to aggregates, and how many of these one batch may come to. Promises work by the run: rows of
- * one sensor within one minute become one bucket with a few loops over columns. Never makes an object for an event, unless
- * that event has a minute to itself.
+ * Owns the way from columns to aggregates, and how many of these one batch may come to. Promises work by the run: rows
+ * of one sensor within one minute become one bucket with a few loops over columns. Never makes an object for an event,
+ * unless that event has a minute to itself.
  */
 import { type EventTable, type Measures, type Memory, type Rows, type Steps, sumMeasures } from '../codec/index.ts';
 import type { Range } from '../store/index.ts';
@@ -19,8 +19,8 @@ export interface Minutes {
 }
 
 /**
- * Gives the minutes of one sensor after the other, each once and in order: of the events in `missing`, which is ascending.
- * The table's first has sequence `first`.
+ * Gives the minutes of one sensor after the other, each once and in order: of the events in `missing`, which is
+ * ascending. The table's first has sequence `first`.
  * @throws GatewayError `batch-limit`
  */
 export function createMinutes(
@@ -207,8 +207,8 @@ function aggregateOf(
 }
 
 /**
- * Of values of these rows, or of rows themselves where `rows` is null, the one with the greatest time. Rows of a sensor ascend
- * by sequence, so of equal times the later row wins.
+ * Of values of these rows, or of rows themselves where `rows` is null, the one with the greatest time. Rows of a sensor
+ * ascend by sequence, so of equal times the later row wins.
  */
 function latestOf(rows: Rows, times: Float64Array, from: number, end: number): number {
   let latest = from;

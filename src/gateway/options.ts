@@ -1,8 +1,8 @@
 /**
  * Options: what a program may give to `createGateway`, checked before anything is opened.
  *
- * Promises that what cannot be right is refused by name with a stable code, also where no compiler has looked. Never quotes a
- * value: it may be a token or a private key.
+ * Promises that what cannot be right is refused by name with a stable code, also where no compiler has looked. Never
+ * quotes a value: it may be a token or a private key.
  */
 import { createSecureContext } from 'node:tls';
 import { printable } from '../cli/index.ts';

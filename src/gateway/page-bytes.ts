@@ -1,8 +1,8 @@
 /**
  * PageWriter and PageReader: the primitives that pages are made of on disk.
  *
- * Owns numbers of few bytes, integers of any size, doubles and texts as bytes and back. Promises that what was written is
- * read as it was, and that reading never passes the end. Never knows what a page holds.
+ * Owns numbers of few bytes, integers of any size, doubles and texts as bytes and back. Promises that what was written
+ * is read as it was, and that reading never passes the end. Never knows what a page holds.
  */
 
 /** Above this, magnitudes are written byte by byte; below it, everything fits a double with room for sign and mark. */

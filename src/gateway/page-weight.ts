@@ -1,9 +1,9 @@
 /**
  * PageWeight: what a batch has written, before it is admitted.
  *
- * A batch of a few bytes may touch thousands of pages of hundreds of kilobytes, all of which are written at once with what it
- * adds. Hardly any batch comes near the bound, which is told from how large the device's largest page is, at no cost. Only
- * where that leaves it open the pages themselves are weighed.
+ * A batch of a few bytes may touch thousands of pages of hundreds of kilobytes, all of which are written at once with
+ * what it adds. Hardly any batch comes near the bound, which is told from how large the device's largest page is, at no
+ * cost. Only where that leaves it open the pages themselves are weighed.
  */
 import type { Steps } from '../codec/index.ts';
 import type { Aggregate } from './aggregate.ts';

@@ -1,8 +1,8 @@
 /**
  * Pages: what the gateway keeps in a store that does not know what it keeps.
  *
- * Owns which kind of page holds what, and where pages of a kind begin. Promises what `PageOperator` asks for. Never reads
- * or writes the store.
+ * Owns which kind of page holds what, and where pages of a kind begin. Promises what `PageOperator` asks for. Never
+ * reads or writes the store.
  */
 import assert from 'node:assert';
 import type { PageKey, PageKind, PageOperator } from '../store/index.ts';

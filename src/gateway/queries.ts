@@ -15,7 +15,7 @@ const DEVICES_MAX = 1_000;
 const ISO_PATTERN = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
 const ZONELESS_TIME_PATTERN = /T[\d:.]+$/;
 
-/** Epoch milliseconds, or a date and time as ISO 8601 has it, in UTC where it names no zone. Gives epoch milliseconds. */
+/** Epoch milliseconds, or an ISO 8601 date and time, in UTC where it names no zone. Gives epoch milliseconds. */
 const time = z.string().transform((text, context) => {
   const ms = /^-?\d{1,16}$/.test(text) ? Number(text) : isoTime(text);
   if (Math.abs(ms) <= INTEGER_MAX) return ms;

@@ -1,8 +1,8 @@
 /**
  * Ranges: arithmetic on lists of closed sequence ranges.
  *
- * Owns union, difference and equality. Promises results that are ascending, disjoint and never adjacent, whatever the order of what
- * comes in. Never changes a list that it was given.
+ * Owns union, difference and equality. Promises results that are ascending, disjoint and never adjacent, whatever the
+ * order of what comes in. Never changes a list that it was given.
  */
 import type { Range } from '../store/index.ts';
 

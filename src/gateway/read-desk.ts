@@ -1,10 +1,10 @@
 /**
  * ReadDesk: answers to those who read, made as they are read.
  *
- * Whoever may read may ask for everything at once, from a link that takes a byte a second, a hundred times, and go away at
- * any moment. So an answer is made a chunk at a time, when the client has taken the one before; a few answers are worked on
- * at once, so that batches get the greater part of the time; no more work is done for a client that is gone; and who takes
- * next to nothing for long is cut off, sooner where others wait for the place.
+ * Whoever may read may ask for everything at once, from a link that takes a byte a second, a hundred times, and go away
+ * at any moment. So an answer is made a chunk at a time, when the client has taken the one before; a few answers are
+ * worked on at once, so that batches get the greater part of the time; no more work is done for a client that is gone;
+ * and who takes next to nothing for long is cut off, sooner where others wait for the place.
  */
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
@@ -23,10 +23,10 @@ export type PartsMaker = (turns: Turns, gone: AbortSignal, makeRoom: () => void)
 
 export interface ReadDesk {
   /**
-   * Answers with what `parts` gives; it is given turns of the event loop that end where the client is gone. What it throws
-   * before the first chunk is full is the answer; later it ends the connection, so that nobody takes a part for the whole.
-   * Whatever has to be looked up belongs into `parts`: the place is taken, and given back, from here on. What it awaits before it
-   * gives anything counts as no work: others are worked on meanwhile.
+   * Answers with what `parts` gives; it is given turns of the event loop that end where the client is gone. What it
+   * throws before the first chunk is full is the answer; later it ends the connection, so that nobody takes a part for
+   * the whole. Whatever has to be looked up belongs into `parts`: the place is taken, and given back, from here on.
+   * What it awaits before it gives anything counts as no work: others are worked on meanwhile.
    * Rejects with a GatewayError `overloaded` where too many answers are open.
    */
   send(reply: FastifyReply, type: string, parts: PartsMaker): Promise<FastifyReply>;

@@ -1,8 +1,8 @@
 /**
  * The read routes: totals, devices, buckets, events, metrics.
  *
- * Owns their paths. Promises that each is behind the admin gate, and that each answer is bounded, or told on with `next`, and
- * made as fast as it is read (see `ReadDesk`). Never changes anything.
+ * Owns their paths. Promises that each is behind the admin gate, and that each answer is bounded, or told on with
+ * `next`, and made as fast as it is read (see `ReadDesk`). Never changes anything.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance } from 'fastify';
@@ -40,7 +40,7 @@ export interface ReadOptions {
 export interface AnswerBounds {
   /** Characters, about. */
   readonly lengthMax: number;
-  /** Sensors of one device that are listed at a time, streams of it, and intervals of one stream that is asked for by itself. */
+  /** Sensors of one device listed at a time, streams of it, and intervals of one stream that is asked for by itself. */
   readonly listedMax: number;
 }
 
@@ -253,7 +253,7 @@ function ageMaxOf({ 'cache-control': said = '' }: IncomingHttpHeaders): number {
   return 1e3 * Math.min(AGE_MAX_S, Number(seconds));
 }
 
-/** Seconds until it is worth while to ask again for what took so long to make: that it takes a tenth of the time at most. */
+/** Seconds until one may ask again for what took so long to make: that it takes a tenth of the time at most. */
 function pauseAfter(tookMs: number): number {
   return Math.min(AGE_MAX_S, Math.floor(tookMs / 100));
 }

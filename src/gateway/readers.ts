@@ -1,9 +1,10 @@
 /**
  * Readers: who holds a place among the open answers, and for how long.
  *
- * Owns the places. A place is given back whichever way an answer ends: given, failed, or its connection gone at any moment.
- * How long the gateway has waited for each reader is counted, and not how long it worked: a reader who takes next to nothing
- * is ended, and where all places are taken, or others want the memory, one who was waited for longest makes room.
+ * Owns the places. A place is given back whichever way an answer ends: given, failed, or its connection gone at any
+ * moment. How long the gateway has waited for each reader is counted, and not how long it worked: a reader who takes
+ * next to nothing is ended, and where all places are taken, or others want the memory, one who was waited for longest
+ * makes room.
  */
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -55,8 +56,9 @@ export function createReaders(openMax: number, patience: ReaderPatience): Reader
 }
 
 /**
- * Ends the answer whose reader was waited for longest. One from an address that has no more places than others must have been
- * waited for `roomMs`; who holds two or more above those of the newcomer's address has taken the place from it.
+ * Ends the answer whose reader was waited for longest. One from an address that has no more places than others must
+ * have been waited for `roomMs`; who holds two or more above those of the newcomer's address has taken the place from
+ * it.
  */
 function makePlace(open: ReadonlySet<OpenReader>, address: string, roomMs: number): boolean {
   const places = new Map<string, number>();

@@ -1,8 +1,8 @@
 /**
  * RequestHead: what the headers of a batch say, checked before anything is done with its body.
  *
- * Owns the reading of the request headers of proto-spec/signing.md. Who asks is read first, since an answer to a known key
- * is signed even where something else in the head is wrong. Never looks up a key.
+ * Owns the reading of the request headers of proto-spec/signing.md. Who asks is read first, since an answer to a known
+ * key is signed even where something else in the head is wrong. Never looks up a key.
  */
 import type { IncomingMessage } from 'node:http';
 import { BATCH_MEDIA_TYPE, HEADER, ID_PATTERN, parseKeyIds, parseSignatures } from '../codec/index.ts';
@@ -36,7 +36,7 @@ export type RequestHeaders = Pick<IncomingMessage, 'headers'> & Partial<Pick<Inc
 /** A value that this version can judge. A head that has none is not authentic, as one without the header is not. */
 const KNOWN_SCHEME = /(?:^|,)[ \t]*v1=/;
 
-/** The values of a header, one for each time that it stands there. What Fastify's `inject` makes up has it once at most. */
+/** The values of a header, one for each time that it is there. Requests of Fastify's `inject` have it once at most. */
 export function valuesOf({ headers, headersDistinct }: RequestHeaders, name: string): readonly string[] {
   const values = headersDistinct === undefined ? headers[name] : headersDistinct[name];
   return values === undefined ? [] : [values].flat();

@@ -1,9 +1,9 @@
 /**
  * Retention: letting go of accepted batches that are too old or too many.
  *
- * Owns when the store is asked to, and whether the clock may be believed. Promises one run at a time, that a failed one is tried
- * again at the next turn, and that a clock which is wrong for a while deletes nothing: by age batches go only once the clock
- * has been steady, and then not all at once. Never touches ledgers and aggregates.
+ * Owns when the store is asked to, and whether the clock may be believed. Promises one run at a time, that a failed one
+ * is tried again at the next turn, and that a clock which is wrong for a while deletes nothing: by age batches go only
+ * once the clock has been steady, and then not all at once. Never touches ledgers and aggregates.
  */
 import type { FastifyBaseLogger } from 'fastify';
 import type { GatewayStore } from '../store/index.ts';

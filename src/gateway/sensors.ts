@@ -1,9 +1,9 @@
 /**
  * Sensors: which sensors and measures devices have, as far as batches bring them.
  *
- * Owns the limits on both. Promises that a batch which would pass them is refused before it is stored, that what is looked up
- * for a batch is its own sensors and not all that its device has, and memory by the names of the devices seen last. How many a
- * device has in all lies in its page. Never counts a sensor of a batch that was not stored.
+ * Owns the limits on both. Promises that a batch which would pass them is refused before it is stored, that what is
+ * looked up for a batch is its own sensors and not all that its device has, and memory by the names of the devices seen
+ * last. How many a device has in all lies in its page. Never counts a sensor of a batch that was not stored.
  */
 import type { GatewayStore } from '../store/index.ts';
 import { firstOf, KEPT_MAX, type Totals, totalsOf } from './device-totals.ts';
@@ -24,7 +24,8 @@ export interface SensorCount {
 
 export interface KnownSensors {
   /**
-   * Takes in the sensors and measures of the `total` pages among these, or none of them. They are of the sensors that were asked for.
+   * Takes in the sensors and measures of the `total` pages among these, or none of them. They are of the sensors that
+   * were asked for.
    * @throws GatewayError `sensor-limit` or `measure-limit`
    */
   admit(deltas: readonly PageDelta[]): SensorCount;
@@ -147,7 +148,8 @@ class SensorCache implements Sensors {
 
   async #read(deviceId: string): Promise<DeviceSensors> {
     const { store, sensorsMax } = this.#options;
-    // What was admitted before the device was forgotten may be on its way to disk: without it the count would fall behind.
+    // What was admitted before the device was forgotten may be on its way to disk: without it the count would fall
+    // behind.
     await Promise.all(this.#unsettled.get(deviceId) ?? []);
     // And what a failed commit has left on disk is seen once the database was opened again.
     await store.weigh([], 0);

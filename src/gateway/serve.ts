@@ -1,8 +1,8 @@
 /**
  * Serve: the command `tidegate-gateway serve`.
  *
- * Owns the life of one gateway process. Promises that SIGTERM answers what was accepted before the process ends, and that
- * SIGHUP reads keys and certificate anew. Never handles a request.
+ * Owns the life of one gateway process. Promises that SIGTERM answers what was accepted before the process ends, and
+ * that SIGHUP reads keys and certificate anew. Never handles a request.
  */
 import type { AddressInfo } from 'node:net';
 import { CommandError, createLogger, onShutdown, type ProgramValues, type SettingValues } from '../cli/index.ts';

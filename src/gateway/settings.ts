@@ -1,7 +1,8 @@
 /**
  * Settings: the flags of `tidegate-gateway`.
  *
- * Owns their names, bounds and defaults; each can also come from the environment or the config file. Never reads secrets.
+ * Owns their names, bounds and defaults; each can also come from the environment or the config file. Never reads
+ * secrets.
  */
 import { duration, httpUrl, integer, listenAddress, settings, size, text, toggle } from '../cli/index.ts';
 import { BATCH_EVENTS_MAX } from '../codec/index.ts';

@@ -1,9 +1,10 @@
 /**
  * SharedAnswers: answers about a device that cost much to make and little to keep, made once for all who ask.
  *
- * A chart adds up the pages of all sensors, of which there may be ten thousand, and each viewer of the page asks for it again
- * and again. Owns the texts, and the order in which they are made: one at a time. Promises that an answer is as of when it was
- * asked for, unless who asks takes an older one; and that what nobody waits for any more is not made to its end.
+ * A chart adds up the pages of all sensors, of which there may be ten thousand, and each viewer of the page asks for it
+ * again and again. Owns the texts, and the order in which they are made: one at a time. Promises that an answer is as
+ * of when it was asked for, unless who asks takes an older one; and that what nobody waits for any more is not made to
+ * its end.
  */
 import { performance } from 'node:perf_hooks';
 import { SHARED_TURNS, type Turns } from '../store/index.ts';

@@ -1,8 +1,8 @@
 /**
  * Steady clock: whether the wall clock may be believed.
  *
- * Owns the comparison with a clock that never goes back. Promises that a wall clock which has just been set, or has just begun
- * to be watched, is not steady: it has to keep pace for a while first. Never says what time it is.
+ * Owns the comparison with a clock that never goes back. Promises that a wall clock which has just been set, or has
+ * just begun to be watched, is not steady: it has to keep pace for a while first. Never says what time it is.
  */
 export interface SteadyClock {
   /** Looks at both clocks. */

@@ -1,8 +1,8 @@
 /**
  * Tally: a table's events as additions to pages. This is the gateway's hot path.
  *
- * Owns the way from minutes to pages, and how many of these one batch may touch. Promises that hours, days and totals are
- * made from minutes, and that the work can be put down after a few thousand values. Never looks at an event.
+ * Owns the way from minutes to pages, and how many of these one batch may touch. Promises that hours, days and totals
+ * are made from minutes, and that the work can be put down after a few thousand values. Never looks at an event.
  */
 import { type EventTable, HEAP, type Steps } from '../codec/index.ts';
 import type { PageKey, Range } from '../store/index.ts';
@@ -19,8 +19,8 @@ export interface PageDelta {
 }
 
 /**
- * What the table's events, of which the first has sequence `first`, add to the total and time pages of a device: those in
- * `missing`, which is ascending.
+ * What the table's events, of which the first has sequence `first`, add to the total and time pages of a device: those
+ * in `missing`, which is ascending.
  * @throws GatewayError `batch-limit`
  */
 export function* tally(

@@ -1,8 +1,8 @@
 /**
  * The command `tidegate-gateway totals`.
  *
- * Owns what it prints, and where from: the database itself, or the gateway that runs on it. Promises the same totals either
- * way. Never changes anything, nor makes a file or folder.
+ * Owns what it prints, and where from: the database itself, or the gateway that runs on it. Promises the same totals
+ * either way. Never changes anything, nor makes a file or folder.
  */
 import { Agent, request } from 'undici';
 import { CommandError, readCertificates, type SettingValues, tableLines } from '../cli/index.ts';
@@ -42,7 +42,7 @@ async function readTotals({ url, data, ca, adminTokenFile }: TotalsValues): Prom
   throw new CommandError('missing-value', 'give --data of a gateway on this machine, or --url of one that runs');
 }
 
-/** Beside a gateway that runs on it, too. Rejects with a StoreError, `not-found` where nothing of a gateway is there. */
+/** Beside a gateway that runs on it, too. Rejects with a StoreError, `not-found` where no gateway was. */
 function readStore(folder: string): Promise<TotalsView> {
   return lookAtStore(folder, async (store) => totalsView(await createFleet(store).totals(), 0));
 }

@@ -1,9 +1,9 @@
 /**
  * UsedHeads: which signed heads have had room.
  *
- * Owns the memory of them, of a fixed size. Promises that a head which was recorded on its way and is sent again takes no
- * second room in its device's name. Forgets some of the oldest where more come within the window than it has places for:
- * then the share of the device bounds what they take.
+ * Owns the memory of them, of a fixed size. Promises that a head which was recorded on its way and is sent again takes
+ * no second room in its device's name. Forgets some of the oldest where more come within the window than it has places
+ * for: then the share of the device bounds what they take.
  */
 
 /** Half a megabyte; a gateway that takes two hundred batches a second fills it in a window of five minutes. */

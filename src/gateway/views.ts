@@ -1,8 +1,8 @@
 /**
  * Views: what the read routes say, as JSON.
  *
- * Owns the shapes: sums are decimal texts, times are ISO 8601 in UTC, or null where there is none. Promises that no sum is
- * rounded on its way out, and that what may be large comes in parts. Never reads the store.
+ * Owns the shapes: sums are decimal texts, times are ISO 8601 in UTC, or null where there is none. Promises that no sum
+ * is rounded on its way out, and that what may be large comes in parts. Never reads the store.
  */
 import { formatDecimal } from '../codec/index.ts';
 import type { LedgerView } from '../store/index.ts';

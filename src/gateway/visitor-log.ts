@@ -1,9 +1,10 @@
 /**
  * VisitorLog: who comes to a gateway, and who is turned away.
  *
- * Owns these lines of the log, one each: the first batch of a device since the start, and refusals, with their throttle.
- * Promises that no client floods the log: of a device and code a line a minute with how often it happened meanwhile, strangers
- * count as one, and there is a bound on all of them together. Never says what a client has sent, but for ids that the gateway knows.
+ * Owns these lines of the log, one each: the first batch of a device since the start, and refusals, with their
+ * throttle. Promises that no client floods the log: of a device and code a line a minute with how often it happened
+ * meanwhile, strangers count as one, and there is a bound on all of them together. Never says what a client has sent,
+ * but for ids that the gateway knows.
  */
 import { performance } from 'node:perf_hooks';
 import type { FastifyBaseLogger } from 'fastify';

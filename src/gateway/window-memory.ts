@@ -1,8 +1,9 @@
 /**
  * WindowMemory: what the windows of all open series may hold together (see `BucketSeries`).
  *
- * A reader may take a whole window at a byte a second, so nobody waits for another one's memory: each place among the open
- * answers has a share of its own, which holds the fullest of buckets, and what is spare goes to whoever begins a window.
+ * A reader may take a whole window at a byte a second, so nobody waits for another one's memory: each place among the
+ * open answers has a share of its own, which holds the fullest of buckets, and what is spare goes to whoever begins a
+ * window.
  */
 import type { Aggregate } from './aggregate.ts';
 import { WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOWS_SPARE_BYTES } from './limits.ts';
@@ -29,7 +30,7 @@ export function createWindowMemory(spareBytes: number = WINDOWS_SPARE_BYTES): Wi
   };
 }
 
-/** An aggregate of few digits with its places in a window, and what a digit of its sum takes behind the point and before it. */
+/** An aggregate of few digits with its places in a window, and what a digit of its sum takes on each side. */
 const AGGREGATE_BYTES = 448;
 const DIGIT_BYTES = Math.log2(10) / 8;
 const SMALL_MAX = 2 ** 53;

@@ -1,8 +1,8 @@
 /**
  * Body: bytes as sent or as packed, opened as a batch.
  *
- * Owns the guess at a content encoding that nobody has told. Promises that a fault carries its place in the uncompressed
- * batch wherever it has one. Never guesses against what it was told.
+ * Owns the guess at a content encoding that nobody has told. Promises that a fault carries its place in the
+ * uncompressed batch wherever it has one. Never guesses against what it was told.
  */
 import {
   type Batch,

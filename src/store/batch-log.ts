@@ -194,7 +194,7 @@ class ExtentBatchLog implements BatchLog {
     yield* this.#read(this.#extents(deviceExtentBounds(deviceId), isWanted));
   }
 
-  /** Every batch, as accepted; by key, since what is deleted is slow to step over and bodies are most of what is stored. */
+  /** Every batch, as accepted; by key, since stepping over what is deleted is slow, and bodies are most of it. */
   async *#inOrder(): AsyncGenerator<readonly [number: number, BatchValue], void, void> {
     for (let number = this.#oldest; number < this.#next; number += AHEAD) {
       const keys = Array.from({ length: AHEAD }, (_, i) => batchKey(number + i));

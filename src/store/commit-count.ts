@@ -2,8 +2,8 @@
  * How many commits a gateway's database holds, and whether that is all there were.
  *
  * Owns the count, which is part of every commit, and its witness. A database that has lost its latest commits without a
- * trace would give wrong totals, and take as new what the devices have let go of. Promises that it is `corrupt` instead.
- * Never doubts a database with more commits than the witness knows of: that is only ever behind.
+ * trace would give wrong totals, and take as new what the devices have let go of. Promises that it is `corrupt`
+ * instead. Never doubts a database with more commits than the witness knows of: that is only ever behind.
  */
 import { StoreError } from './errors.ts';
 import type { GatewayFiles } from './gateway-files.ts';

@@ -1,9 +1,9 @@
 /**
  * CRC-32C as RocksDB stores it, and what it can do besides finding damage: put one flipped bit right.
  *
- * Owns that arithmetic. A checksum that is off by what one flipped bit makes of it names that bit, for no two bits within
- * 2^31 of each other leave the same trace. Promises that what it calls whole or mended fits its checksum. Never guesses
- * at more than one bit.
+ * Owns that arithmetic. A checksum that is off by what one flipped bit makes of it names that bit, for no two bits
+ * within 2^31 of each other leave the same trace. Promises that what it calls whole or mended fits its checksum. Never
+ * guesses at more than one bit.
  */
 
 /** `mended`: one bit was wrong, and is right now. `broken`: more than one is wrong, and nothing was changed. */

@@ -22,8 +22,8 @@ export interface QueueOptions {
   /** Whose queue it is, set when it is made. Without it any device's is opened, and none is made. */
   readonly deviceId?: string;
   /**
-   * Held back on disk so that a full one can still be drained. Appending stops where half as much is left free, or 2 MiB,
-   * whichever is more. Default 16 MiB; with 0 no file is held back, and a disk that others fill up can be neither
+   * Held back on disk so that a full one can still be drained. Appending stops where half as much is left free, or 2
+   * MiB, whichever is more. Default 16 MiB; with 0 no file is held back, and a disk that others fill up can be neither
    * drained nor even opened.
    */
   readonly reserveBytes?: number;
@@ -32,11 +32,11 @@ export interface QueueOptions {
   /** Called after lost events were set aside in a gap; see `damaged` for what is left of them. */
   readonly onDamage?: (gap: Gap) => void;
   /**
-   * Called when a change that had failed has turned out to be on disk: whatever is kept elsewhere about what is queued, in
-   * quarantine or in gaps is out of date.
+   * Called when a change that had failed has turned out to be on disk: whatever is kept elsewhere about what is queued,
+   * in quarantine or in gaps is out of date.
    */
   readonly onLate?: () => void;
-  /** Called once for each thing that is found out about a disk that rots, or denies the witness; the error says what came of it. */
+  /** Called once for each fault found of a disk that rots, or denies the witness; the error says what came of it. */
   readonly onRot?: (error: StoreError) => void;
   /** For streams. Default: of `node:crypto`. */
   readonly randomBytes?: (count: number) => Uint8Array;
@@ -111,13 +111,13 @@ export interface Queue {
   /** The sequence that the next event gets. */
   readonly next: number;
   /**
-   * From this sequence on nothing has been sent, so far as the disk says: as last marked, and at an opening no further than
-   * `next`; where the disk has lost the mark, all that is queued may have been sent.
+   * From this sequence on nothing has been sent, so far as the disk says: as last marked, and at an opening no further
+   * than `next`; where the disk has lost the mark, all that is queued may have been sent.
    */
   readonly unsent: number;
   /** As last given to `release`; undefined where that never was, or where the disk has lost it. */
   readonly totals: Uint8Array | undefined;
-  /** The same from beside the database, as of the opening: further than `totals` where the database has lost the latest. */
+  /** The same from beside the database, as of the opening: further than `totals` where the database lost the latest. */
   readonly witnessedTotals: Uint8Array | undefined;
 
   /** What the queued blocks take on disk. */
@@ -145,17 +145,17 @@ export interface Queue {
   /** Where reading may begin: `sequence`, or what follows the block that it lies in the middle of, as `unsent` may. */
   nextStart(sequence: number): Promise<number>;
   /**
-   * Every block from `from` (default `head`) that is queued when the first one is asked for, ascending. Those that leave
-   * the queue meanwhile come last, so that a count made of this and of what is appended and released is right; those
-   * found damaged do not come.
+   * Every block from `from` (default `head`) that is queued when the first one is asked for, ascending. Those that
+   * leave the queue meanwhile come last, so that a count made of this and of what is appended and released is right;
+   * those found damaged do not come.
    */
   blocks(from?: number): AsyncGenerator<Block, void, void>;
   /** Under which stream a queued sequence is sent, and the last one behind it that shares that stream. */
   streamAt(sequence: number): { readonly stream: Uint8Array; readonly last: number };
 
   /**
-   * Puts on record that events before `unsent` may have been sent, before they are; it may lie ahead of `next`, so that not
-   * every batch needs a write, or go back to what is true. Uses the reserve on a full disk.
+   * Puts on record that events before `unsent` may have been sent, before they are; it may lie ahead of `next`, so that
+   * not every batch needs a write, or go back to what is true. Uses the reserve on a full disk.
    */
   markSent(unsent: number): Promise<void>;
   /** Lets go of events. Uses the reserve on a full disk. */
@@ -181,7 +181,7 @@ export interface Queue {
   close(): Promise<void>;
 }
 
-/** A queue to look at. Its gaps also hold what turned out to be damaged so far; `setAside` makes one of them, and no more. */
+/** A queue to look at. Its gaps also hold what proved damaged so far; `setAside` makes one of them, and no more. */
 export type QueueView = Pick<
   Queue,
   | 'deviceId'

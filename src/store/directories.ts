@@ -12,8 +12,8 @@ const PROBE_BYTES = 4_096;
 
 /**
  * Makes a directory, and those above it that are missing, for its owner only. One that exists is left as it is, but its
- * name is made durable all the same: whoever made it may have been killed before that. No directory is made before the one
- * above it is durable, so there is only one to be unsure of.
+ * name is made durable all the same: whoever made it may have been killed before that. No directory is made before the
+ * one above it is durable, so there is only one to be unsure of.
  */
 export async function makeDirectory(path: string): Promise<void> {
   const at = resolve(path);

@@ -1,10 +1,10 @@
 /**
  * The lock on a folder: one owner at a time, whatever starts twice.
  *
- * Owns one small file in the folder, locked for as long as its owner lives. The lock belongs to the open file, so it holds
- * between processes, threads and two openings in one process, under every spelling of the path, and the system lets go of it
- * however the process ends. Nothing of a folder is moved or written before it is held. The file stays; that it is there
- * says nothing.
+ * Owns one small file in the folder, locked for as long as its owner lives. The lock belongs to the open file, so it
+ * holds between processes, threads and two openings in one process, under every spelling of the path, and the system
+ * lets go of it however the process ends. Nothing of a folder is moved or written before it is held. The file stays;
+ * that it is there says nothing.
  */
 import { spawnSync } from 'node:child_process';
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
@@ -35,7 +35,7 @@ export function lockFolder(folder: string): Promise<FileLock> {
   return lockFile(join(folder, LOCK_NAME), refusal);
 }
 
-/** The same of a file that is there for nothing else. `refusal` is told ` (pid N)`, or nothing where that is not known. */
+/** The same of a file that is there for nothing else. `refusal` is told ` (pid N)`, or nothing if unknown. */
 export async function lockFile(path: string, refusal: (owner: string) => Error): Promise<FileLock> {
   const tryLock = loadTryLock();
   for (;;) {
@@ -84,8 +84,8 @@ function loadTryLock(): TryLock {
 }
 
 /**
- * The same by the command `flock` of util-linux or BusyBox. It locks the opening that it inherits, which is ours, so the
- * lock stays when the command has ended. Throws `io` where there is no such command.
+ * The same by the command `flock` of util-linux or BusyBox. It locks the opening that it inherits, which is ours, so
+ * the lock stays when the command has ended. Throws `io` where there is no such command.
  */
 export function tryFlock(fd: number): boolean {
   const { status, error } = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
@@ -135,7 +135,7 @@ async function pidIn(file: FileHandle): Promise<number | undefined> {
   return pid === undefined ? undefined : Number(pid);
 }
 
-/** The process that owns a folder, for who knows that there is one; undefined where it is not written down. Changes nothing. */
+/** The process that owns a folder known to have one; undefined where it is not written down. Changes nothing. */
 export async function ownerPid(folder: string): Promise<number | undefined> {
   const file = await open(join(folder, LOCK_NAME), 'r').catch(() => undefined);
   try {

@@ -1,9 +1,9 @@
 /**
- * The files of a gateway's database besides what RocksDB makes: the lock on its folder, its witness, and the disk that it is
- * on.
+ * The files of a gateway's database besides what RocksDB makes: the lock on its folder, its witness, and the disk that
+ * it is on.
  *
- * Owns the port through which the store reaches them, and the real ones. Promises that a simulation which brings others has
- * everything of a store run on them. Never looks into a database.
+ * Owns the port through which the store reaches them, and the real ones. Promises that a simulation which brings others
+ * has everything of a store run on them. Never looks into a database.
  */
 import { assertWritable, makeDirectory } from './directories.ts';
 import { type StoreError, toStoreError } from './errors.ts';

@@ -1,8 +1,9 @@
 /**
  * The format of a gateway's database, and how an older one is brought forward.
  *
- * Format 1 had no holdings: they are worked out from ledgers and pages, once, before anything else is written. The format is
- * written last, so that a process which ends in between begins again; a program of format 1 refuses what comes of it.
+ * Format 1 had no holdings: they are worked out from ledgers and pages, once, before anything else is written. The
+ * format is written last, so that a process which ends in between begins again; a program of format 1 refuses what
+ * comes of it.
  */
 import { StoreError } from './errors.ts';
 import { deviceOfLedgerKey, deviceOfPageKey, FORMAT_KEY, holdingsKey } from './gateway-keys.ts';
@@ -18,7 +19,7 @@ const WITHOUT_HOLDINGS = Buffer.from('tidegate gateway 1');
 /** Holdings written at a time. */
 const PIECE = 1_000;
 
-/** False where there is nothing at all. Rejects with `corrupt` where it is another's database, or one of a later format. */
+/** False where there is nothing at all. Rejects with `corrupt` for another's database, or one of a later format. */
 export async function hasFormat(rocks: Rocks): Promise<boolean> {
   const format = await rocks.get(FORMAT_KEY);
   if (format?.equals(FORMAT) || format?.equals(WITHOUT_HOLDINGS)) return true;

@@ -1,9 +1,9 @@
 /**
  * How a gateway's database is opened, for its gateway or for who only looks.
  *
- * Owns what is asked of a database before anything is read from it: that it is a gateway's, and that it holds every commit
- * that its witness knows of. Promises that one which does not is refused before RocksDB may remove any of its files. Never
- * takes the lock.
+ * Owns what is asked of a database before anything is read from it: that it is a gateway's, and that it holds every
+ * commit that its witness knows of. Promises that one which does not is refused before RocksDB may remove any of its
+ * files. Never takes the lock.
  */
 import type { BatchLog } from './batch-log.ts';
 import { assertCommits, type CommitCount } from './commit-count.ts';

@@ -2,9 +2,9 @@
  * The port of a gateway's storage: what a driver must do, whatever database is under it.
  *
  * Owns the words and the promises that the conformance suite (`test/store/gateway-store-conformance.ts`) checks. Pages
- * are opaque: the store decides where a page lies, when it is written and with what it is atomic; the gateway, through a
- * `PageOperator`, decides what is in it and how two of them become one. Promises that ledger, pages and accepted batch
- * of one admission are on disk together or not at all.
+ * are opaque: the store decides where a page lies, when it is written and with what it is atomic; the gateway, through
+ * a `PageOperator`, decides what is in it and how two of them become one. Promises that ledger, pages and accepted
+ * batch of one admission are on disk together or not at all.
  */
 import type { Holdings } from './holdings.ts';
 import type { Range } from './intervals.ts';
@@ -28,14 +28,14 @@ export interface PageKey {
 }
 
 /**
- * Work that may be put down wherever it yields, some microseconds to a fraction of a millisecond apart, and taken up again
- * later. What it yields is for others.
+ * Work that may be put down wherever it yields, some microseconds to a fraction of a millisecond apart, and taken up
+ * again later. What it yields is for others.
  */
 export type PageWork<T> = Generator<unknown, T, void>;
 
 /** A page that was cut off another, its *head*, or what is to be merged into such a one. */
 export interface PagePart<Page> {
-  /** Where it begins; none of the same device, kind and sensor begins there too, and no page's time reaches over another's. */
+  /** Where it begins; no other of the device, kind and sensor begins there, and no page's time overlaps another's. */
   readonly start: number;
   readonly page: Page;
 }
@@ -48,8 +48,8 @@ export interface PageDivision<Page> {
 }
 
 /**
- * How opaque pages are read, written and added up. None of it must throw on valid pages. A page that grows large may be cut:
- * then it says of anything that comes later which of its parts that belongs to.
+ * How opaque pages are read, written and added up. None of it must throw on valid pages. A page that grows large may be
+ * cut: then it says of anything that comes later which of its parts that belongs to.
  */
 export interface PageOperator<Page> {
   /** A page that nothing was merged into. */
@@ -59,8 +59,8 @@ export interface PageOperator<Page> {
   /** What of `delta` belongs into parts of `page`; undefined where none of it does. `delta` is left as it is. */
   divide(kind: PageKind, page: Page, delta: Page): PageDivision<Page> | undefined;
   /**
-   * Cuts off what makes `page` too large, and gives the new parts. `head`, which begins at `start`, is `page` itself or the page
-   * that it is a part of, and knows of the new ones from then on.
+   * Cuts off what makes `page` too large, and gives the new parts. `head`, which begins at `start`, is `page` itself or
+   * the page that it is a part of, and knows of the new ones from then on.
    */
   cut(kind: PageKind, head: Page, start: number, page: Page): PageWork<readonly PagePart<Page>[]>;
   encode(kind: PageKind, page: Page): PageWork<Uint8Array>;
@@ -110,7 +110,7 @@ export interface Admission<Page> {
   readonly segments: readonly Segment[];
   /** Declared gaps; what was declared before may be among them. */
   readonly gaps: readonly Range[];
-  /** What to merge into which page; every key is of the stream's device. Deltas stay as they are until `ingest` settles. */
+  /** What to merge into which page, all of the stream's device. Deltas stay as they are until `ingest` settles. */
   readonly pages: readonly { readonly key: PageKey; readonly delta: Page }[];
   /** The batch to retain. */
   readonly batch?: AcceptedBatch;
@@ -170,7 +170,7 @@ export interface GatewayStoreStats {
 }
 
 /**
- * What goes wrong on the disk is a `StoreError`; after `close()` it is `closed`. Keys that are none are a bug and assert.
+ * What goes wrong on the disk is a `StoreError`; after `close()` it is `closed`. Keys that are none are bugs: asserted.
  *
  * Reads see committed state only, never what may still be lost. Iterables may run while the store is written to: they
  * see every record that was there before and is still there, and may or may not see later ones.
@@ -179,19 +179,19 @@ export interface GatewayStore<Page> {
   /**
    * Lets `decide` say what to store for one stream. It is called once, synchronously, with the ledger as of every
    * admission before it, also those not committed yet; calls for one stream are decided in the order in which they were
-   * made. The view is good only until `decide` returns; null stores nothing. Holdings are as of every admission of the device
-   * before it, but for pages, which are counted when they are written.
+   * made. The view is good only until `decide` returns; null stores nothing. Holdings are as of every admission of the
+   * device before it, but for pages, which are counted when they are written.
    *
    * Resolves once the admission *and everything that `decide` saw* is fsynced. Calls made meanwhile share a commit.
    * Where `decide` throws, or the admission breaks the rules of `Admission`, this call alone rejects with that error,
-   * also once everything that `decide` saw is fsynced, and nothing is stored. Where the commit fails, every call in it and
-   * behind it rejects with the commit's error, and each may or may not be stored: the next `decide` sees which.
+   * also once everything that `decide` saw is fsynced, and nothing is stored. Where the commit fails, every call in it
+   * and behind it rejects with the commit's error, and each may or may not be stored: the next `decide` sees which.
    */
   ingest(key: StreamKey, decide: Decide<Page>): Promise<void>;
 
   /**
-   * What the pages that these changes concern take as they are stored, bytes: those are written again by whoever ingests the
-   * changes. Where that is more than `bytesMax`, any number that is more.
+   * What the pages that these changes concern take as they are stored, bytes: those are written again by whoever
+   * ingests the changes. Where that is more than `bytesMax`, any number that is more.
    */
   weigh(pages: Admission<Page>['pages'], bytesMax: number): Promise<number>;
 
@@ -218,8 +218,8 @@ export interface GatewayStore<Page> {
   batches(deviceId: string, range?: TimeRange): AsyncIterable<RetainedBatch>;
   /**
    * Deletes the batches that were accepted first until the limits hold; ledgers and pages stay as they are. `now` is
-   * epoch milliseconds. A batch that says it was received in the future, or before `clockMin`, is as old as those accepted
-   * after it tell. Resolves with what was deleted once that is fsynced. Calls run one after another.
+   * epoch milliseconds. A batch that says it was received in the future, or before `clockMin`, is as old as those
+   * accepted after it tell. Resolves with what was deleted once that is fsynced. Calls run one after another.
    */
   retain(limits: RetentionLimits, now: number): Promise<BatchTally>;
 

@@ -1,9 +1,9 @@
 /**
  * Generations: the numbered databases in a queue's directory, of which the highest is the queue.
  *
- * Owns how one database takes the place of another: it is built aside and becomes the queue by one rename. Promises that
- * after a crash at any point there is exactly one queue, whole, and that nothing takes the place of a queue but what was
- * made from it. Never looks into a database.
+ * Owns how one database takes the place of another: it is built aside and becomes the queue by one rename. Promises
+ * that after a crash at any point there is exactly one queue, whole, and that nothing takes the place of a queue but
+ * what was made from it. Never looks into a database.
  */
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,8 +22,8 @@ export function generationPath(path: string, generation: number): string {
 }
 
 /**
- * The number of the queue's database; 0 where there is none. Rejects with `corrupt` where there are several and one was not
- * made from the one before: somebody has put it there, and the queue would be removed for it.
+ * The number of the queue's database; 0 where there is none. Rejects with `corrupt` where there are several and one was
+ * not made from the one before: somebody has put it there, and the queue would be removed for it.
  */
 export async function newestGeneration(path: string): Promise<number> {
   const all = await generations(path);

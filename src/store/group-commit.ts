@@ -1,8 +1,8 @@
 /**
  * Group commit: many changes, one fsync.
  *
- * Owns the order of commits. Promises that groups are committed one at a time, in order, and that while one is under way
- * the next ones gather; that a group is resolved only after its commit; and that a failed commit takes every group
+ * Owns the order of commits. Promises that groups are committed one at a time, in order, and that while one is under
+ * way the next ones gather; that a group is resolved only after its commit; and that a failed commit takes every group
  * behind it along, since those were made on top of it. Never retries.
  */
 

@@ -1,7 +1,8 @@
 /**
  * Holdings counted: what a device holds by its ledgers and pages, where no record says it.
  *
- * A device has no such record where it has nothing, and in a database of a format without any, at which somebody only looks.
+ * A device has no such record where it has nothing, and in a database of a format without any, at which somebody only
+ * looks.
  */
 import { pageBounds } from './gateway-keys.ts';
 import type { StoredLedger } from './gateway-store.ts';

@@ -1,10 +1,12 @@
 /**
  * Holdings: what one device has in a gateway's store, over all its streams.
  *
- * A record per device, written with every commit that changes it, so that nobody has to read all ledgers or pages to learn
- * their sums, or whether a device owns too much. A count that reaches 2^53 stays there: only made-up gaps come so far.
+ * A record per device, written with every commit that changes it, so that nobody has to read all ledgers or pages to
+ * learn their sums, or whether a device owns too much. A count that reaches 2^53 stays there: only made-up gaps come so
+ * far.
  *
- * Body: format version (u8), then each count (double, little-endian) in the order of `COUNTS`; version 1 ends before the last.
+ * Body: format version (u8), then each count (double, little-endian) in the order of `COUNTS`; version 1 ends before
+ * the last.
  */
 import { StoreError } from './errors.ts';
 import type { LedgerView } from './ledger.ts';

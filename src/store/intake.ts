@@ -2,9 +2,9 @@
  * The intake of the embedded gateway store: everything that writes.
  *
  * Owns the way of an admission: ledger, decision, group, pages merged, one fsynced write. Promises that a decision sees
- * every decision before it, and that after a failed commit all that is in memory is forgotten and the database is opened
- * again before the next: what the failed write left on disk is then read like anything else. Never shows anyone but a
- * decision what is not committed.
+ * every decision before it, and that after a failed commit all that is in memory is forgotten and the database is
+ * opened again before the next: what the failed write left on disk is then read like anything else. Never shows anyone
+ * but a decision what is not committed.
  */
 import assert from 'node:assert';
 import type { BatchLog, ExpiredBatch } from './batch-log.ts';
@@ -25,8 +25,8 @@ import type { Turns } from './time-slicing.ts';
 import type { WriteGate } from './write-gate.ts';
 
 /**
- * Whoever is in a group waits for all of its merging, and its pages are written at once, so it ends at this many admissions,
- * or before this weight is passed.
+ * Whoever is in a group waits for all of its merging, and its pages are written at once, so it ends at this many
+ * admissions, or before this weight is passed.
  */
 const GROUP_ITEMS_MAX = 128;
 const GROUP_BYTES_MAX = 16 << 20;

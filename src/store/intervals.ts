@@ -19,7 +19,7 @@ export function assertRange({ first, last }: Range): void {
 
 export const lengthOf = ({ first, last }: Range): number => last - first + 1;
 
-/** Where the first of ascending sequences at or after `sequence` is: given the ends of ranges, the first that ends there or later. */
+/** Index of the first of ascending sequences at or after `sequence`: of ends of ranges, the first there or later. */
 export function indexFrom(lasts: readonly number[], sequence: number): number {
   let low = 0;
   let high = lasts.length;

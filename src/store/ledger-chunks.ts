@@ -4,8 +4,9 @@
  *     head   version 2; chunks; recent: count, then the first sequence of each, oldest acceptance first; segments; gaps
  *     chunk  version 3; segments: count, then each: skip, length - 1, digest; gaps: count, then each: skip, length - 1
  *
- * Numbers and digests are as in `ledger-bytes.ts`, which has the whole form; a skip counts from behind the range before it, in
- * a chunk's first from where the chunk begins. Anything else is `corrupt`, and so are chunks that are not those of the head.
+ * Numbers and digests are as in `ledger-bytes.ts`, which has the whole form; a skip counts from behind the range before
+ * it, in a chunk's first from where the chunk begins. Anything else is `corrupt`, and so are chunks that are not those
+ * of the head.
  */
 import { ledgerChunkKey } from './gateway-keys.ts';
 import { lengthOf, type Range } from './intervals.ts';

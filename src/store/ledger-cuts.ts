@@ -1,12 +1,13 @@
 /**
  * Where a large ledger is cut into chunks, and which of them have changed.
  *
- * A ledger is stored whole until it has more ranges than a chunk holds. From then on it lies in chunks, each with what begins
- * from its first sequence on and before the next chunk, so that a change writes the chunks that it is in and no others.
+ * A ledger is stored whole until it has more ranges than a chunk holds. From then on it lies in chunks, each with what
+ * begins from its first sequence on and before the next chunk, so that a change writes the chunks that it is in and no
+ * others.
  */
 import { indexFrom } from './intervals.ts';
 
-/** Segments and gaps of a chunk, some 12 bytes each: more are written again for each change, fewer make more records. */
+/** Segments and gaps of a chunk, some 12 bytes each: more are rewritten for each change, fewer make more records. */
 export const CHUNK_RANGES_MAX = 256;
 
 /** What a ledger's storage needs to catch up. */

@@ -1,8 +1,8 @@
 /**
  * The ledger of one stream: which event ids have been processed, and which the device has given up.
  *
- * A set of processed sequences, as segments that each carry the digest of their events. Its size goes by the interval, never
- * by the event, and a retry of any of the last `RECENT_MAX` accepted segments can be compared with them exactly.
+ * A set of processed sequences, as segments that each carry the digest of their events. Its size goes by the interval,
+ * never by the event, and a retry of any of the last `RECENT_MAX` accepted segments can be compared with them exactly.
  */
 import assert from 'node:assert';
 import { assertRange, type Range } from './intervals.ts';
@@ -42,7 +42,7 @@ export interface LedgerView {
    * any range inside the given one. Every list is ascending, with adjacent ranges joined.
    */
   compare(first: number, last: number, digestOf: (first: number, last: number) => bigint): Comparison;
-  /** Every processed range that ends behind `after`, ascending, or the first `most` of them; adjacent segments are one. */
+  /** Processed ranges that end behind `after`, ascending, or the first `most` of them; adjacent segments are one. */
   intervals(most?: number, after?: number): Range[];
   /** How many of them there are. */
   readonly intervalCount: number;

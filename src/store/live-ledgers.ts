@@ -2,8 +2,8 @@
  * The ledgers in use, and their devices' holdings, as they will be once everything decided so far is committed.
  *
  * Owns which of them are in memory. Promises that all callers of one stream share one ledger and get it in the order in
- * which they asked, and so do all ledgers of one device its holdings; that what has uncommitted changes is never forgotten,
- * and that ledgers wanted together are read together. Never writes.
+ * which they asked, and so do all ledgers of one device its holdings; that what has uncommitted changes is never
+ * forgotten, and that ledgers wanted together are read together. Never writes.
  */
 import { holdingsKey, ledgerKey } from './gateway-keys.ts';
 import type { StreamKey } from './gateway-store.ts';

@@ -1,9 +1,9 @@
 /**
  * Looking at a database beside the process that writes to it, or beside none.
  *
- * Owns the trying again. Whoever writes removes files that have been replaced, which may be the very ones that a look has
- * just been told of. Promises that a look is at one moment of the database, whole; that it changes no file; and that a look
- * which was upset by a writer is begun anew, so that it must do nothing before it ends.
+ * Owns the trying again. Whoever writes removes files that have been replaced, which may be the very ones that a look
+ * has just been told of. Promises that a look is at one moment of the database, whole; that it changes no file; and
+ * that a look which was upset by a writer is begun anew, so that it must do nothing before it ends.
  */
 import { readdir } from 'node:fs/promises';
 import { StoreError } from './errors.ts';

@@ -1,8 +1,8 @@
 /**
  * What was used lately: a bounded map that forgets what has not been used for long.
  *
- * Owns the marks of use. Promises that what was used since it was last looked at stays before what was not, at no cost for
- * each use but the mark; and that entries it is told to keep stay, even above the bounds. Never loads or writes.
+ * Owns the marks of use. Promises that what was used since it was last looked at stays before what was not, at no cost
+ * for each use but the mark; and that entries it is told to keep stay, even above the bounds. Never loads or writes.
  */
 export interface Lru<Value> {
   /** The value, which is marked as used. */

@@ -1,11 +1,11 @@
 /**
  * The pages in use, as they are on disk or about to be.
  *
- * Owns the merging: many deltas go into a page in memory, and it is encoded once per commit. Where a page was cut, what belongs
- * into its parts is merged into those, and the page comes last, since it knows which parts there are. Promises that cold pages
- * are read many at a time, that memory is bounded by what pages take there, not on disk, also while a commit touches very many
- * of them, and that a commit lets others have a turn in the middle of a page. Works for one commit at a time; after a failed
- * one it must be cleared, for its pages are then ahead of the disk.
+ * Owns the merging: many deltas go into a page in memory, and it is encoded once per commit. Where a page was cut, what
+ * belongs into its parts is merged into those, and the page comes last, since it knows which parts there are. Promises
+ * that cold pages are read many at a time, that memory is bounded by what pages take there, not on disk, also while a
+ * commit touches very many of them, and that a commit lets others have a turn in the middle of a page. Works for one
+ * commit at a time; after a failed one it must be cleared, for its pages are then ahead of the disk.
  */
 import { StoreError } from './errors.ts';
 import { pageKey } from './gateway-keys.ts';
@@ -19,8 +19,8 @@ import type { Turns } from './time-slicing.ts';
 const CACHED_BYTES_MAX = 128 << 20;
 
 /**
- * Cold pages are read as many at a time as come to about so many bytes, going by those before them: a few at first, and never
- * more than twice as many as before, so that large ones behind small ones are no surprise.
+ * Cold pages are read as many at a time as come to about so many bytes, going by those before them: a few at first, and
+ * never more than twice as many as before, so that large ones behind small ones are no surprise.
  */
 const READ_BYTES = 1 << 20;
 const READ_PAGES_FIRST = 16;
@@ -54,7 +54,7 @@ export function createPageCache<Page>(operator: PageOperator<Page>, pagesMax: nu
   return new OperatorPageCache(operator, pagesMax, turns);
 }
 
-/** A page as it stands under its key. What has been damaged, or an operator cannot read, is a `StoreError` `corrupt`. */
+/** A page as it stands under its key. What is damaged, or unreadable to an operator, is a `StoreError` `corrupt`. */
 export function decodePage<Page>(operator: PageOperator<Page>, kind: PageKind, key: Buffer, value: Buffer): Page {
   const bytes = unsealOrThrow(key, value);
   try {

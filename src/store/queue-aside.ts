@@ -1,8 +1,10 @@
 /**
- * Aside: what has left the queue and not the device: refused events in quarantine, and gaps that no gateway knows of yet.
+ * Aside: what has left the queue and not the device: refused events in quarantine, and gaps that no gateway knows of
+ * yet.
  *
- * Owns the list of it, which the witness keeps beside the database. Promises that events whose record the database has lost
- * become a gap, and that a record which an older file brings back is gone again. Never holds the events themselves.
+ * Owns the list of it, which the witness keeps beside the database. Promises that events whose record the database has
+ * lost become a gap, and that a record which an older file brings back is gone again. Never holds the events
+ * themselves.
  */
 import type { Range } from './intervals.ts';
 import { familyRange, numberKey, numberOfKey, QUEUE } from './keys.ts';

@@ -177,8 +177,8 @@ async function blockAround(lookUp: LookUp, position: Position, sequence: number)
 }
 
 /**
- * The first sequence from `from` up or down to before `to` with a value that RocksDB can read. Where it cannot, that may
- * be for every sequence of a whole file, so these say nothing about where blocks begin.
+ * The first sequence from `from` up or down to before `to` with a value that RocksDB can read. Where it cannot, that
+ * may be for every sequence of a whole file, so these say nothing about where blocks begin.
  */
 async function nearestStored(
   lookUp: LookUp,

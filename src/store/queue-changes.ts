@@ -56,7 +56,7 @@ export function noted(state: QueueState, marks: readonly Mark[]): Change {
   return { state, operations: marks.map(({ name, value }) => putSealed(markKey(name), value)) };
 }
 
-/** A change after which blocks are no longer queued, and `unsent` where it is given is the mark of what may have been sent. */
+/** A change after which blocks are no longer queued; `unsent`, if given, is the mark of what may have been sent. */
 export function without(blocks: readonly Leaving[], { state, operations }: Change, unsent?: number): Change {
   const bytes = blocks.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   const position = withCleared(withUnsent(state.position, unsent), blocks, bytes);

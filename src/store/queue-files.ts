@@ -1,8 +1,9 @@
 /**
- * The files of a queue besides what RocksDB makes: the directory, which database in it is the queue, reserve and witness.
+ * The files of a queue besides what RocksDB makes: the directory, which database in it is the queue, reserve and
+ * witness.
  *
- * Owns the port through which a queue reaches them, and the real ones. Promises that a simulation which brings others has
- * everything of a queue run on them. Never looks into a database.
+ * Owns the port through which a queue reaches them, and the real ones. Promises that a simulation which brings others
+ * has everything of a queue run on them. Never looks into a database.
  */
 import { access } from 'node:fs/promises';
 import { assertWritable, makeDirectory } from './directories.ts';

@@ -1,9 +1,9 @@
 /**
  * The latest marks of a queue, as they are kept beside its database.
  *
- * A mark says how far an input is recorded, and is all that says so: without it, or with an older one, what was recorded
- * would be recorded once more under new ids. Owns the list, whose end is what was written last. Never decides when it is
- * better than what the database has.
+ * A mark says how far an input is recorded, and is all that says so: without it, or with an older one, what was
+ * recorded would be recorded once more under new ids. Owns the list, whose end is what was written last. Never decides
+ * when it is better than what the database has.
  */
 import { QUEUE } from './keys.ts';
 import type { Put } from './queue-records.ts';

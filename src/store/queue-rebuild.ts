@@ -2,9 +2,9 @@
  * Rebuilding: what is good of a queue, in a new database.
  *
  * Owns the copy. RocksDB never gets past a sorted file that has rotted: it tries to merge it again and again, its files
- * pile up, and in the end it holds every write back for ever. And it opens nothing once its MANIFEST is lost, however whole
- * all else is. Promises that the queue is the old database until the new one is whole and on disk. Never runs beside
- * another write: the queue sees to that.
+ * pile up, and in the end it holds every write back for ever. And it opens nothing once its MANIFEST is lost, however
+ * whole all else is. Promises that the queue is the old database until the new one is whole and on disk. Never runs
+ * beside another write: the queue sees to that.
  */
 import { StoreError } from './errors.ts';
 import { generationPath } from './generations.ts';
@@ -62,8 +62,8 @@ export interface Opened {
 }
 
 /**
- * Opens the newest database; where its files are damaged so that it does not open, or its records cannot be read, a new one of
- * what is whole in them. A block of events that is damaged is no reason: it is set aside when it is read.
+ * Opens the newest database; where its files are damaged so that it does not open, or its records cannot be read, a new
+ * one of what is whole in them. A block of events that is damaged is no reason: it is set aside when it is read.
  */
 export async function openWhole(options: OpenOptions): Promise<Opened> {
   const { path, files } = options;

@@ -1,8 +1,8 @@
 /**
  * The small records of a queue, each of them sealed.
  *
- * Owns the byte layout of identity, gap and quarantine records. Promises that a record which has changed on disk is told
- * from a good one. Never does I/O. All numbers are big-endian.
+ * Owns the byte layout of identity, gap and quarantine records. Promises that a record which has changed on disk is
+ * told from a good one. Never does I/O. All numbers are big-endian.
  */
 import assert from 'node:assert';
 import type { Range } from './intervals.ts';

@@ -2,8 +2,8 @@
  * What is kept of a queue beside its database: witness, marks and streams.
  *
  * Owns what they are told and when they are asked. Promises that after every opening the state accounts for what the
- * database has lost, that what is kept is behind the database and never ahead of it, and to hold up nobody: a device goes on
- * without them, as without whatever else is damaged, and that is told.
+ * database has lost, that what is kept is behind the database and never ahead of it, and to hold up nobody: a device
+ * goes on without them, as without whatever else is damaged, and that is told.
  */
 import { join } from 'node:path';
 import { type StoreError, toStoreError } from './errors.ts';

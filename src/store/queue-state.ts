@@ -1,8 +1,9 @@
 /**
  * What a queue keeps in memory, and how it is read from disk.
  *
- * Owns opening: whose queue this is, its position, its streams. Promises to believe only sealed records, and to work out
- * a lost position from what else is there, so that no sequence is used again. Never writes but what opening itself adds.
+ * Owns opening: whose queue this is, its position, its streams. Promises to believe only sealed records, and to work
+ * out a lost position from what else is there, so that no sequence is used again. Never writes but what opening itself
+ * adds.
  */
 import { StoreError } from './errors.ts';
 import { createIntervals, type Range } from './intervals.ts';
@@ -80,7 +81,7 @@ export interface LoadOptions {
   readonly onLost?: (gap: Gap) => void;
 }
 
-/** Makes the queue in an empty database. `other-device` where it is another's, `corrupt` where it is no queue of ours. */
+/** Makes the queue in an empty database. `other-device` if it is another's, `corrupt` if it is no queue of ours. */
 export async function loadState(rocks: Rocks, options: LoadOptions): Promise<QueueState> {
   const { deviceId, randomBytes, witnessed, isPartial = rocks.leftOut.length > 0 } = options;
   const write = options.write ?? ((operations) => rocks.write(operations));
@@ -105,7 +106,8 @@ export async function loadState(rocks: Rocks, options: LoadOptions): Promise<Que
   // The mark may have been in what was left out, and this one is an older one.
   const unsent = isPartial ? found.next : Math.min(found.unsent, found.next);
   const position = withUnsent(found, unsent);
-  // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before any of it is.
+  // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before any of it
+  // is.
   if (position !== found) await write([positionPut(position)]);
   await recoverAside(rocks, stated, options, write);
   const streams = coveringRuns(stored, position, randomBytes);
@@ -236,8 +238,8 @@ async function derivePosition(rocks: Rocks, runs: StreamRuns): Promise<Position>
 }
 
 /**
- * The position of a queue of which records are lost: those that are left may be older ones. What has surely left the queue,
- * and is not there to be sent once more, is no damage; and what was queued before all that is there is.
+ * The position of a queue of which records are lost: those that are left may be older ones. What has surely left the
+ * queue, and is not there to be sent once more, is no damage; and what was queued before all that is there is.
  */
 async function withWitnessed(
   rocks: Rocks,

@@ -16,7 +16,7 @@ export interface StreamRun {
   readonly stream: Uint8Array;
 }
 
-/** Ascending; what is before `from` has ended. One array is never changed, so that runs may end at no cost for the others. */
+/** Ascending; what is before `from` has ended. An array never changes, so that runs end at no cost for the others. */
 export interface StreamRuns {
   readonly all: readonly StreamRun[];
   readonly from: number;

@@ -1,8 +1,8 @@
 /**
  * A queue's disk for who only looks.
  *
- * Owns a read-only opening of the newest database. Promises to change no file and to need no lock. What opening the queue
- * would mend, and what a damaged block would become, is in the state that it shows, and in memory only.
+ * Owns a read-only opening of the newest database. Promises to change no file and to need no lock. What opening the
+ * queue would mend, and what a damaged block would become, is in the state that it shows, and in memory only.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -21,9 +21,9 @@ import { openRocks } from './rocks.ts';
 import { createRocksHandle, type RocksHandle } from './rocks-handle.ts';
 
 /**
- * What a queue holds, beside the device that runs on it or none: changes no file, needs no lock. Where a running device upset
- * the look, `look` is called again. Rejects with `not-found`, `corrupt` where it is no queue that we can read, and with what
- * `look` rejects with.
+ * What a queue holds, beside the device that runs on it or none: changes no file, needs no lock. Where a running device
+ * upset the look, `look` is called again. Rejects with `not-found`, `corrupt` where it is no queue that we can read,
+ * and with what `look` rejects with.
  */
 export async function lookAtQueue<T>(path: string, look: (queue: QueueView) => Promise<T>): Promise<T> {
   const open = async () => {

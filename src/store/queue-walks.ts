@@ -2,8 +2,8 @@
  * Walks: every block that was queued when the walk began, while the queue goes on changing.
  *
  * Owns what a walk has not seen yet. Promises to give each of those blocks once, also those that leave the queue before
- * the walk gets to them: a count of the queue can then be kept right by counting what changes. Never holds a snapshot of
- * the database, which would keep its old files alive.
+ * the walk gets to them: a count of the queue can then be kept right by counting what changes. Never holds a snapshot
+ * of the database, which would keep its old files alive.
  */
 import type { Block, ReadLimit } from './queue-blocks.ts';
 

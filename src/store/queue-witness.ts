@@ -1,9 +1,10 @@
 /**
  * What the witness of a queue says, held against the database that was found.
  *
- * Owns the statement: whose queue it is, which sequences are queued, under which streams, and the totals. Promises that events which
- * the database has lost without a trace, with the end of its log or altogether, become gaps of their exact count, and that
- * their sequences are not used again. Never doubts a database that is as far as the witness says, or further.
+ * Owns the statement: whose queue it is, which sequences are queued, under which streams, and the totals. Promises that
+ * events which the database has lost without a trace, with the end of its log or altogether, become gaps of their exact
+ * count, and that their sequences are not used again. Never doubts a database that is as far as the witness says, or
+ * further.
  */
 import { StoreError } from './errors.ts';
 import { createIntervals } from './intervals.ts';
@@ -73,7 +74,7 @@ export function witnessedBy(statement: Buffer | undefined): Witnessed | undefine
   return statement && decodeStatement(statement);
 }
 
-/** The runs of before those that the witness names, and these; what is older than any is taken for part of the oldest. */
+/** The runs before those that the witness names, and these; what is older than any is taken as part of the oldest. */
 function allRuns(logged: readonly StreamRun[], named: readonly StreamRun[]): StreamRun[] {
   const first = named[0]?.first ?? Infinity;
   const [oldest, ...others] = [...logged.filter((run) => run.first < first), ...named];

@@ -19,8 +19,8 @@ export interface ReserveOptions {
 }
 
 /**
- * What is to stay free is half as much as is held back, or what RocksDB needs to work. With each measure a missing file is
- * made in the background, where there is room for it.
+ * What is to stay free is half as much as is held back, or what RocksDB needs to work. With each measure a missing file
+ * is made in the background, where there is room for it.
  */
 export interface Reserve extends Room {
   /** Gives the space back to the disk; false where there was none to give. */
@@ -30,8 +30,8 @@ export interface Reserve extends Room {
 }
 
 /**
- * Appending stops here even where nothing is held back: RocksDB that finds the disk full behind the scenes may never come
- * back from closing, and then only a new process can open the queue.
+ * Appending stops here even where nothing is held back: RocksDB that finds the disk full behind the scenes may never
+ * come back from closing, and then only a new process can open the queue.
  */
 const WORKING_BYTES = 2 << 20;
 

@@ -1,6 +1,6 @@
 /**
- * What RocksDB's formats are made of: numbers of few bytes, and texts behind their length. Reading past the end throws a
- * RangeError.
+ * What RocksDB's formats are made of: numbers of few bytes, and texts behind their length. Reading past the end throws
+ * a RangeError.
  */
 export class RocksReader {
   readonly #bytes: Buffer;

@@ -2,9 +2,9 @@
  * The files of a database, looked through before RocksDB opens them.
  *
  * Owns what RocksDB would take without a word: a log that is damaged, of which it leaves out what it cannot read, and a
- * database whose CURRENT is gone, over which it makes an empty one. Promises to put right what one flipped bit explains,
- * to refuse with `corrupt` what it cannot answer for, and to write nothing for who only looks. Otherwise whoever asks has
- * the lock of the folder.
+ * database whose CURRENT is gone, over which it makes an empty one. Promises to put right what one flipped bit
+ * explains, to refuse with `corrupt` what it cannot answer for, and to write nothing for who only looks. Otherwise
+ * whoever asks has the lock of the folder.
  */
 import { link, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -130,14 +130,15 @@ async function checkLog(
     throw new StoreError('corrupt', `${name} is damaged; the next start puts it right`);
   }
   if (check.readOnly) return { mendedBits, records, brokenAt };
-  // RocksDB never opens a database again whose MANIFEST ends in a write of which a power cut has left only the beginning.
+  // RocksDB never opens a database again whose MANIFEST ends in a write of which a power cut has left only the
+  // beginning.
   const isRewritten = [brokenAt, failedAt, unfinishedAt].some((at) => at !== undefined);
   if (isRewritten) await replace(check, name, formatLog(records), brokenAt !== undefined);
   else if (mendedBits > 0) await replace(check, name, bytes);
   return { mendedBits, records, brokenAt };
 }
 
-/** Puts a file in the place of another; after a crash one of the two is there, whole. The other can be kept for inspection. */
+/** Puts a file in the place of another; after a crash one of the two is there, whole. Can keep the other to inspect. */
 async function replace({ path }: FileCheck, name: string, bytes: Buffer, keepsOther = false): Promise<void> {
   const draft = join(path, `${name}.mended`);
   await rm(draft, { force: true });

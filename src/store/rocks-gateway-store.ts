@@ -1,8 +1,8 @@
 /**
  * The embedded gateway store: one RocksDB database, one process.
  *
- * Promises what `GatewayStore` promises; reads go to the database and never to the pages and ledgers that the intake has in
- * memory, which may be ahead of it. Never holds more of these than it is told to, but for those that are being changed.
+ * Promises what `GatewayStore` promises; reads go to the database and never to the pages and ledgers that the intake
+ * has in memory, which may be ahead of it. Never holds more of these than it is told to, but for those being changed.
  */
 import { type BatchLog, createBatchLog } from './batch-log.ts';
 import { assertNotGone, type CommitCount, createCommitCount } from './commit-count.ts';
@@ -77,8 +77,8 @@ export interface RocksGatewayStoreOptions<Page> {
 }
 
 /**
- * Rejects with `locked` where another process has the database, `corrupt` where it is no gateway's. Tests have writes fail
- * through `open`, how a database is opened, and `files`, what is beside it.
+ * Rejects with `locked` where another process has the database, `corrupt` where it is no gateway's. Tests have writes
+ * fail through `open`, how a database is opened, and `files`, what is beside it.
  */
 export async function openRocksGatewayStore<Page>(
   options: RocksGatewayStoreOptions<Page>,
@@ -99,8 +99,8 @@ export async function openRocksGatewayStore<Page>(
 }
 
 /**
- * What a store holds, beside the gateway that runs on it or none: changes no file, needs no lock. Where a running gateway
- * upset the look, `look` is called again. Rejects with `not-found`, `corrupt`, and with what `look` rejects with.
+ * What a store holds, beside the gateway that runs on it or none: changes no file, needs no lock. Where a running
+ * gateway upset the look, `look` is called again. Rejects with `not-found`, `corrupt`, and as `look` does.
  */
 export async function lookAtGatewayStore<Page, T>(
   options: RocksGatewayStoreOptions<Page>,
@@ -284,7 +284,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
 
   async #readLedger(key: StreamKey, body: Buffer): Promise<LedgerView> {
     if (!isCut(body)) return decodeLedger(body);
-    // Chunk after chunk could be read of different commits. Who ingests has them all of one, and waits until it is committed.
+    // Chunk after chunk could be read of different commits. Who ingests has them all of one, and waits for it.
     let view: LedgerView = createLedger();
     await this.ingest(key, (ledger) => {
       view = copyOf(ledger);

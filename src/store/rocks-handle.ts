@@ -27,9 +27,9 @@ export interface RocksHandle {
   /** A write has failed: nobody can say what it left on disk, so what is in memory is not to be believed any more. */
   doubt(): void;
   /**
-   * Resolves once the database is open and to be believed; after a doubt, once it was opened again. Until RocksDB can close
-   * the old one, waited for so long if need be, and `assertWritable` resolves, it rejects and the database stays open for those
-   * who read; `disk-full` where RocksDB waits for space. Calls made meanwhile share one reopening.
+   * Resolves once the database is open and to be believed; after a doubt, once it was opened again. Until RocksDB can
+   * close the old one, waited for so long if need be, and `assertWritable` resolves, it rejects and the database stays
+   * open for those who read; `disk-full` where RocksDB waits for space. Calls made meanwhile share one reopening.
    */
   trusted(withinMs: number, assertWritable: () => Promise<void>): Promise<void>;
   /** Waits for every use, then closes. Further uses are `closed`. */

@@ -1,8 +1,8 @@
 /**
  * The index blocks of one of RocksDB's sorted files: what lies where.
  *
- * Owns their bytes: entries of keys and values, numbers as varints, places of other blocks. Promises to read what was found
- * to be whole before; of anything else it makes nonsense. Never reads a file.
+ * Owns their bytes: entries of keys and values, numbers as varints, places of other blocks. Promises to read what was
+ * found to be whole before; of anything else it makes nonsense. Never reads a file.
  */
 import { RocksReader } from './rocks-bytes.ts';
 

@@ -1,19 +1,20 @@
 /**
  * The format of RocksDB's logs, in which every commit is first written, and of its MANIFEST.
  *
- * Owns the finding of damage in one. RocksDB, as its binding opens it, passes over a broken record and all that follows it
- * in the same 32 KiB without a word. Promises to put right a record of which one bit has flipped, to tell one that was
- * damaged from one that was never written to its end, and to lose nothing but what is damaged. Never does I/O.
+ * Owns the finding of damage in one. RocksDB, as its binding opens it, passes over a broken record and all that follows
+ * it in the same 32 KiB without a word. Promises to put right a record of which one bit has flipped, to tell one that
+ * was damaged from one that was never written to its end, and to lose nothing but what is damaged. Never does I/O.
  *
  * A log is cut into blocks of 32 KiB. A record does not cross their ends: it goes on in fragments, and up to six bytes
- * that are left are zero. A fragment: checksum of what follows the length (u32), length (u16), kind (u8), that many bytes.
+ * that are left are zero. A fragment: checksum of what follows the length (u32), length (u16), kind (u8), that many
+ * bytes.
  */
 import { fits, mend, writeChecksum } from './crc32c.ts';
 
 export interface LogFindings {
   /** Bits that were put right, in the bytes as they were given. */
   readonly mendedBits: number;
-  /** Where the first record begins that has more than one bit wrong, and was whole once; undefined where there is none. */
+  /** Where the first record begins that has several bits wrong, and was whole once; undefined where there is none. */
   readonly brokenAt: number | undefined;
   /** Where a write begins that failed halfway, and was written once more when the log was closed. */
   readonly failedAt: number | undefined;

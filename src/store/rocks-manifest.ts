@@ -1,15 +1,15 @@
 /**
  * The format of RocksDB's MANIFEST, as far as it takes to tell which sorted files belong to a database.
  *
- * Owns the reading of its records. A process that is killed leaves sorted files behind that it had not finished, or not yet
- * made part of the database; RocksDB removes them when it opens. Promises to name exactly the files that it will open, or
- * to say that it does not know; and to write the record that takes files out of a database. Never does I/O.
+ * Owns the reading of its records. A process that is killed leaves sorted files behind that it had not finished, or not
+ * yet made part of the database; RocksDB removes them when it opens. Promises to name exactly the files that it will
+ * open, or to say that it does not know; and to write the record that takes files out of a database. Never does I/O.
  *
  * A record is a list of fields: tag (varint), and what that tag has, each number a varint, each text behind its length.
  */
 import { RocksReader } from './rocks-bytes.ts';
 
-/** What follows a tag, field by field: a number `n`, a text `t`; `NEW_FILE_4` has a list of tagged texts behind that. */
+/** What follows a tag, field by field: a number `n`, a text `t`; behind it `NEW_FILE_4` has a list of tagged texts. */
 const FORMS: ReadonlyMap<number, string> = new Map([
   [1, 't'],
   [2, 'n'],

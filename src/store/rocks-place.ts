@@ -1,8 +1,8 @@
 /**
  * The place of an open database: whether its files are still what is found under their names.
  *
- * Owns one question, asked after each write. A folder that is removed, or has a copy put in its place, is still open to the
- * process that had it: RocksDB goes on writing, and nobody will find what it wrote. Never looks into a file.
+ * Owns one question, asked after each write. A folder that is removed, or has a copy put in its place, is still open to
+ * the process that had it: RocksDB goes on writing, and nobody will find what it wrote. Never looks into a file.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';

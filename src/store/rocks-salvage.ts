@@ -1,9 +1,10 @@
 /**
  * What the intact files of a database hold, put together without its MANIFEST.
  *
- * Owns the reading of entries: from sorted files block by block, from logs commit by commit. Each entry says in which order
- * it was written, so that of one key the newest counts, in whatever file it lies. Promises to leave out nothing that fits
- * its checksum, to give nothing that does not, and to say which files are damaged. Changes nothing but single flipped bits.
+ * Owns the reading of entries: from sorted files block by block, from logs commit by commit. Each entry says in which
+ * order it was written, so that of one key the newest counts, in whatever file it lies. Promises to leave out nothing
+ * that fits its checksum, to give nothing that does not, and to say which files are damaged. Changes nothing but single
+ * flipped bits.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,12 +1,12 @@
 /**
  * One of RocksDB's sorted files, as far as it takes to see whether it has rotted.
  *
- * Owns the reading of its index. RocksDB verifies a block when it looks for a key, but not when it iterates: then it may
- * pass over entries in silence, or end the process. Promises to put right, in the file, a block of which one bit has
- * flipped, and to tell of one that is damaged beyond that before anything iterates over it. Never reads a value.
+ * Owns the reading of its index. RocksDB verifies a block when it looks for a key, but not when it iterates: then it
+ * may pass over entries in silence, or end the process. Promises to put right, in the file, a block of which one bit
+ * has flipped, and to tell of one that is damaged beyond that before anything iterates over it. Never reads a value.
  *
- * A file: blocks of data, then blocks about them, then a footer that says where two of these are. Behind each block come
- * its compression (u8) and the checksum of both (u32).
+ * A file: blocks of data, then blocks about them, then a footer that says where two of these are. Behind each block
+ * come its compression (u8) and the checksum of both (u32).
  */
 import assert from 'node:assert';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -27,7 +27,7 @@ export interface Table {
   boundAbove(gte: Buffer | undefined, bytes: number): Buffer | undefined;
   /** A key below `lt` down to which about so many bytes lie; undefined where that is the beginning of the file. */
   boundBelow(lt: Buffer | undefined, bytes: number): Buffer | undefined;
-  /** Rejects with `corrupt` where iterating over the range would meet a damaged block. Gives how many bits it put right. */
+  /** Rejects with `corrupt` where the range has a damaged block. Gives how many bits it put right. */
   check(range: TableRange): Promise<number>;
   /** The blocks of data, one after another; undefined for one that is damaged by more than a bit. */
   blocks(): AsyncGenerator<Buffer | undefined, void, void>;
@@ -54,7 +54,7 @@ export type OpenedTable =
   /** What it says of itself is damaged by more than a bit. RocksDB must not open it: that may end the process. */
   | { readonly condition: 'broken' };
 
-/** With `r+` a flipped bit is put right in the file; with `r` it is damage like any other, since RocksDB reads it too. */
+/** With `r+` a flipped bit is put right in the file; with `r` it is damage, since RocksDB reads it too. */
 export type TableMode = 'r' | 'r+';
 
 export async function openTable(path: string, mode: TableMode): Promise<OpenedTable> {

@@ -1,9 +1,9 @@
 /**
  * All sorted files of an open database, looked through before anything iterates over them.
  *
- * Owns which files there are, and how a range is cut into pieces that are looked through one at a time. Promises that no
- * iterator meets a block that has rotted, and that one flipped bit anywhere in the files is put right when it is met.
- * Never looks into what is in memory only.
+ * Owns which files there are, and how a range is cut into pieces that are looked through one at a time. Promises that
+ * no iterator meets a block that has rotted, and that one flipped bit anywhere in the files is put right when it is
+ * met. Never looks into what is in memory only.
  */
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,9 +33,9 @@ const COMPLAINT = /block checksum mismatch: .* in (.+\.(?:sst|ldb)) offset (\d+)
 const PIECE_BYTES = 256 << 10;
 
 /**
- * Looks through what the files say of themselves, before RocksDB has the database; their data has its turn later. A file
- * that is damaged in what it says, or missing, is refused or left out only where `findings` has it as one of the database's:
- * a process that was killed leaves unfinished ones behind, and RocksDB removes them.
+ * Looks through what the files say of themselves, before RocksDB has the database; their data has its turn later. A
+ * file that is damaged in what it says, or missing, is refused or left out only where `findings` has it as one of the
+ * database's: a process that was killed leaves unfinished ones behind, and RocksDB removes them.
  */
 export async function openTables(check: FileCheck, findings: FileFindings): Promise<Tables> {
   const { tables: live, leftOut } = findings;
@@ -46,7 +46,8 @@ export async function openTables(check: FileCheck, findings: FileFindings): Prom
   const lost = [...(live?.levels.keys() ?? [])].filter((file) => unreadable.has(file) || !there.has(file));
   if (live === undefined) return tables;
   const unnamed = [...there].filter((file) => !unreadable.has(file) && !live.named.has(file));
-  // RocksDB removes what the MANIFEST does not name; where that has lost its end, those are the files that hold the rest.
+  // RocksDB removes what the MANIFEST does not name; where that has lost its end, those are the files that hold the
+  // rest.
   if (lost.length === 0) {
     const later = await tables.laterThan(findings.changes, unnamed);
     if (later !== undefined) throw refusal(check.broken, `${MIXED}: the MANIFEST does not know of ${later}`);

@@ -1,8 +1,8 @@
 /**
  * Versions: what was written under each key, and in which order, as sorted files and logs of RocksDB hold it.
  *
- * Owns the reading of single entries. Promises nothing about what is no database of a queue: other kinds of entries than
- * it writes do not occur. Never looks into a value.
+ * Owns the reading of single entries. Promises nothing about what is no database of a queue: other kinds of entries
+ * than it writes do not occur. Never looks into a value.
  */
 import { RocksReader } from './rocks-bytes.ts';
 import { entriesOf } from './rocks-index.ts';

@@ -1,9 +1,9 @@
 /**
  * The RocksDB port: one open database of ordered byte keys and byte values.
  *
- * Owns every call of RocksDB. Promises that every write is fsynced before it resolves, into files that are still where the
- * database was opened; that a write is all or nothing, that what has rotted on disk is never given out, and that every
- * failure is a `StoreError`. Never looks into a key or a value.
+ * Owns every call of RocksDB. Promises that every write is fsynced before it resolves, into files that are still where
+ * the database was opened; that a write is all or nothing, that what has rotted on disk is never given out, and that
+ * every failure is a `StoreError`. Never looks into a key or a value.
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,9 +23,9 @@ export interface RocksOptions {
   /** Make the database where there is none; otherwise a missing one is `not-found`. Default true. */
   readonly create?: boolean;
   /**
-   * Changes no file, and works beside a process that writes: what that writes later is not seen, and once it has removed a
-   * file that is still to be read, reading rejects (see `lookAt`). A missing database is `not-found`. Otherwise whoever
-   * opens it has the lock of the folder. Default false.
+   * Changes no file, and works beside a process that writes: what that writes later is not seen, and once it has
+   * removed a file that is still to be read, reading rejects (see `lookAt`). A missing database is `not-found`.
+   * Otherwise whoever opens it has the lock of the folder. Default false.
    */
   readonly readOnly?: boolean;
   /** RocksDB's block cache. Default 2 MiB: a queue reads its blocks once or twice, one after another. */
@@ -35,13 +35,14 @@ export interface RocksOptions {
   /** Snappy inside sorted files. Off where values are packed already. Default false. */
   readonly compression?: boolean;
   /**
-   * What becomes of what has rotted by more than the one bit that can be put right, a commit in the log or a whole sorted
-   * file: `refuse` the database as `corrupt`, or `leave-out` that. Default `refuse`.
+   * What becomes of what has rotted by more than the one bit that can be put right, a commit in the log or a whole
+   * sorted file: `refuse` the database as `corrupt`, or `leave-out` that. Default `refuse`.
    */
   readonly broken?: FileCheck['broken'];
   /**
-   * Asked of a database that is there, opened read-only: RocksDB, in opening for writing, removes what it has no use for,
-   * and where it is a damaged file that tells it so, that is all the rest. What this rejects with refuses the database.
+   * Asked of a database that is there, opened read-only: RocksDB, in opening for writing, removes what it has no use
+   * for, and where it is a damaged file that tells it so, that is all the rest. What this rejects with refuses the
+   * database.
    */
   readonly assertWhole?: (rocks: Rocks) => Promise<void>;
 }
@@ -73,11 +74,11 @@ export interface Rocks {
   readonly damage: string | undefined;
   /** What was broken beyond that when it was opened, and is left out: see `RocksOptions.broken`. */
   readonly leftOut: readonly string[];
-  /** Looks through all sorted files, whole, and puts right what it can; see `mendedBits` and `damage` for what it found. */
+  /** Looks through all sorted files, whole, and mends what it can; `mendedBits` and `damage` say what it found. */
   lookThrough(): Promise<void>;
   /** How many sorted files wait to be merged with others. */
   readonly unmergedFiles: number;
-  /** How often RocksDB failed at its work behind the scenes since it was opened: no space, or a file that has rotted. */
+  /** How often RocksDB failed at its work behind the scenes since the opening: no space, or a file that has rotted. */
   readonly failures: number;
   /**
    * Whether it can be closed, if need be waiting so long for that. RocksDB that finds the disk full tries by itself to

@@ -1,8 +1,8 @@
 /**
  * Room: what is free on a disk, measured now and then.
  *
- * Owns the measure. Promises an answer that is at most 250 ms old and counts what was granted since, without asking the disk
- * at every question. Never takes any space.
+ * Owns the measure. Promises an answer that is at most 250 ms old and counts what was granted since, without asking the
+ * disk at every question. Never takes any space.
  */
 import { statfs } from 'node:fs/promises';
 import { toStoreError } from './errors.ts';
@@ -20,8 +20,8 @@ export interface RoomOptions {
 
 export interface Room {
   /**
-   * Whether less would stay free than is to, after `bytes` more, and after `pendingBytes` that will be written anyway. The
-   * disk is measured every 250 ms or MiB, not at every question.
+   * Whether less would stay free than is to, after `bytes` more, and after `pendingBytes` that will be written anyway.
+   * The disk is measured every 250 ms or MiB, not at every question.
    */
   isLow(bytes: number, pendingBytes?: number): Promise<boolean>;
   /** Measures again at the next question. */

@@ -1,10 +1,10 @@
 /**
  * The watch over a database that is open: whether its disk rots, and whether RocksDB still gets on with its work.
  *
- * Owns what is known of that. RocksDB that meets a damaged block while it merges sorted files tries again for ever and says
- * nothing; the files pile up, and in the end it holds every write back. Promises that when its failures grow all files are
- * looked through, that what can be put right is, and that everything is told once; and to say when nothing must be written
- * any more, before RocksDB would hold it back. Costs a commit the asking of a few numbers.
+ * Owns what is known of that. RocksDB that meets a damaged block while it merges sorted files tries again for ever and
+ * says nothing; the files pile up, and in the end it holds every write back. Promises that when its failures grow all
+ * files are looked through, that what can be put right is, and that everything is told once; and to say when nothing
+ * must be written any more, before RocksDB would hold it back. Costs a commit the asking of a few numbers.
  */
 import { StoreError } from './errors.ts';
 import type { Rocks } from './rocks.ts';
@@ -45,7 +45,7 @@ export function rotError(path: string, report: RotReport): StoreError {
 
 export interface RotWatch {
   readonly condition: StoreCondition;
-  /** Looks at the numbers of the open database; where they have grown, the files are looked through behind the scenes. */
+  /** Looks at the numbers of the open database; where they have grown, looks through the files behind the scenes. */
   observe(rocks: Rocks): void;
   /** Throws `corrupt` where nothing must be written any more. */
   assertSound(): void;

@@ -1,8 +1,8 @@
 /**
  * The seal on a stored value: a checksum of the value and of the key that it stands under.
  *
- * Promises that a value which has changed on disk, or which stands under another key, is told from a good one. Never knows
- * what a value means.
+ * Promises that a value which has changed on disk, or which stands under another key, is told from a good one. Never
+ * knows what a value means.
  *
  * Sealed value: crc32 of key and body (u32, big-endian), body.
  */

@@ -1,4 +1,4 @@
-/** The ledger in memory: segments in ascending order, as columns. Never computes a digest: the caller has the events. */
+/** The ledger in memory: segments in ascending order, as columns. Computes no digest: the caller has the events. */
 import assert from 'node:assert';
 import {
   assertRange,

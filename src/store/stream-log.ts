@@ -1,12 +1,14 @@
 /**
  * The stream log: under which streams the queued sequences were recorded, in a file beside the database.
  *
- * The witness says after every commit how far the queue had come; with all its streams, tens of thousands where a device has
- * restarted often and never reached its gateway, that would cost more than the commit. So these lie here: a run is appended as
- * it begins, and the file is written anew only for what seldom happens. Like the witness it is not fsynced when it grows, may be
- * behind, and holds up nobody; the witness names the latest runs itself, and where that is all of them there is no file.
+ * The witness says after every commit how far the queue had come; with all its streams, tens of thousands where a
+ * device has restarted often and never reached its gateway, that would cost more than the commit. So these lie here: a
+ * run is appended as it begins, and the file is written anew only for what seldom happens. Like the witness it is not
+ * fsynced when it grows, may be behind, and holds up nobody; the witness names the latest runs itself, and where that
+ * is all of them there is no file.
  *
- * Record: first sequence (u64, big-endian), stream (16 bytes), crc32 of both (u32). One replaces those from its first sequence on.
+ * Record: first sequence (u64, big-endian), stream (16 bytes), crc32 of both (u32). One replaces those from its first
+ * sequence on.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises';

@@ -1,9 +1,9 @@
 /**
  * Time slicing: long work a slice at a time, so that nobody holds the event loop.
  *
- * Everything in a process shares one event loop, so a slice is what *all* work does in one turn of it, not what one piece of
- * work does: a hundred requests that are worked on at once hold the loop no longer than one. Whoever loops over what others
- * have sent or stored asks `isOver()` after each small step, and where it is true awaits `next()`.
+ * Everything in a process shares one event loop, so a slice is what *all* work does in one turn of it, not what one
+ * piece of work does: a hundred requests that are worked on at once hold the loop no longer than one. Whoever loops
+ * over what others have sent or stored asks `isOver()` after each small step, and where it is true awaits `next()`.
  */
 import { performance } from 'node:perf_hooks';
 

@@ -3,8 +3,9 @@
  *
  * Owns one file with two slots, written in turn. A database that has lost the end of its log, or a file that named its
  * others, opens as if it had never come further; the witness tells. Promises to give what was written last or, after a
- * power cut, what was written before: it is written after each commit and fsynced only when it is made, so it may be behind
- * the database and is never ahead of it. Promises to hold up nobody: what cannot be written is not, and that is told.
+ * power cut, what was written before: it is written after each commit and fsynced only when it is made, so it may be
+ * behind the database and is never ahead of it. Promises to hold up nobody: what cannot be written is not, and that is
+ * told.
  *
  * Slot: seal over the slot's number and the rest, count of writings (u64), bytes of the statement (u32), statement.
  */
@@ -32,8 +33,8 @@ const STATEMENT_BYTES_MAX = SLOT_BYTES / 2;
 const READ_BYTES = 4_096;
 
 /**
- * Rejects with `io` where it is there, or could be, and cannot be used: nobody would hear of what gets lost. `onTrouble` is
- * called when it begins not to take what it is told.
+ * Rejects with `io` where it is there, or could be, and cannot be used: nobody would hear of what gets lost.
+ * `onTrouble` is called when it begins not to take what it is told.
  */
 export async function openWitness(path: string, onTrouble: (error: StoreError) => void = () => {}): Promise<Witness> {
   const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600).catch(async (error) => {
@@ -50,7 +51,7 @@ export async function openWitness(path: string, onTrouble: (error: StoreError) =
   }
 }
 
-/** What the witness says; undefined where it has nothing to say, or is not there. Rejects with `io` where it cannot be read. Changes nothing. */
+/** What the witness says; undefined where it says nothing, or is not there. Rejects with `io`. Changes nothing. */
 export async function readStatement(path: string): Promise<Buffer | undefined> {
   const file = await open(path, 'r').catch(async (error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;

@@ -1,10 +1,10 @@
 /**
  * The gate before every write to a gateway's database.
  *
- * Owns whether there is room, whether the files are sound, and whether the database in memory is still to be believed. Promises that RocksDB is not let
- * run into a full disk if that can be helped, for it may not come back from that; that after a failed write the database is
- * opened again before anything is decided or written; and that until the disk takes files again it stays open for those
- * who read. Never writes a record.
+ * Owns whether there is room, whether the files are sound, and whether the database in memory is still to be believed.
+ * Promises that RocksDB is not let run into a full disk if that can be helped, for it may not come back from that; that
+ * after a failed write the database is opened again before anything is decided or written; and that until the disk
+ * takes files again it stays open for those who read. Never writes a record.
  */
 import { StoreError } from './errors.ts';
 import type { GatewayFiles } from './gateway-files.ts';

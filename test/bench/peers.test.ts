@@ -1,6 +1,6 @@
 /**
- * Peers without their packages and servers: the arithmetic of the comparison, who is left out and how that is told, and the
- * pair that needs nothing beyond the main install, side by side with Tidegate, in the programs that the bench runs.
+ * Peers without their packages and servers: the arithmetic of the comparison, who is left out and how that is told, and
+ * the pair that needs nothing beyond the main install, side by side with Tidegate, in the programs that the bench runs.
  */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';

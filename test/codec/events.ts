@@ -46,7 +46,7 @@ export function headerOf(count: number, header: Partial<BatchHeader> = {}): Batc
   };
 }
 
-/** Runs `work`; true where it did, false where it was refused with one of the codes. Anything else that is thrown is a failure. */
+/** Runs `work`; false where it was refused with one of the codes. Anything else that is thrown is a failure. */
 export function isTaken(work: () => unknown, ...codes: readonly CodecErrorCode[]): boolean {
   try {
     work();

@@ -27,7 +27,7 @@ import { createRandom, seedOf } from './property.ts';
 
 const INPUTS = 8_000;
 
-/** No input of the wire may cost more, in yardsticks: half a second of a usual machine, where each takes a tenth of that. */
+/** No input of the wire may cost more, in yardsticks: half a second of a usual machine, where each takes a tenth. */
 const YARDS_MAX = 20;
 
 function batchOf(events: readonly TelemetryEvent[]): Uint8Array {

@@ -1,6 +1,6 @@
 /**
- * Everything at once: recording, restarts, a link in any weather, refusals, collisions, a queue that is full; and in the
- * end every event that was recorded is in exactly one place, by an account of its own in big integers.
+ * Everything at once: recording, restarts, a link in any weather, refusals, collisions, a queue that is full; and in
+ * the end every event that was recorded is in exactly one place, by an account of its own in big integers.
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';

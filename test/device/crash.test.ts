@@ -1,4 +1,4 @@
-/** Promise 1, against kill -9 at random moments: what `record()` resolved is at the gateway, once, to the last digit. */
+/** Promise 1, against kill -9 at random moments: what `record()` resolved is at the gateway once, to the last digit. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

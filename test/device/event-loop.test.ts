@@ -22,7 +22,7 @@ test('record resolves while the gateway never answers', async (t) => {
 /** Of the whole drain; one that decodes and joins a thousand blocks in one go takes half of it. */
 const LONGEST_SHARE = 0.25;
 
-/** The most processor time that one turn of the event loop takes while the work goes on, milliseconds; that of threads beside is in it. */
+/** Most processor time of a turn of the event loop during the work, milliseconds; other threads' is in it. */
 async function longestTurn(work: () => Promise<void>): Promise<number> {
   let longest = 0;
   let before = process.cpuUsage();

@@ -123,7 +123,8 @@ test('the gateway is told of events whose commit failed, and that came to disk, 
   gateway.before = () => (isUp ? undefined : new Error('no link'));
   const { device, disk } = await unluckyDevice(t, gateway, { inFlightMax: 1 });
   await device.record({ volume: 1 }, { at: 1 });
-  // Its batch is under way; the next commit's answer gets lost, and with the release of that batch the database is opened again.
+  // Its batch is under way; the next commit's answer gets lost, and with the release of that batch the database is
+  // opened again.
   await until(() => device.status().inFlight === 1);
   disk.strikes = puts(QUEUE.block);
   await assert.rejects(device.record({ volume: 2 }, { at: 2 }), { code: 'io' });

@@ -1,4 +1,4 @@
-/** Failpoints: which there are, that a build finds each of them, and that the trap kills at exactly the visit it is set to. */
+/** Failpoints: which there are, that a build finds each, and that the trap kills at exactly the visit it is set to. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

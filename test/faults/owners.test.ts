@@ -1,4 +1,4 @@
-/** The campaigns about owners of a folder, and about rot that merging meets, as large as every change must pass them. */
+/** The campaigns about owners of a folder, and about rot that merging meets, at the size that each change must pass. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { CampaignName } from '../../faults/campaigns/index.ts';

@@ -1,4 +1,4 @@
-/** What the power campaign is made of: the disks, the cable, the torn logs. Each must do what the campaign relies on. */
+/** What the power campaign is made of: the disks, the cable, the torn logs. Each does what the campaign relies on. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** The relay and the certificates behind the TLS faults: each must fail a client for its own reason, and none in general. */
+/** The relay and the certificates behind the TLS faults: each fails a client for a reason of its own. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, request } from 'node:https';

@@ -1,4 +1,4 @@
-/** Pages that grow large are cut: nothing is lost, what comes next writes little, and a batch is bounded by what it touches. */
+/** Large pages are cut: nothing is lost, what comes next writes little, and a batch is bounded by what it touches. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** Authentic batches that are made to cost as much as they can: they are bounded, and hold nobody else up (promise 9). */
+/** Authentic batches made to cost as much as they can: they are bounded, and hold nobody else up (promise 9). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { brotliCompressSync, constants as zlib } from 'node:zlib';

@@ -90,7 +90,7 @@ function merge(kind: PageKind, into: Page, delta: Page): void {
   allAtOnce(pageOperator.merge(kind, into, delta));
 }
 
-/** The bytes of pages merged from nothing in the order given; each intermediate result goes through its bytes or not. */
+/** The bytes of pages merged from nothing in the order given; each result in between goes through its bytes or not. */
 function merged(kind: PageKind, pages: readonly Page[], throughBytes: boolean): Buffer {
   let into = pageOperator.empty(kind);
   for (const page of pages) {

@@ -1,4 +1,4 @@
-/** Bugs planted mechanically: where they can be, that one is seen by a test and one is not, and that nothing else is touched. */
+/** Bugs planted mechanically: where they can be, that a test sees one and misses one, and that nothing else changes. */
 import assert from 'node:assert/strict';
 import { access, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,9 +1,9 @@
 /**
- * A minimal device, as proto-spec/conformance.md has it: written from these pages alone, and with nothing but Node's own
- * modules. It has sensors with a volume and nothing else, does not compress, and sends one batch at a time.
+ * A minimal device, as proto-spec/conformance.md has it: written from these pages alone, and with nothing but Node's
+ * own modules. It has sensors with a volume and nothing else, does not compress, and sends one batch at a time.
  *
- * Its disk is a folder: `events` (a line of JSON each, in sequence), `streams` (from which sequence on), `settled` (up to
- * which sequence nothing is left to do) and `refused`.
+ * Its disk is a folder: `events` (a line of JSON each, in sequence), `streams` (from which sequence on), `settled` (up
+ * to which sequence nothing is left to do) and `refused`.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';

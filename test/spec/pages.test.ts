@@ -1,4 +1,4 @@
-/** The pages of proto-spec say what the code does: codes, statuses, limits, examples, and the sections that it points to. */
+/** The pages of proto-spec say what the code does: codes, statuses, limits, examples, and sections pointed to. */
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** Databases of earlier formats: `gateway-format-1.txt` holds the records of one that a program of format 1 has written. */
+/** Databases of earlier formats: `gateway-format-1.txt` holds the records of one that a program of format 1 wrote. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

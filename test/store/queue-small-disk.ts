@@ -1,8 +1,8 @@
 /**
  * A small disk that can be filled up.
  *
- * Owns nothing of the store. Promises that the disk is gone with the test, and that a test which cannot have one says so
- * instead of passing.
+ * Owns nothing of the store. Promises that the disk is gone with the test, and that a test which cannot have one says
+ * so instead of passing.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-/** Which sorted files are a database's, and what becomes of those that are not: a process that was killed leaves some. */
+/** Which sorted files are a database's, and what becomes of those that are not: a killed process leaves some. */
 import assert from 'node:assert/strict';
 import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

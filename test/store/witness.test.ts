@@ -1,4 +1,4 @@
-/** A witness says what was written last or before it; one that cannot be written, or is not there, holds up nobody and is told of. */
+/** A witness says what was written last or before it; one that cannot be written holds up nobody and is told of. */
 import assert from 'node:assert/strict';
 import { type FileHandle, open, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * GrpcReceiver: the server that somebody would write for these events: decode, add up, append to a file, sync, answer.
  *
- * Owns the file. Promises that a call is answered only when its batch is synced; batches follow one another in the file, and
- * each has a sync of its own.
+ * Owns the file. Promises that a call is answered only when its batch is synced; batches follow one another in the
+ * file, and each has a sync of its own.
  */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';

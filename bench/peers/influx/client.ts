@@ -1,8 +1,8 @@
 /**
  * Influx: events as lines of its protocol, under gzip.
  *
- * Owns the requests and the questions about what is stored. Promises that each point is one of its own, since a point is
- * named by sensor and time. The sums that it asks for are of doubles.
+ * Owns the requests and the questions about what is stored. Promises that each point is one of its own, since a point
+ * is named by sensor and time. The sums that it asks for are of doubles.
  */
 import assert from 'node:assert';
 import { promisify } from 'node:util';

@@ -1,8 +1,9 @@
 /**
- * JetStream: events into a stream on a NATS server's disk, each as a message with an id of its own, or many to a message.
+ * JetStream: events into a stream on a NATS server's disk, each as a message with an id of its own, or many to a
+ * message.
  *
- * Owns the publisher and its window, and the reading of the whole stream afterwards. Promises that a message counts only
- * when the server has acknowledged it as stored and new.
+ * Owns the publisher and its window, and the reading of the whole stream afterwards. Promises that a message counts
+ * only when the server has acknowledged it as stored and new.
  */
 import assert from 'node:assert';
 import { randomUUID } from 'node:crypto';
@@ -26,7 +27,7 @@ const compress = promisify(gzip);
 interface Settings {
   /** Many events to a message, or one. */
   readonly batched: boolean;
-  /** A UUID in each row of a batch, for whoever reads it to tell repeated events by: the server does not look inside. */
+  /** A UUID in each row of a batch, for a reader to tell repeated events by: the server does not look inside. */
   readonly ids?: boolean;
 }
 

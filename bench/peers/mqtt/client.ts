@@ -1,8 +1,8 @@
 /**
  * MQTT: one message for each event, into a broker that keeps them for a session which is away.
  *
- * Owns the publisher, its store on disk and its window, and the session that later comes for everything. Promises that the
- * next message is published only when one of the window is acknowledged: by PUBACK, or PUBCOMP for QoS 2.
+ * Owns the publisher, its store on disk and its window, and the session that later comes for everything. Promises that
+ * the next message is published only when one of the window is acknowledged: by PUBACK, or PUBCOMP for QoS 2.
  */
 import assert from 'node:assert';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';

@@ -1,9 +1,9 @@
 /**
  * OTLP: events as log records of the OpenTelemetry SDK, protobuf under gzip over HTTP.
  *
- * Owns the pace: the SDK's batching processor drops what comes while its buffer is full, so it is flushed whenever it is.
- * Promises that an export which failed is not passed over: the SDK only logs it. Never uses the SDK's metrics, which keep
- * no single event.
+ * Owns the pace: the SDK's batching processor drops what comes while its buffer is full, so it is flushed whenever it
+ * is. Promises that an export which failed is not passed over: the SDK only logs it. Never uses the SDK's metrics,
+ * which keep no single event.
  */
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-proto';

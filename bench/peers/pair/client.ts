@@ -1,8 +1,8 @@
 /**
  * PairClient: the device half of the pair that people write by hand.
  *
- * Owns its queue: a row for each event, JSON under time and UUID, in RocksDB. Promises that a batch's rows leave the queue, in
- * a synced write, when the server has answered 200; sent are JSON rows under gzip with an HMAC over the body.
+ * Owns its queue: a row for each event, JSON under time and UUID, in RocksDB. Promises that a batch's rows leave the
+ * queue, in a synced write, when the server has answered 200; sent are JSON rows under gzip with an HMAC over the body.
  */
 import assert from 'node:assert';
 import { createHmac, randomUUID } from 'node:crypto';

@@ -1,8 +1,8 @@
 /**
  * PairReceiver: the server half of the pair that people write by hand.
  *
- * Owns a row for each event under its UUID, and totals, in RocksDB. Promises that a batch is answered when its new rows and
- * the totals are in one synced write, and that a row which is there already counts no second time. Its sums are of
+ * Owns a row for each event under its UUID, and totals, in RocksDB. Promises that a batch is answered when its new rows
+ * and the totals are in one synced write, and that a row which is there already counts no second time. Its sums are of
  * doubles.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';

@@ -1,8 +1,9 @@
 /**
  * Rocks: RocksDB as people use it by hand: keys and values are text, and what matters is written with `sync`.
  *
- * Owns the promises around the binding's callbacks. Loads the binding the way the store does, by its file and not by the
- * store's front door, since nobody else should want it; and because it is the same one, the database is not what differs.
+ * Owns the promises around the binding's callbacks. Loads the binding the way the store does, by its file and not by
+ * the store's front door, since nobody else should want it; and because it is the same one, the database is not what
+ * differs.
  */
 import { mkdir } from 'node:fs/promises';
 import type { LevelOperation, LevelUp } from 'level-rocksdb';

@@ -1,9 +1,9 @@
 /**
  * RemoteWrite: events as samples of Prometheus, two for each, protobuf under snappy.
  *
- * Owns the requests, one series each as Prometheus's own shards have it, and the questions about what is stored. Promises
- * that the samples of a series are in order and that no series is ahead of another, as the receiver demands. The sums
- * that it asks for are of doubles.
+ * Owns the requests, one series each as Prometheus's own shards have it, and the questions about what is stored.
+ * Promises that the samples of a series are in order and that no series is ahead of another, as the receiver demands.
+ * The sums that it asks for are of doubles.
  */
 import assert from 'node:assert';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,8 +1,8 @@
 /**
  * Columns: what each name in an input stands for.
  *
- * Owns `--map`, `--skip`, `--text`, `--number`, `--mixed` and `--missing`, and what is learnt on the way: a column that has held
- * numbers holds numbers. Promises that nothing is learnt from a row that is refused.
+ * Owns `--map`, `--skip`, `--text`, `--number`, `--mixed` and `--missing`, and what is learnt on the way: a column that
+ * has held numbers holds numbers. Promises that nothing is learnt from a row that is refused.
  */
 import { type FieldValue, HEADLINE } from '../../codec/index.ts';
 import { RowError, shown } from './refusal.ts';
@@ -242,7 +242,7 @@ function quotedNumber({ column }: Column, text: string): RowError {
   );
 }
 
-/** Whoever has said that a column holds numbers, or has called it by the name of a measure, means those in quotes, too. */
+/** Who has said that a column holds numbers, or has given it the name of a measure, means those in quotes, too. */
 function isNumberByName({ declared, name }: Column): boolean {
   return declared === 'number' || name === HEADLINE;
 }

@@ -1,7 +1,8 @@
 /**
  * CsvCells: the cells of rows.
  *
- * Owns quotes. Promises that a row whose quotes do not pair up is refused by itself, and that a row costs little where it has none.
+ * Owns quotes. Promises that a row whose quotes do not pair up is refused by itself, and that a row costs little where
+ * it has none.
  */
 import { type CsvError, parse } from 'csv-parse/sync';
 import { RowError } from './refusal.ts';

@@ -1,8 +1,8 @@
 /**
  * CsvRows: rows of cells under a heading.
  *
- * Owns headings, cells and quotes. Promises that each cell is read under the name that stood above it: a heading that comes again
- * is no row, and one that comes again in another order changes the columns.
+ * Owns headings, cells and quotes. Promises that each cell is read under the name that stood above it: a heading that
+ * comes again is no row, and one that comes again in another order changes the columns.
  */
 import type { TelemetryEvent } from '../../codec/index.ts';
 import type { Column, Columns } from './columns.ts';
@@ -73,8 +73,8 @@ export class CsvRows implements RowReader {
   }
 
   /**
-   * With as many cells as there are columns: where the time is a time, of whatever form, or none, or where columns of numbers
-   * hold numbers. With more or fewer: where it has a time. Else a line of text has as many commas by chance.
+   * With as many cells as there are columns: where the time is a time, of whatever form, or none, or where columns of
+   * numbers hold numbers. With more or fewer: where it has a time. Else a line of text has as many commas by chance.
    */
   mayBeRow(text: string): boolean {
     const heading = this.#heading;
@@ -240,8 +240,8 @@ export class CsvRows implements RowReader {
   }
 
   /**
-   * Files that were joined bring their headings along. In another order, or with other names beside the known ones, it holds
-   * from here on.
+   * Files that were joined bring their headings along. In another order, or with other names beside the known ones, it
+   * holds from here on.
    */
   #isHeading(cells: readonly string[], text: string): boolean {
     if (cells.length > HEADING_CELLS_MAX) return false;
@@ -256,7 +256,8 @@ export class CsvRows implements RowReader {
     if (!names.every((name) => this.#isName(name))) return false;
     if (!names.some((name) => this.#columns.isTime(name))) {
       if (new Set(names).size < names.length) return false;
-      // A row of texts whose time is none; where all else stands below its own name, nothing changes with it either way.
+      // A row of texts whose time is none; where all else stands below its own name, nothing changes with it either
+      // way.
       if (names.every((name, at) => known[at] === name || this.#heading![at]?.role === 'ts')) return false;
       throw this.#noHeading('no column of it is the time; it may also be a row without one');
     }

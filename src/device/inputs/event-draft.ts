@@ -1,8 +1,8 @@
 /**
  * EventDraft: an event whose fields come one after another.
  *
- * Promises that two values for one name are refused, and that a row of any length stops at the number of fields that an event
- * can hold.
+ * Promises that two values for one name are refused, and that a row of any length stops at the number of fields that an
+ * event can hold.
  */
 import { CodecError, checkFieldCount, type FieldValue, type TelemetryEvent } from '../../codec/index.ts';
 import type { Column } from './columns.ts';

@@ -1,8 +1,8 @@
 /**
  * FileDigest: what lies before a place in a file, in 32 bytes.
  *
- * A chain of SHA-256 over blocks of 64 KiB, so that it can be stored and go on in another process. It is checked as a whole: what lies
- * next to the place first, so that a file that is another one is seldom read for nothing.
+ * A chain of SHA-256 over blocks of 64 KiB, so that it can be stored and go on in another process. It is checked as a
+ * whole: what lies next to the place first, so that a file that is another one is seldom read for nothing.
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
  * FileInput: a file on disk, which may grow, be renamed or be cut short at any time.
  *
- * Owns reading it. Promises that a row is recorded once: the marks go with the events, and each read looks whether what was read
- * before is still there. Never holds more than one read and one row.
+ * Owns reading it. Promises that a row is recorded once: the marks go with the events, and each read looks whether what
+ * was read before is still there. Never holds more than one read and one row.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Mark } from '../recorder.ts';

@@ -1,8 +1,9 @@
 /**
  * FileProgress: how far a file is recorded, and under which names that is found again.
  *
- * Owns the marks. A file is found by device and inode, by its path, or by its first rows; and it is the same file only where it still
- * holds what it held before the mark. Promises never to guess: what cannot be told is an `InputError` that names the flag.
+ * Owns the marks. A file is found by device and inode, by its path, or by its first rows; and it is the same file only
+ * where it still holds what it held before the mark. Promises never to guess: what cannot be told is an `InputError`
+ * that names the flag.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, realpath } from 'node:fs/promises';
@@ -30,7 +31,7 @@ export interface Progress {
   readonly recorded: number;
   /** Rows that were refused and are in no file of rejects: they are tried again. */
   readonly refused: readonly KeptRow[];
-  /** Rows that were refused, are in no file of rejects and cannot become whole: holes, rows that are too long. @default 0 */
+  /** Refused rows that are in no file of rejects and cannot become whole: holes, rows that are too long. @default 0 */
   readonly unreadable?: number;
   /** How long the file of rejects was. */
   readonly rejectsBytes: number;
@@ -63,7 +64,7 @@ export interface Found {
   readonly digest: FileDigest;
 }
 
-/** First rows that a copy is looked for by: the very first may have been refused in the other file, and put right in this one. */
+/** First rows that a copy is looked for by: the first may have been refused in the other file, and put right here. */
 const LOOKED_FOR_ROWS = 256;
 const LOOKED_FOR_BYTES = 1024 * 1024;
 
@@ -160,8 +161,9 @@ export class FileNames {
       );
     }
     const { rows, samples, isBeginning } = await likeness(this.#options, progress.samples);
-    // Files of two instruments may share some rows, such as those of a night in which both stood still; where all of the first
-    // ones are the same, with their times and sensors, nobody can tell that from a part of the file that has grown on.
+    // Files of two instruments may share some rows, such as those of a night in which both stood still; where all of
+    // the first ones are the same, with their times and sensors, nobody can tell that from a part of the file that has
+    // grown on.
     if (2 * rows <= samples && !isBeginning) return undefined;
     throw new InputError(
       'input-copy',

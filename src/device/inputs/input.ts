@@ -1,8 +1,8 @@
 /**
  * Input: where `tidegate-device run` gets its events from.
  *
- * Owns the contract; each kind of input is a file that keeps it. Whoever reads an input records each chunk, with its marks, before
- * it asks for the next, so that nothing is read that is not on disk a moment later.
+ * Owns the contract; each kind of input is a file that keeps it. Whoever reads an input records each chunk, with its
+ * marks, before it asks for the next, so that nothing is read that is not on disk a moment later.
  */
 import type { TelemetryEvent } from '../../codec/index.ts';
 import type { Mark } from '../recorder.ts';

@@ -1,7 +1,8 @@
 /**
  * KeptRows: rows that an earlier run has refused, split once more.
  *
- * Owns what they are now: flags may say since that the lines of one are several rows. Where each is in the source stays exact.
+ * Owns what they are now: flags may say since that the lines of one are several rows. Where each is in the source stays
+ * exact.
  */
 import type { KeptRow } from './fed-rows.ts';
 import { type Cut, type RawRow, RowSplitter, type SplitterOptions } from './row-splitter.ts';

@@ -1,8 +1,8 @@
 /**
  * LocalTimes: what a clock on a wall somewhere shows, as epoch milliseconds.
  *
- * Owns time zones, by the data that Node carries. Promises that a time which a zone has twice (when clocks go back), or never
- * (when they go forward), is refused and not guessed.
+ * Owns time zones, by the data that Node carries. Promises that a time which a zone has twice (when clocks go back), or
+ * never (when they go forward), is refused and not guessed.
  */
 
 const DAY_MS = 86_400_000;

@@ -1,8 +1,9 @@
 /**
  * NdjsonRows: one JSON object a line.
  *
- * Owns how time, sensor and fields are found in an object: beside each other, or in an object `fields`; other objects within it
- * give names such as `tags.host`. Promises that a name which is there twice is seen, although JSON.parse hides it.
+ * Owns how time, sensor and fields are found in an object: beside each other, or in an object `fields`; other objects
+ * within it give names such as `tags.host`. Promises that a name which is there twice is seen, although JSON.parse
+ * hides it.
  */
 import { CodecError, type TelemetryEvent } from '../../codec/index.ts';
 import type { Columns } from './columns.ts';

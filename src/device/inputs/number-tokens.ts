@@ -1,8 +1,8 @@
 /**
  * NumberTokens: the numbers in a line of JSON as they are written, by the names of what they are.
  *
- * Owns what JSON.parse forgets: `1.10`, `-0`, `1e3` and the twentieth digit. Takes only what JSON.parse has taken, of any depth, and
- * reads no further than it is asked to.
+ * Owns what JSON.parse forgets: `1.10`, `-0`, `1e3` and the twentieth digit. Takes only what JSON.parse has taken, of
+ * any depth, and reads no further than it is asked to.
  */
 
 const QUOTE = 0x22;
@@ -17,7 +17,7 @@ const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** Names have dots where objects are within one another; those in `fields` have none for it. Numbers in lists have no names. */
+/** Names have dots where objects are nested; those in `fields` have none for it. Numbers in lists have no names. */
 export class NumberTokens {
   readonly #line: string;
   readonly #found = new Map<string, string>();

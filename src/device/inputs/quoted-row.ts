@@ -1,8 +1,9 @@
 /**
  * QuotedRow: from the beginning of a row of CSV to its end, over quoted cells that hold delimiters and line ends.
  *
- * Owns when a quote is a stray one: what follows its partner is neither delimiter nor line end, or it has no partner within a
- * bounded number of bytes. Where it has one, and a line between them could be a row, nobody can tell text from rows: it says so.
+ * Owns when a quote is a stray one: what follows its partner is neither delimiter nor line end, or it has no partner
+ * within a bounded number of bytes. Where it has one, and a line between them could be a row, nobody can tell text from
+ * rows: it says so.
  */
 
 export const QUOTE = 0x22;

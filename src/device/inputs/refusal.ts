@@ -58,7 +58,8 @@ export interface RefusedRow {
  * - `input-unreadable`: nothing is there, or it may not be read.
  * - `input-kind`: a directory, a socket: nothing that rows can be read from.
  * - `input-refusals`: more refused rows than can be remembered; those that are not, are read again by the next run.
- * - `rejects-unusable`: the file for refused rows is the input itself, is no file, cannot be written, or holds rows of another heading.
+ * - `rejects-unusable`: the file for refused rows is the input itself, is no file, cannot be written, or holds rows of
+ *   another heading.
  */
 export type InputErrorCode =
   | 'input-heading'

@@ -1,8 +1,8 @@
 /**
  * RejectedRows: refused rows as they were in the source, to be kept in a file of their own.
  *
- * Promises that each is told with the heading that it stands under, and that a row of which a part is missing is none that could be
- * taken for whole: a NUL stands in the place of what is missing.
+ * Promises that each is told with the heading that it stands under, and that a row of which a part is missing is none
+ * that could be taken for whole: a NUL stands in the place of what is missing.
  */
 import type { RawRow } from './row-splitter.ts';
 import type { SourceText } from './source-text.ts';

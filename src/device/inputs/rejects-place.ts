@@ -1,8 +1,8 @@
 /**
  * RejectsPlace: from where on a file of rejects holds what a run has written since its last mark.
  *
- * Promises that rows of another input are never taken for rows of this one, however alike they are: an input that has no mark for
- * this file notes where it begins to write, before it does.
+ * Promises that rows of another input are never taken for rows of this one, however alike they are: an input that has
+ * no mark for this file notes where it begins to write, before it does.
  */
 import type { Mark } from '../recorder.ts';
 import type { RejectsBefore } from './rejects.ts';

@@ -1,8 +1,9 @@
 /**
  * Rejects: refused rows in a file of their own, as they were.
  *
- * Owns that file. Promises that a row is in it, on disk, before the mark moves past it; that it is there once, whatever was killed in
- * between; and that each row stands under its own heading, so that the file can be mended and recorded like any other.
+ * Owns that file. Promises that a row is in it, on disk, before the mark moves past it; that it is there once, whatever
+ * was killed in between; and that each row stands under its own heading, so that the file can be mended and recorded
+ * like any other.
  */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -29,7 +30,7 @@ export interface Rejects {
 
 /** As it was when the input's mark was stored. */
 export interface RejectsBefore {
-  /** What lies behind was written by a run that was ended before it could store the next mark, and its rows come again. */
+  /** What lies behind is of a run that ended before it could store the next mark, and its rows come again. */
   readonly bytes: number;
   /** That of its last row, where it is known. */
   readonly heading: Buffer | undefined;

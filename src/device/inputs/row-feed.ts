@@ -1,9 +1,9 @@
 /**
  * RowFeed: from bytes to events and refused rows.
  *
- * Owns the way of a row: split, decoded, read, and checked as `record()` would, so that one bad row does not refuse a whole chunk.
- * Promises that every byte is in a row, in what waits for its line end, or in neither because it is blank or a heading; and the same
- * result however the bytes are cut, and wherever an earlier run has ended.
+ * Owns the way of a row: split, decoded, read, and checked as `record()` would, so that one bad row does not refuse a
+ * whole chunk. Promises that every byte is in a row, in what waits for its line end, or in neither because it is blank
+ * or a heading; and the same result however the bytes are cut, and wherever an earlier run has ended.
  */
 import { CodecError, createTableBuilder, type TableBuilder, type TelemetryEvent } from '../../codec/index.ts';
 import { Columns, type LearntKinds } from './columns.ts';
@@ -42,7 +42,7 @@ export interface FeedOptions extends RowOptions {
   readonly heading?: HeadingLine | undefined;
   /** A last row without a line end is whole. */
   readonly lastLine: boolean;
-  /** More lines within quotes that could be rows are rows: for an input that may take hours to bring the other quote. */
+  /** More lines within quotes that could be rows are rows: for an input that may bring the other quote hours later. */
   readonly quotedRowsMax?: number | undefined;
   /** So many rows are passed over: they were recorded before. @default 0 */
   readonly skipRows?: number;
@@ -177,7 +177,7 @@ export class RowFeed {
     return this.#feed(this.#splitter.cut(Buffer.alloc(0), isRow || isGone ? 'last' : 'end'));
   }
 
-  /** Reads rows again that were refused, under their own heading; those that still are refused keep the place that was given. */
+  /** Reads refused rows again, under their own heading; those that are refused again keep the place that was given. */
   retry(rows: readonly (readonly [row: KeptRow, bytes: Buffer])[], heading?: HeadingLine): FedRows {
     const text = this.#csv?.headingText;
     const unusable = this.#csv?.unusable;

@@ -23,8 +23,8 @@ export interface RowOptions extends ColumnOptions, TimeOptions {
   /** A row may have fewer cells than there are columns. @default false */
   readonly shortRows?: boolean | undefined;
   /**
-   * What lines within a quoted cell are that could be rows: a part of the cell, or rows behind a stray quote. Left out, the whole
-   * row is refused.
+   * What lines within a quoted cell are that could be rows: a part of the cell, or rows behind a stray quote. Left out,
+   * the whole row is refused.
    */
   readonly quotedLines?: QuotedLines | undefined;
 }
@@ -33,7 +33,8 @@ export interface RowReader {
   /** Tells whether a row can be known to be whole without its line end. */
   readonly isWholeByItself: boolean;
   /**
-   * Prepares these rows; the function that it gives reads each, in their order. It gives undefined for what is no row: headings.
+   * Prepares these rows; the function that it gives reads each, in their order. It gives undefined for what is no row:
+   * headings.
    * @throws (the function) RowError, CodecError for the row; InputError for all of the input
    */
   open(texts: readonly string[]): (at: number, line: number) => TelemetryEvent | undefined;

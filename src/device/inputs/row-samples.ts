@@ -1,8 +1,9 @@
 /**
  * RowSamples: rows of a file that were recorded, some of them, by which the file is known however it is written.
  *
- * Owns what of a row is compared: what stands between quotes, delimiters and spaces, as text; of JSON its names and values. So a copy of another encoding, with
- * other line ends, or saved by a spreadsheet, is a copy; and a row whose value was edited is known by its time and sensor.
+ * Owns what of a row is compared: what stands between quotes, delimiters and spaces, as text; of JSON its names and
+ * values. So a copy of another encoding, with other line ends, or saved by a spreadsheet, is a copy; and a row whose
+ * value was edited is known by its time and sensor.
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';

@@ -1,9 +1,9 @@
 /**
  * RowSplitter: bytes in pieces of any length, cut into rows.
  *
- * Owns what a row is: a line, or in CSV several where a quoted cell holds line ends. Works on bytes of UTF-8 or of an encoding
- * with one byte a character. Promises bounded memory and the same rows however the bytes are cut: one long line, one hole of NULs,
- * one quote without its partner costs that row, and the next line is a row again.
+ * Owns what a row is: a line, or in CSV several where a quoted cell holds line ends. Works on bytes of UTF-8 or of an
+ * encoding with one byte a character. Promises bounded memory and the same rows however the bytes are cut: one long
+ * line, one hole of NULs, one quote without its partner costs that row, and the next line is a row again.
  */
 
 import { QUOTE, type QuotedOptions, walkRow } from './quoted-row.ts';
@@ -53,7 +53,8 @@ export interface SplitterOptions extends Pick<QuotedOptions, 'mayBeRow' | 'quote
 
 /**
  * - `piece`: more will come.
- * - `end`: there is no more for now; what has no line end waits for it, and a quote without its partner does not hold up rows.
+ * - `end`: there is no more for now; what has no line end waits for it, and a quote without its partner does not hold
+ *   up rows.
  * - `last`: no more will come; what has no line end is a row, too.
  */
 export type CutAs = 'piece' | 'end' | 'last';
@@ -240,7 +241,8 @@ export class RowSplitter {
   }
 
   /**
-   * A row with quotes before its first line end. Undefined where it is a plain line after all, `at` where more must come.
+   * A row with quotes before its first line end. Undefined where it is a plain line after all, `at` where more must
+   * come.
    */
   #quoted(bytes: Buffer, at: number, lineEnd: number, rows: RawRow[], isLast: boolean): number | undefined {
     const isTorn = this.#state.within === 'hole';

@@ -1,8 +1,8 @@
 /**
  * RowTimes: the time of a row as epoch milliseconds.
  *
- * Owns the forms of a time. Promises that a time is taken apart by a strict pattern and checked against the calendar: 30 February
- * is refused, and so is what means another day elsewhere. Never asks `Date.parse`.
+ * Owns the forms of a time. Promises that a time is taken apart by a strict pattern and checked against the calendar:
+ * 30 February is refused, and so is what means another day elsewhere. Never asks `Date.parse`.
  */
 import { CodecError } from '../../codec/index.ts';
 import { type TimeZone, UTC } from './local-times.ts';
@@ -15,9 +15,9 @@ export type TimeUnit = (typeof TIME_UNITS)[number];
 
 export interface TimeOptions {
   /**
-   * What a number stands for where a time is one. Left out, it is milliseconds, and a number that is likelier to be something
-   * else is refused: one that is a time from 2000 to 2099 in seconds, as Excel counts days, or as 20260301; one of 2100 or later
-   * in milliseconds; a fraction before 2000.
+   * What a number stands for where a time is one. Left out, it is milliseconds, and a number that is likelier to be
+   * something else is refused: one that is a time from 2000 to 2099 in seconds, as Excel counts days, or as 20260301;
+   * one of 2100 or later in milliseconds; a fraction before 2000.
    * @default 'ms'
    */
   readonly timeUnit?: TimeUnit | undefined;
@@ -74,7 +74,7 @@ export function createTimeReader({ timeUnit, timeZone = UTC, timeFormat }: TimeO
   };
 }
 
-/** What is smaller than a millisecond is cut off: no event is later than its row says. By digits, since 0.1 is no double. */
+/** Cuts off what is below a millisecond: no event is later than its row says. By digits, since 0.1 is no double. */
 function wholeMs(text: string, power: number): number {
   if (power === 0 && /^\d{1,15}$/.test(text)) return Number(text);
   const [, sign, whole = '', fraction = '', exponent = '0'] = /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text)!;

@@ -1,8 +1,8 @@
 /**
  * SourceText: the bytes of an input as text.
  *
- * Owns encodings. Splitting goes by bytes, so UTF-16 becomes UTF-8 before it; every other encoding here keeps ASCII as ASCII.
- * Promises that bytes which are no text in the encoding are found out and never replaced.
+ * Owns encodings. Splitting goes by bytes, so UTF-16 becomes UTF-8 before it; every other encoding here keeps ASCII as
+ * ASCII. Promises that bytes which are no text in the encoding are found out and never replaced.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { InputError } from './refusal.ts';
@@ -131,7 +131,7 @@ class OneByteText extends NarrowText {
   }
 }
 
-/** What windows-1252 has where ISO 8859-1 has control characters; a space stands for the five bytes that it leaves open. */
+/** What windows-1252 has where ISO 8859-1 has control characters; a space for the five bytes that it leaves open. */
 const WESTERN = '€ ‚ƒ„…†‡ˆ‰Š‹Œ Ž  ‘’“”•–—˜™š›œ žŸ';
 
 /** Windows-1252 by a table of our own: TextDecoder of Node 20 takes it for ISO 8859-1. */

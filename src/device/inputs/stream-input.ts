@@ -1,8 +1,8 @@
 /**
  * StreamInput: standard input, a named pipe, a serial port: what can be read once.
  *
- * Promises to open it once and to keep nothing about it: there is no way back in it, so there are no marks. A signal ends the wait
- * for the next row.
+ * Promises to open it once and to keep nothing about it: there is no way back in it, so there are no marks. A signal
+ * ends the wait for the next row.
  */
 import { constants, createReadStream, open } from 'node:fs';
 import { Socket } from 'node:net';

@@ -1,8 +1,8 @@
 /**
  * TimeFormat: patterns such as `dd.MM.yyyy HH:mm`, for times that only their maker can read.
  *
- * Owns the letters (those of Unicode's date patterns). Promises that a text fits in one way or not at all. Never looks at a
- * calendar: it takes texts apart.
+ * Owns the letters (those of Unicode's date patterns). Promises that a text fits in one way or not at all. Never looks
+ * at a calendar: it takes texts apart.
  */
 
 /** Decimal digits; a zone as `Z`, `UTC` or an offset. */
