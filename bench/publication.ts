@@ -88,5 +88,8 @@ function cell(text: string): string {
 
 function whenAndWhere({ measuredAt, commit, processor, cores, versions, fileSystem, load }: Machine): string {
   const machine = `${processor}, ${cores} cores, ${fileSystem}, Node ${versions['Node']}`;
-  return `${measuredAt.slice(0, 10)}, commit ${commit ?? 'unknown'}, ${machine}, load before the bench ${load.toFixed(2)}`;
+  return (
+    `${measuredAt.slice(0, 10)}, commit ${commit ?? 'unknown'}, ${machine}, ` +
+    `load before the bench ${load.toFixed(2)}`
+  );
 }

@@ -71,7 +71,8 @@ export function readOptions(argv: readonly string[]): DemoOptions {
     .addOption(
       option(
         '--rate <events>',
-        `events a second of each simulated device, 0 for as many as its disk takes; default ${LIVE_RATE}, 0 with --once`,
+        `events a second of each simulated device, 0 for as many as its disk takes; ` +
+          `default ${LIVE_RATE}, 0 with --once`,
         integer({ min: 0, max: 10_000_000 }),
       ),
     )

@@ -61,7 +61,9 @@ export function paintFor(colours: boolean): Paint {
 export function liveText(scene: Scene, paint: Paint, columns: number, rows = Number.POSITIVE_INFINITY): string {
   const hint =
     scene.phase === 'draining' ? 'the link is healed; draining …' : 'Ctrl-C heals the link, drains and reconciles';
-  const title = `${paint.bold('tidegate')}  the gateway’s page: ${scene.pageUrl}${scene.gatewayAnswers ? '' : paint.bad('  down')}`;
+  const title =
+    `${paint.bold('tidegate')}  the gateway’s page: ${scene.pageUrl}` +
+    `${scene.gatewayAnswers ? '' : paint.bad('  down')}`;
   const table = figuresTable(scene, paint, columns);
   const faults = [...folded(faultText(scene, groupOf), columns), ...killLines(scene)];
   // The most complete that fits; the figures of the first devices where nothing does.

@@ -17,7 +17,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'release before the acknowledgement',
     file: 'src/device/sync.ts',
-    find: 'const delivered = await persist({ ...this.#options, signal: flight.signal }, () => delivery.deliver(cut, flight));',
+    find:
+      'const delivered = await persist({ ...this.#options, signal: flight.signal }, ' +
+      '() => delivery.deliver(cut, flight));',
     replace: `const delivered = { quarantine: [] };
     void persist(this.#options, () => delivery.deliver(cut, flight));
     await new Promise((resolve) => setImmediate(resolve));`,
@@ -251,7 +253,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'order reports by the clock alone',
     file: 'src/gateway/device-page.ts',
-    find: 'if (isFurther(arriving.queue, known.queue)) return false;\n  return arriving.stream === known.stream || arriving.sentAt',
+    find:
+      'if (isFurther(arriving.queue, known.queue)) return false;\n' +
+      '  return arriving.stream === known.stream || arriving.sentAt',
     replace: 'return arriving.sentAt',
     caughtBy: [
       { campaign: 'clock', size: 24 },

@@ -44,7 +44,10 @@ export function totalLine(reports: readonly CampaignReport[]): string {
   const rows = reports.flatMap(({ result }) => result?.rows ?? []);
   const sum = (of: (row: FaultRow) => number) => rows.reduce((all, row) => all + of(row), 0).toLocaleString('en');
   const findings = reports.reduce((all, { result }) => all + (result?.findings.length ?? 0), 0);
-  return `${sum((row) => row.injected)} faults injected, ${sum((row) => row.lost)} events lost, ${sum((row) => row.doubled)} doubled, ${findings} findings`;
+  return (
+    `${sum((row) => row.injected)} faults injected, ${sum((row) => row.lost)} events lost, ` +
+    `${sum((row) => row.doubled)} doubled, ${findings} findings`
+  );
 }
 
 function headOf({ name, title, unit, size, seconds, result, skipped, broken }: CampaignReport): string {

@@ -27,7 +27,8 @@ const FAKE_NPM = `
   console.log('added packages');
   if (fs.existsSync('offline')) process.exit(1);
   fs.mkdirSync('node_modules/rocksdb/prebuilds/' + fs.readFileSync('prebuild', 'utf8'), { recursive: true });
-  const { packages: { '': root, 'node_modules/elsewhere': other, ...packages } } = JSON.parse(fs.readFileSync('package-lock.json'));
+  const lock = JSON.parse(fs.readFileSync('package-lock.json'));
+  const { '': root, 'node_modules/elsewhere': other, ...packages } = lock.packages;
   fs.writeFileSync('node_modules/.package-lock.json', JSON.stringify({ packages }));`;
 
 interface Outcome {

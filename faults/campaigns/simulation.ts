@@ -60,7 +60,8 @@ async function run({ seed, size, signal, progress }: Ground): Promise<CampaignRe
   const perMinute = Math.round(hours / ((performance.now() - begun) / MINUTE_MS));
   const note =
     `${hours.toLocaleString('en')} simulated hours, ${perMinute.toLocaleString('en')} a minute; ` +
-    `${requests.toLocaleString('en')} requests; drained ${Math.ceil(drainedMs / MINUTE_MS)} simulated minutes after the last fault at most`;
+    `${requests.toLocaleString('en')} requests; drained ${Math.ceil(drainedMs / MINUTE_MS)} simulated minutes ` +
+    'after the last fault at most';
   tally.add(TOGETHER, { injected: done, events, lost, doubled, note });
   return { rows: tally.rows(), findings, done };
 }

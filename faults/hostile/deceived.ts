@@ -227,7 +227,8 @@ const LINES = [
 /** Whatever it is asked, it answers the next one. */
 async function control(path: string, dice: Dice): Promise<Struck> {
   const asked = Buffer.from(
-    `${dice.pick(LINES)} HTTP/1.1\r\nHost: x\r\n${dice.pick(['', 'Content-Length: 5\r\n', `X: ${'y'.repeat(50_000)}\r\n`])}\r\n`,
+    `${dice.pick(LINES)} HTTP/1.1\r\nHost: x\r\n` +
+      `${dice.pick(['', 'Content-Length: 5\r\n', `X: ${'y'.repeat(50_000)}\r\n`])}\r\n`,
   );
   const bytes = dice.chance(0.5) ? mutated(asked, dice, [asked]) : asked;
   try {

@@ -269,7 +269,8 @@ function question(target: Target, dice: Dice): Buffer[] {
     ? 'GET'
     : dice.pick(['HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH', 'PROPFIND', 'CONNECT', 'FOO']);
   // An answer to HEAD has a length and no body, which a reader has to know.
-  const first = `${method === 'HEAD' ? 'GET' : method} ${path}${queries.length > 0 ? '?' : ''}${queries.join('&')} HTTP/1.1`;
+  const query = queries.length > 0 ? `?${queries.join('&')}` : '';
+  const first = `${method === 'HEAD' ? 'GET' : method} ${path}${query} HTTP/1.1`;
   const host = dice.chance(0.9)
     ? '127.0.0.1'
     : dice.pick(['evil.example', '', '127.0.0.1@evil', '[::1', 'localhost.evil']);

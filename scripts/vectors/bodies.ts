@@ -19,8 +19,8 @@ export function bodyVectors() {
   const batch = bytesOf({ header: HEADER, events: EXAMPLE }).toString('hex');
   return {
     about:
-      'Bodies of requests (batch.md, "Compression"). Each valid one inflates to `batch`; a reader without the encoding skips it. ' +
-      '`bytesMax` is a limit on what comes out, where it is not that of the specification.',
+      'Bodies of requests (batch.md, "Compression"). Each valid one inflates to `batch`; a reader without the ' +
+      'encoding skips it. `bytesMax` is a limit on what comes out, where it is not that of the specification.',
     batch,
     valid: [
       { name: 'identity', encoding: 'identity', hex: batch },

@@ -54,8 +54,8 @@ const SUMS: readonly (readonly [name: string, values: readonly number[]])[] = [
 export function decimalVectors() {
   return {
     about:
-      'Decimals (batch.md, "Measures are decimals"). `bits` are the 8 bytes of a double, most significant first; `text` is ' +
-      'the decimal that it means, `sum` the exact sum of those.',
+      'Decimals (batch.md, "Measures are decimals"). `bits` are the 8 bytes of a double, most significant first; ' +
+      '`text` is the decimal that it means, `sum` the exact sum of those.',
     doubles: DOUBLES.map((value) => ({ bits: bitsOf(value), text: exactSum([value]) })),
     sums: SUMS.map(([name, values]) => ({ name, bits: values.map(bitsOf), sum: exactSum(values) })),
     texts: {

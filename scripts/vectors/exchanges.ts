@@ -88,8 +88,9 @@ function exchangeOf({ name, code, given, before, request, answer, device }: Case
 export function exchangeVectors() {
   return {
     about:
-      'Whole exchanges between a device and a gateway (delivery.md), each with a gateway of its own that has counted nothing ' +
-      'but what `before` names, whose clock stands at `clock`, and which has `keys` for the device. See README.md here.',
+      'Whole exchanges between a device and a gateway (delivery.md), each with a gateway of its own that has ' +
+      'counted nothing but what `before` names, whose clock stands at `clock`, and which has `keys` for the device. ' +
+      'See README.md here.',
     clock: CLOCK,
     deviceId: DEVICE,
     adminToken: TOKEN.slice('Bearer '.length),

@@ -195,9 +195,9 @@ export function requestVectors() {
   ];
   return {
     about:
-      'Requests (signing.md). `signed` is what the signature is over, without the body. `checked`: whether a gateway with ' +
-      '`keys`, of which those in `revoked` are so, takes such headers with `body` for authentic, and under which key. ' +
-      '`heads`: whether it takes the head for authentic before there is a body. ' +
+      'Requests (signing.md). `signed` is what the signature is over, without the body. `checked`: whether a ' +
+      'gateway with `keys`, of which those in `revoked` are so, takes such headers with `body` for authentic, and ' +
+      'under which key. `heads`: whether it takes the head for authentic before there is a body. ' +
       '`malformed`: headers that are not of their form.',
     requests: REQUESTS.map((request) => {
       const { secret, ...rest } = request;
@@ -255,7 +255,8 @@ export function answerVectors() {
     '{"stream":"000102030405060708090a0b0c0d0e0f","first":1,"count":3,"inserted":3,"duplicates":0}',
   );
   const skew = Buffer.from(
-    '{"type":"urn:tidegate:problem:clock-skew","title":"clock skew","status":401,"code":"clock-skew","clock":1700000000600}',
+    '{"type":"urn:tidegate:problem:clock-skew",' +
+      '"title":"clock skew","status":401,"code":"clock-skew","clock":1700000000600}',
   );
   const timestamp = 1_700_000_000_600;
   const answer = (
@@ -270,8 +271,8 @@ export function answerVectors() {
   };
   return {
     about:
-      'Answers (signing.md) to the request with the signature `request`, under `secret`. `authentic`: whether the device takes ' +
-      'the answer for signed.',
+      'Answers (signing.md) to the request with the signature `request`, under `secret`. `authentic`: whether the ' +
+      'device takes the answer for signed.',
     secret: SECRET.toString('hex'),
     request: ours,
     answers: [

@@ -137,7 +137,8 @@ function headPrefix({
   contentLength,
   requestSignature,
 }: SignedHead): string {
-  return `tidegate-head-v1\n${deviceId}\n${keyId}\n${timestamp}\n${contentEncoding}\n${contentLength}\n${requestSignature}\n`;
+  const body = `${contentEncoding}\n${contentLength}\n${requestSignature}`;
+  return `tidegate-head-v1\n${deviceId}\n${keyId}\n${timestamp}\n${body}\n`;
 }
 
 function answerPrefix({ status, requestSignature, timestamp }: AnswerHead): string {

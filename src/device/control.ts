@@ -120,8 +120,11 @@ async function unheard(data: string): Promise<void> {
   const pid = await runningOwner(join(data, 'queue')).catch(() => undefined);
   if (pid === undefined) return;
   const path = controlPath(data);
-  const why = `nothing listens at ${path}. It may be starting, or have been started with another TMPDIR: ask with that one`;
-  throw new DeviceError('no-answer', `the device (pid ${pid}) runs on ${data}, but ${why}`);
+  const hint = 'It may be starting, or have been started with another TMPDIR: ask with that one';
+  throw new DeviceError(
+    'no-answer',
+    `the device (pid ${pid}) runs on ${data}, but nothing listens at ${path}. ${hint}`,
+  );
 }
 
 async function barred(data: string): Promise<DeviceError> {

@@ -115,7 +115,10 @@ function statusText(status: DeviceStatus | OfflineStatus): string {
 
 function stateOf(status: DeviceStatus | OfflineStatus): string {
   if (status.link !== null) return linkSentence(status, Date.now());
-  return `${status.silent ? 'does not answer' : 'not running'}; ${status.queued.events.toLocaleString('en')} events safe on disk`;
+  return (
+    `${status.silent ? 'does not answer' : 'not running'}; ${status.queued.events.toLocaleString('en')} ` +
+    'events safe on disk'
+  );
 }
 
 function linesOfText(lines: readonly string[]): string {

@@ -193,7 +193,8 @@ class RefusalCount {
     if (this.rows === 0) return;
     const where =
       rejects === undefined
-        ? 'rows were refused and are not recorded; the next run tries those of a file again, but for NULs and rows that are too long; --rejects FILE keeps them'
+        ? 'rows were refused and are not recorded; the next run tries those of a file again, but for NULs and ' +
+          'rows that are too long; --rejects FILE keeps them'
         : 'rows were refused and are not recorded; they are kept to be put right';
     this.#log.error({ refused: this.rows, ...(rejects !== undefined && { rejects }) }, where);
   }
@@ -214,12 +215,14 @@ function tellRest(
     log.error({ file: values.input, bytes: lostBytes }, 'the file was cut short before these bytes were read');
   if (unreadable > 0) {
     const text =
-      'an earlier run refused rows that cannot be read, and they are not recorded: NUL bytes, or rows that are too long';
+      'an earlier run refused rows that cannot be read, and they are not recorded: NUL bytes, or rows that are ' +
+      'too long';
     log.error({ file: values.input, rows: unreadable }, text);
   }
   if (quotedNumbers.length > 0) {
     const text =
-      'numbers in quotes are texts, and these columns are kept as such; --number NAMES if they are numbers, --text NAMES if not';
+      'numbers in quotes are texts, and these columns are kept as such; --number NAMES if they are numbers, ' +
+      '--text NAMES if not';
     log.warn({ columns: quotedNumbers }, text);
   }
   if (dropped > 0)

@@ -77,8 +77,10 @@ function reasonToRefuse(app: FastifyInstance, { raw }: FastifyRequest): string |
 }
 
 /** Headers of proxies, balancers and tunnels. */
-const PASSED_ON =
-  /^(?:forwarded|via|x[-_]forward|x-real-ip|cdn-loop|proxy-client-ip|fly-client-ip|x-original-|x-client-ip|x-cluster-|x-envoy-|x-amzn-|x-azure-|true-client-ip|cf-|fastly-)/;
+const PASSED_ON = new RegExp(
+  '^(?:forwarded|via|x[-_]forward|x-real-ip|cdn-loop|proxy-client-ip|fly-client-ip|x-original-|x-client-ip|' +
+    'x-cluster-|x-envoy-|x-amzn-|x-azure-|true-client-ip|cf-|fastly-)',
+);
 
 /**
  * Whether the connection came to an address on which the gateway itself listens, and it listens on loopback alone.

@@ -7,7 +7,8 @@
  */
 export const DASHBOARD_SCRIPT = String.raw`
 'use strict';
-const REFRESH_MS = 2000, SEEN_LATELY_MS = 60000, MINUTES = 60, MINUTE_MS = 60000, LISTED = 100, NAMES_MS = 30000, HEADLINE = 'volume';
+const REFRESH_MS = 2000, SEEN_LATELY_MS = 60000, NAMES_MS = 30000, MINUTES = 60, MINUTE_MS = 60000;
+const LISTED = 100, HEADLINE = 'volume';
 const $ = (id) => document.getElementById(id);
 let token = remembered(), chosen = null, measure = null, after = '', before = null, answeredAt = null, listsAll = false;
 const pagesBefore = [];
@@ -31,12 +32,14 @@ async function ask(path, age = 0) {
   }
   const { detail } = await answer.json().catch(() => ({}));
   const code = answer.status === 401 ? 'token' : 'refused';
-  throw Object.assign(new Error('it answers ' + answer.status + (detail ? ': ' + clean(detail) : '')), { code, detail });
+  const said = 'it answers ' + answer.status + (detail ? ': ' + clean(detail) : '');
+  throw Object.assign(new Error(said), { code, detail });
 }
 
 /* What would be drawn as nothing, or turn the text around it, is shown as an escape. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Default_Ignorable_Code_Point}]/gu;
-const clean = (text) => String(text).replace(UNSAFE, (char) => '\\u' + char.codePointAt(0).toString(16).padStart(4, '0'));
+const escaped = (char) => '\\u' + char.codePointAt(0).toString(16).padStart(4, '0');
+const clean = (text) => String(text).replace(UNSAFE, escaped);
 const own = (object, name) => (object && Object.hasOwn(object, name) ? object[name] : undefined);
 const grouped = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, '\u202f');
 const whole = (count) => grouped(String(count));
@@ -58,7 +61,8 @@ function decimal(text, places = 3) {
 function powerOf(digits, power) {
   const more = digits.slice(1, 5).replace(/0+$/, '');
   const isWhole = /^0*$/.test(digits.slice(5));
-  return digits[0] + (more ? '.' + more : '') + (isWhole ? '' : '…') + ' × 10' + [...String(power)].map((sign) => sign === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[sign]).join('');
+  const raised = [...String(power)].map((sign) => sign === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[sign]).join('');
+  return digits[0] + (more ? '.' + more : '') + (isWhole ? '' : '…') + ' × 10' + raised;
 }
 /* A decimal text as a fraction of one and a power of ten: any of them can be drawn, however large. */
 function scaled(text) {
@@ -94,7 +98,8 @@ function showTotals(totals, name) {
   put('volume', sum ? decimal(sum.sum) : '0', sum ? sum.sum : '');
   put('values', sum ? 'exact sum of ' + whole(sum.count) + ' values' : 'no values yet');
   put('events', whole(totals.events));
-  put('rate', before ? whole(Math.max(0, Math.round((totals.events - before.events) / ((now - before.at) / 1000)))) + ' a second' : '\u00a0');
+  const rate = before && Math.max(0, Math.round((totals.events - before.events) / ((now - before.at) / 1000)));
+  put('rate', before ? whole(rate) + ' a second' : '\u00a0');
   put('devices', whole(totals.devices));
   put('duplicates', whole(totals.duplicates));
   put('queued', whole(totals.queued));
@@ -113,7 +118,8 @@ function rowOf(device, name) {
   const cell = (text, className = '', title = '') => make('td', { className, title }, text);
   const some = (count, className = '') => cell(whole(count), count === 0 ? 'quiet' : className);
   const row = make('tr', { className: device.id === chosen ? 'chosen' : '' },
-    make('td', {}, make('span', { className: 'dot ' + stateOf(device) }), make('button', { type: 'button' }, clean(device.id))),
+    make('td', {}, make('span', { className: 'dot ' + stateOf(device) }),
+      make('button', { type: 'button' }, clean(device.id))),
     some(device.recorded), some(device.queued, 'wait'), some(device.delivered), some(device.duplicates),
     some(device.gaps + device.missing, 'bad'), cell(ago(device.lastReceivedAt), 'quiet', device.lastReceivedAt || ''),
     cell(sum ? decimal(sum.sum) : '–', sum ? '' : 'quiet', sum ? sum.sum : ''));
@@ -121,16 +127,19 @@ function rowOf(device, name) {
   return row;
 }
 function showDevices({ devices, next }, name) {
-  const focused = document.activeElement && document.activeElement.closest('tbody') ? document.activeElement.textContent : null;
+  const active = document.activeElement;
+  const focused = active && active.closest('tbody') ? active.textContent : null;
   $('rows').replaceChildren(...devices.map((device) => rowOf(device, name)));
-  if (focused) for (const button of $('rows').querySelectorAll('button')) if (button.textContent === focused) button.focus();
+  const buttons = focused ? $('rows').querySelectorAll('button') : [];
+  for (const button of buttons) if (button.textContent === focused) button.focus();
   $('table').hidden = devices.length === 0;
   $('nobody').hidden = devices.length > 0 || after !== '';
   $('pager').hidden = !next && after === '';
   $('next').disabled = !next;
   $('previous').disabled = after === '';
   $('next').onclick = () => { pagesBefore.push(after); after = next; refresh(); };
-  put('more', (next || after) && devices.length ? 'here ' + clean(devices[0].id) + ' to ' + clean(devices[devices.length - 1].id) : '');
+  const isPart = (next || after) && devices.length > 0;
+  put('more', isPart ? 'here ' + clean(devices[0].id) + ' to ' + clean(devices[devices.length - 1].id) : '');
 }
 $('previous').onclick = () => { after = pagesBefore.pop() || ''; refresh(); };
 
@@ -149,23 +158,30 @@ $('measure').onchange = () => { measure = offered[$('measure').selectedIndex]; r
 function showChart(device, name, buckets, last) {
   const chart = $('chart'), width = 600, height = 100, step = width / MINUTES;
   const first = last - (MINUTES - 1) * MINUTE_MS;
-  const values = buckets.map((bucket) => ({ at: Date.parse(bucket.start), events: bucket.events, sum: own(bucket.measures, name) }))
-    .filter(({ at, sum }) => sum && at >= first && at <= last).map(({ at, events, sum }) => ({ at, events, text: sum.sum, ...scaled(sum.sum) }));
+  const values = buckets
+    .map(({ start, events, measures }) => ({ at: Date.parse(start), events, sum: own(measures, name) }))
+    .filter(({ at, sum }) => sum && at >= first && at <= last)
+    .map(({ at, events, sum }) => ({ at, events, text: sum.sum, ...scaled(sum.sum) }));
   const power = Math.max(...values.map((value) => value.power));
   for (const value of values) value.size = value.part === 0 ? 0 : value.part * 10 ** (value.power - power);
   const high = Math.max(0, ...values.map(({ size }) => size)), low = Math.min(0, ...values.map(({ size }) => size));
   const span = high - low || 1, room = height - 4, zero = 2 + (high - low ? high / span : 1) * room;
-  const marks = [0, .25, .5, .75].map((part) => 2 + part * room).concat(zero).map((y) => svg('line', { x1: 0, x2: width, y1: y, y2: y, 'vector-effect': 'non-scaling-stroke' }));
+  const heights = [0, .25, .5, .75].map((part) => 2 + part * room).concat(zero);
+  const line = { x1: 0, x2: width, 'vector-effect': 'non-scaling-stroke' };
+  const marks = heights.map((y) => svg('line', { ...line, y1: y, y2: y }));
   const bars = values.map(({ at, events, text, size }) => {
     const tall = Math.max(.8, Math.abs(size) / span * room);
-    const bar = svg('rect', { x: (at - first) / MINUTE_MS * step + step * .12, y: size < 0 ? zero : zero - tall, width: step * .76, height: tall, rx: 1 });
+    const x = (at - first) / MINUTE_MS * step + step * .12;
+    const y = size < 0 ? zero : zero - tall;
+    const bar = svg('rect', { x, y, width: step * .76, height: tall, rx: 1 });
     bar.append(svg('title', {}, new Date(at).toLocaleString() + '\n' + text + ' in ' + whole(events) + ' events'));
     return bar;
   });
   chart.replaceChildren(...marks, ...bars);
   chart.setAttribute('aria-label', clean(name) + ' per minute of ' + clean(device.id));
   const highest = values.reduce((most, one) => (!most || one.size > most.size ? one : most), null);
-  const clock = (ms) => new Date(ms).toLocaleString([], { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
+  const date = { year: 'numeric', month: 'short', day: 'numeric' }, time = { hour: '2-digit', minute: '2-digit' };
+  const clock = (ms) => new Date(ms).toLocaleString([], { ...date, ...time });
   put('charted', clean(device.id));
   put('charting', clean(name) + ' per minute');
   put('peak', highest ? 'highest ' + decimal(highest.text) : 'no values in this hour', highest ? highest.text : '');
@@ -192,11 +208,13 @@ async function chart(device, headline) {
   $('chartpanel').hidden = !device || !device.lastEventAt;
   if ($('chartpanel').hidden) return;
   const names = await namesOf(device);
-  const name = measure !== null && names.includes(measure) ? measure : names.includes(headline) ? headline : names[0] || headline;
+  const usual = names.includes(headline) ? headline : names[0] || headline;
+  const name = measure !== null && names.includes(measure) ? measure : usual;
   const what = JSON.stringify([device.id, name]);
   if (drawn.what === what && Date.now() - drawn.at < 1000 * drawn.pause) return;
   const age = drawn.what === what ? drawn.pause : 0;
-  const answer = await ask('/v1/devices/' + encodeURIComponent(device.id) + '/buckets?granularity=minute&measure=' + encodeURIComponent(name), age);
+  const query = '?granularity=minute&measure=' + encodeURIComponent(name);
+  const answer = await ask('/v1/devices/' + encodeURIComponent(device.id) + '/buckets' + query, age);
   drawn = { what, at: Date.now(), pause: answer.pause };
   const end = Date.parse(answer.to || '') - 1 || Date.parse(device.lastEventAt);
   showMeasures(names, name);
@@ -232,7 +250,8 @@ async function refresh() {
     listsAll = !own(totals.measures, HEADLINE);
     remember();
     const headline = listsAll ? Object.keys(totals.measures)[0] || HEADLINE : HEADLINE;
-    const page = await ask('/v1/devices?limit=' + LISTED + '&measure=' + encodeURIComponent(headline) + (after ? '&after=' + encodeURIComponent(after) : ''));
+    const query = '?limit=' + LISTED + '&measure=' + encodeURIComponent(headline);
+    const page = await ask('/v1/devices' + query + (after ? '&after=' + encodeURIComponent(after) : ''));
     showTotals(totals, headline);
     showDevices(page, headline);
     await chart(page.devices.find(({ id }) => id === chosen)

@@ -36,7 +36,8 @@ header p { margin: 0; color: var(--soft); font-size: .85rem; }
 .tile { padding: .85rem 1rem .8rem; min-width: 0; }
 .tile.wide { grid-column: span 2; background: linear-gradient(135deg, var(--panel), var(--wash)); }
 .tile span { display: block; color: var(--soft); font-size: .78rem; }
-.tile b { display: block; font-size: 1.5rem; font-weight: 600; letter-spacing: -.02em; overflow-wrap: anywhere; line-height: 1.3; }
+.tile b { display: block; font-size: 1.5rem; font-weight: 600; letter-spacing: -.02em; line-height: 1.3;
+  overflow-wrap: anywhere; }
 .tile.wide b { color: var(--tide); }
 .tile small { color: var(--soft); font-size: .76rem; }
 .panel { padding: 1rem 1.1rem 1.1rem; margin-bottom: 1rem; overflow-x: auto; }
@@ -57,16 +58,22 @@ tbody button { all: unset; font-weight: 600; margin-left: .5rem; }
 tbody button:focus-visible { outline: 2px solid var(--tide); outline-offset: 3px; border-radius: 3px; }
 td.quiet { color: var(--soft); } td.wait { color: var(--wait); } td.bad { color: var(--bad); }
 td, td button, h2 span, .tile span, .tile b { unicode-bidi: isolate; }
-select, nav button { padding: .2rem .55rem; border: 1px solid var(--line); border-radius: .45rem; background: var(--ground); color: inherit; font: inherit; font-size: .8rem; }
-select { margin-left: auto; max-width: 16rem; } nav { margin-top: .8rem; } nav button { cursor: pointer; } nav button:disabled { opacity: .45; cursor: default; }
+select, nav button { padding: .2rem .55rem; border: 1px solid var(--line); border-radius: .45rem;
+  background: var(--ground); color: inherit; font: inherit; font-size: .8rem; }
+select { margin-left: auto; max-width: 16rem; }
+nav { margin-top: .8rem; } nav button { cursor: pointer; } nav button:disabled { opacity: .45; cursor: default; }
 .stale .tiles, .stale .panel { opacity: .55; }
 .empty { color: var(--soft); padding: 1.4rem 0 .6rem; text-align: center; }
 .empty code { color: var(--ink); }
-dialog { border: 1px solid var(--line); border-radius: .8rem; background: var(--panel); color: var(--ink); padding: 1.4rem 1.5rem; width: min(26rem, 90vw); }
+dialog { border: 1px solid var(--line); border-radius: .8rem; background: var(--panel); color: var(--ink);
+  padding: 1.4rem 1.5rem; width: min(26rem, 90vw); }
 dialog::backdrop { background: rgb(0 20 25 / .45); backdrop-filter: blur(3px); }
-dialog h2 { margin: 0 0 .3rem; font-size: 1.05rem; } dialog p { margin: 0 0 1rem; color: var(--soft); font-size: .88rem; }
+dialog h2 { margin: 0 0 .3rem; font-size: 1.05rem; }
+dialog p { margin: 0 0 1rem; color: var(--soft); font-size: .88rem; }
 dialog p.wrong { color: var(--bad); } dialog p:empty { display: none; }
-dialog input { width: 100%; padding: .55rem .7rem; border-radius: .5rem; border: 1px solid var(--line); background: var(--ground); color: inherit; font: inherit; }
-dialog button { margin-top: .9rem; padding: .5rem 1.1rem; border: 0; border-radius: .5rem; background: var(--tide); color: var(--panel); font: inherit; font-weight: 600; cursor: pointer; }
+dialog input { width: 100%; padding: .55rem .7rem; border-radius: .5rem; border: 1px solid var(--line);
+  background: var(--ground); color: inherit; font: inherit; }
+dialog button { margin-top: .9rem; padding: .5rem 1.1rem; border: 0; border-radius: .5rem;
+  background: var(--tide); color: var(--panel); font: inherit; font-weight: 600; cursor: pointer; }
 [hidden] { display: none !important; }
 `;

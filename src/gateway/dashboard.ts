@@ -10,7 +10,11 @@ import type { FastifyInstance } from 'fastify';
 import { DASHBOARD_SCRIPT } from './dashboard-script.ts';
 import { DASHBOARD_STYLE } from './dashboard-style.ts';
 
-const GATE = `<svg viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" aria-hidden="true"><path d="M6 4v13M26 4v13M6 8h20"/><path d="M16 8v7" stroke-dasharray="1 4"/><path d="M3 21c2.2-2 4.4-2 6.5 0s4.3 2 6.5 0 4.4-2 6.5 0 4.3 2 6.5 0"/><path d="M3 27c2.2-2 4.4-2 6.5 0s4.3 2 6.5 0 4.4-2 6.5 0 4.3 2 6.5 0" opacity=".5"/></svg>`;
+const GATE = `<svg viewBox="0 0 32 32" fill="none" stroke="currentColor"
+stroke-width="2.4" stroke-linecap="round" aria-hidden="true">
+<path d="M6 4v13M26 4v13M6 8h20"/><path d="M16 8v7" stroke-dasharray="1 4"/>
+<path d="M3 21c2.2-2 4.4-2 6.5 0s4.3 2 6.5 0 4.4-2 6.5 0 4.3 2 6.5 0"/>
+<path d="M3 27c2.2-2 4.4-2 6.5 0s4.3 2 6.5 0 4.4-2 6.5 0 4.3 2 6.5 0" opacity=".5"/></svg>`;
 
 const HTML = `<!doctype html>
 <html lang="en">
@@ -33,18 +37,22 @@ const HTML = `<!doctype html>
 <div class="tile"><span>Gaps</span><b id="gaps">–</b><small id="lost">given up by devices</small></div>
 </section>
 <section class="panel" id="chartpanel" hidden>
-<h2><span id="charting"></span> <small><span id="charted"></span> · <span id="peak"></span></small> <select id="measure" aria-label="Measure" hidden></select></h2>
+<h2><span id="charting"></span> <small><span id="charted"></span> · <span id="peak"></span></small>
+<select id="measure" aria-label="Measure" hidden></select></h2>
 <svg id="chart" viewBox="0 0 600 100" preserveAspectRatio="none" role="img"></svg>
 <div class="axis"><span id="since"></span><span id="until"></span></div>
 </section>
 <section class="panel">
 <h2>Devices <small><span id="devices"></span><span id="more"></span></small></h2>
 <table id="table" hidden>
-<thead><tr><th>device</th><th>recorded</th><th>queued</th><th>delivered</th><th>duplicates</th><th>gaps</th><th>last seen</th><th id="column">volume</th></tr></thead>
+<thead><tr><th>device</th><th>recorded</th><th>queued</th><th>delivered</th>
+<th>duplicates</th><th>gaps</th><th>last seen</th><th id="column">volume</th></tr></thead>
 <tbody id="rows"></tbody>
 </table>
-<nav id="pager" aria-label="Pages" hidden><button type="button" id="previous">← previous</button> <button type="button" id="next">next →</button></nav>
-<p class="empty" id="nobody" hidden>No device has delivered anything yet. Make one with <code>tidegate-gateway keys add</code>.</p>
+<nav id="pager" aria-label="Pages" hidden><button type="button" id="previous">← previous</button>
+<button type="button" id="next">next →</button></nav>
+<p class="empty" id="nobody" hidden>No device has delivered anything yet.
+Make one with <code>tidegate-gateway keys add</code>.</p>
 </section>
 </main>
 <dialog id="ask"><form>

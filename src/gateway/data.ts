@@ -58,7 +58,8 @@ export async function openData(folder: string, logger?: FastifyBaseLogger): Prom
     }
     if (isNew) {
       const elsewhere =
-        'Where this gateway has counted before, --data names another folder, or store and store.witness want to be put back from a copy: stop it for that';
+        'Where this gateway has counted before, --data names another folder, or store and store.witness want to ' +
+        'be put back from a copy: stop it for that';
       const said = keys.hasFile
         ? `the database in ${folder} has counted nothing yet: it begins at zero. ${elsewhere}`
         : `${folder} is a new gateway, which knows no device: tidegate-gateway keys add makes a key. ${elsewhere}`;
@@ -84,7 +85,8 @@ function logRot(folder: string, report: StoreReport, logger?: FastifyBaseLogger)
     const { trouble } = report;
     logger?.error(
       { code: 'corrupt', trouble, folder },
-      'the database is damaged and takes no more batches; devices keep theirs. Stop the gateway, copy the folder to a ' +
+      'the database is damaged and takes no more batches; devices keep theirs. Stop the gateway, ' +
+        'copy the folder to a ' +
         'sound disk, and put back the latest whole copy of store and store.witness',
     );
     return;
@@ -120,7 +122,9 @@ async function guard(folder: string, keys: string, logger: FastifyBaseLogger | u
       () => 'now they cannot',
       (error: Error) => `that cannot be mended (${error.message}): run chmod 600`,
     );
-    const said = `every user of this machine could read the keys of all devices in ${keys}; ${now}. Rotate keys that others may have read`;
+    const said =
+      `every user of this machine could read the keys of all devices in ${keys}; ${now}. Rotate keys ` +
+      'that others may have read';
     logger?.warn({ code: 'keys-exposed', mode: mode.toString(8) }, said);
   }
   const folderMode = await open(folder);

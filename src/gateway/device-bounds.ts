@@ -51,13 +51,15 @@ export function isWithinBounds(
   if (isOverStreams) {
     throw new GatewayError(
       'stream-limit',
-      `this device has ${holdings.streams} streams; by now ${streamsMax} are the most, and ${limits.streamsPerDay} more each day`,
+      `this device has ${holdings.streams} streams; by now ${streamsMax} are the most, and ` +
+        `${limits.streamsPerDay} more each day`,
     );
   }
   if (isOverBytes) {
     throw new GatewayError(
       'storage-limit',
-      `the sums of this device take ${holdings.pageBytes} bytes; by now ${pageBytesMax} are the most, and ${limits.pageBytesPerDay} more each day`,
+      `the sums of this device take ${holdings.pageBytes} bytes; by now ${pageBytesMax} are the most, and ` +
+        `${limits.pageBytesPerDay} more each day`,
     );
   }
   return true;

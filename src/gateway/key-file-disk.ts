@@ -100,6 +100,7 @@ export function privateMode(mode: number): number {
 export async function foreign(path: string, cause: unknown): Promise<KeyFileError> {
   const owner = await likeKeyFile(path).catch(() => undefined);
   const whose = owner === undefined ? 'is another user’s' : `belongs to user ${owner.uid}`;
-  const message = `${path} ${whose}, and this process runs as user ${process.geteuid?.()}: run it as that user, or as root`;
+  const own = `this process runs as user ${process.geteuid?.()}`;
+  const message = `${path} ${whose}, and ${own}: run it as that user, or as root`;
   return new KeyFileError('keys-foreign', message, cause);
 }

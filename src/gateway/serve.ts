@@ -21,8 +21,8 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
   const log = createLogger('tidegate-gateway', program);
   const connectionsMax = Math.min(values.connectionsMax, await connectionsThatFit());
   if (connectionsMax < values.connectionsMax) {
-    const said = `this process takes ${connectionsMax} connections only, since it may open so few files: raise ulimit -n`;
-    log.warn({ code: 'few-files' }, said);
+    const cause = 'since it may open so few files: raise ulimit -n';
+    log.warn({ code: 'few-files' }, `this process takes ${connectionsMax} connections only, ${cause}`);
   }
   const adminToken = await readAdminToken(values.adminTokenFile);
   const files = certificateFiles(values.tlsCert, values.tlsKey);

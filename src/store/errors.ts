@@ -43,7 +43,10 @@ function adviceOn({ code, path }: NodeJS.ErrnoException): string {
   for (let at = path; ; at = dirname(at)) {
     const owner = statSync(at, { throwIfNoEntry: false })?.uid;
     if (owner !== undefined && owner !== own)
-      return `; ${at} belongs to user ${owner}, and this process runs as user ${own}: run it as that user, or chown -R ${own} it`;
+      return (
+        `; ${at} belongs to user ${owner}, and this process runs as user ${own}: run it as that user, or ` +
+        `chown -R ${own} it`
+      );
     if (at === dirname(at)) return '';
   }
 }

@@ -80,8 +80,8 @@ class FailureWatch implements RotWatch {
   }
 
   get condition(): StoreCondition {
-    const stuck = `RocksDB cannot merge its files: ${this.#unmergedFiles} wait, and it has failed ${this.#failures} times`;
-    const trouble = this.#damage ?? (this.#isStuck ? stuck : undefined);
+    const facts = `${this.#unmergedFiles} wait, and it has failed ${this.#failures} times`;
+    const trouble = this.#damage ?? (this.#isStuck ? `RocksDB cannot merge its files: ${facts}` : undefined);
     return { mendedBits: this.#mendedBits, failures: this.#failures, unmergedFiles: this.#unmergedFiles, trouble };
   }
 

@@ -84,7 +84,8 @@ async function unusable(path: string, error: unknown): Promise<StoreError> {
   const what =
     owner === undefined || owner === own
       ? `${message}: make it readable and writable for this process`
-      : `it belongs to user ${owner}, and this process runs as user ${own}: run it as that user, or chown ${own} '${path}'`;
+      : `it belongs to user ${owner}, and this process runs as user ${own}: run it as that user, or chown ${own} ` +
+        `'${path}'`;
   return new StoreError('io', `cannot use ${path}, which alone tells what the database has lost; ${what}`, error);
 }
 

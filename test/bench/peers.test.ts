@@ -110,7 +110,7 @@ test('what arrives must be as many events, and sums to the last digit unless the
   }
 });
 
-test('the hand-written server counts a row that comes twice once, and a body that nobody signed not at all', async () => {
+test('the hand-written server counts a row that comes twice once, and an unsigned body not at all', async () => {
   const receiver = await startReceiver(programs, { receiver: 'pair/receiver', folder: join(folder, 'pair') });
   const url = `http://127.0.0.1:${receiver.port}`;
   const wireBytes = countWireBytes();

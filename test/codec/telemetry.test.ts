@@ -37,7 +37,8 @@ for (const [file, packedMax, bodyMax] of FILES) {
     }
     const [packed, sent] = [batch, body].map((bytes) => bytes.length / events.length) as [number, number];
     t.diagnostic(
-      `${packed.toFixed(2)} bytes per event, ${sent.toFixed(2)} compressed; ${(text.length / events.length).toFixed(0)} as text`,
+      `${packed.toFixed(2)} bytes per event, ${sent.toFixed(2)} compressed; ` +
+        `${(text.length / events.length).toFixed(0)} as text`,
     );
     assert(packed <= packedMax && sent <= bodyMax, `${packed} and ${sent} bytes per event`);
   });

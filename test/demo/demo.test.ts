@@ -244,7 +244,7 @@ test('a call that is wrong ends in one line with a code, before anything is star
   }
 });
 
-test('rows of a file are judged as `tidegate-device run` judges them: as they are, and all of them as one input', async (t) => {
+test('rows of a file are judged as `tidegate-device run` judges them: as they are, and as one input', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tidegate-rows-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const latin = Buffer.from(

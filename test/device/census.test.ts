@@ -207,7 +207,7 @@ test('a restart with a backlog counts exactly while the first batches leave', as
   assert.equal(gateway.events.size, 3_007);
 });
 
-test('what a device reports of itself is right from its first batch on, also where events have left out of order', async (t) => {
+test('what a device reports of itself is right from its first batch on, also with events out of order', async (t) => {
   const data = await temporaryDirectory(t);
   const before = await testDevice(t, DEAD, { data });
   for (let i = 0; i < 150; i++) await before.recordAll(readings(20, 20 * i + 1));

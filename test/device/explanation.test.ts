@@ -20,7 +20,8 @@ function sentence(
 test('it says what, where, what is safe, what to do and when next', () => {
   assert.equal(
     sentence('ECONNREFUSED'),
-    'cannot reach https://telemetry.example.com:8787 (connection refused: is the gateway running, and this its port?); ' +
+    'cannot reach https://telemetry.example.com:8787 (connection refused: is the gateway running, ' +
+      'and this its port?); ' +
       '20,000 events safe on disk; next try in 8 s',
   );
   assert.match(

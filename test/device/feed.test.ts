@@ -136,7 +136,7 @@ test('an error that waiting does not mend ends the feed', async () => {
   }
 });
 
-test('the signal ends the feed: between chunks, and while it waits; rows of a pipe that are lost by it are counted', async () => {
+test('the signal ends the feed between chunks and while it waits; rows of a pipe lost by it are counted', async () => {
   const { events, options, stop } = testDevice();
   const fed = await feedInput(inputOf([chunk(3, 1), chunk(2, 4)]), { ...options, onChunk: () => stop.abort() });
   assert.deepEqual([fed, events.length], [{ recorded: 3, dropped: 0 }, 3]);

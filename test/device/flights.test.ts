@@ -113,7 +113,7 @@ test('what was written ahead and never sent is put on record as not sent, once n
   assert.equal(commits.length, 2, 'what is true already is not written again');
 });
 
-test('what is written ahead of the queue alone needs no such commit, and a disk that refuses one is no failure', async () => {
+test('what only the queue writes ahead needs no such commit, and a disk that refuses one is no failure', async () => {
   for (const [next, isWritten] of [
     [11, false],
     [12, true],

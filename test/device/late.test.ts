@@ -117,7 +117,7 @@ test('refused events whose release failed, and is on disk, are accounted for onc
   assert.equal(gateway.events.size, 3);
 });
 
-test('the gateway is told of events whose commit failed, and that came to disk, though nothing follows them', async (t) => {
+test('the gateway is told of events that came to disk though their commit failed and nothing follows', async (t) => {
   const gateway = createModelGateway();
   let isUp = false;
   gateway.before = () => (isUp ? undefined : new Error('no link'));

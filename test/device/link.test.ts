@@ -195,7 +195,7 @@ test('a gateway that is busy again and again is asked less and less, by one atte
   assert.equal(link.status.nextAttemptAt! - timer.now(), 60, 'another row');
 });
 
-test('a clock that is put right again and again is no way around the waits, however many attempts are under way', async () => {
+test('a clock put right again and again is no way around the waits, however many attempts are under way', async () => {
   const { link, timer, begin, answer, attempts } = testLink();
   const skew: Outcome = { kind: 'skew', clock: 1 };
   await begin(1);

@@ -327,7 +327,7 @@ test('a block that does not decode gives way as damage', async (t) => {
   assert(gaps.events >= 9 * 4_096);
 });
 
-test('a block with a part in another stream is left where it is: a collision has moved it, so it was sent', async (t) => {
+test('a block with a part in another stream stays where it is: a collision has moved it, so it was sent', async (t) => {
   const queue = await queueOf(t, await temporaryDirectory(t));
   await queue.append(blocksOf(10, 10, 10, 10));
   await queue.restream([

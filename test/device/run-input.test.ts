@@ -18,7 +18,7 @@ const WHOLE = {
   unreadable: 0,
 };
 
-test('run --input FILE: status 0 once all of it is counted, to the last digit; a second run adds nothing', async (t) => {
+test('run --input FILE: status 0 once all is counted, to the last digit; a second run adds nothing', async (t) => {
   const gateway = createModelGateway();
   const { url } = await serveModel(t, gateway);
   const data = await temporaryDirectory(t);

@@ -6,7 +6,7 @@ import { serveModel } from './gateway-server.ts';
 import { createModelGateway } from './model-gateway.ts';
 import { csvRows, fileOf, runFlags, runToEnd, start, summaryOf } from './program.ts';
 
-test('a file that SIGTERM, then kill -9, interrupted under load goes on behind its last row: totals are exact', async (t) => {
+test('a file interrupted under load by SIGTERM, then kill -9, goes on behind its last row: exact totals', async (t) => {
   const gateway = createModelGateway();
   gateway.encodings = ['identity'];
   // Counts everything, and loses every third answer.

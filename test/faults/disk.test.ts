@@ -14,7 +14,7 @@ const SCENARIOS = [
   /database that is gone, or half of it$/,
 ];
 
-test('what is stored is put right, refused or declared when a disk lets it down, and never silently wrong', async (t) => {
+test('what is stored is mended, refused or declared when a disk lets it down, and never silently wrong', async (t) => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
   t.diagnostic(`SEED=${seed}`);
   const [report] = await runCampaigns({ names: ['disk'], seed, size: sizeOf('ci'), jobs: 1 });

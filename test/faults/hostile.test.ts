@@ -25,7 +25,7 @@ const LEAST: Readonly<Record<string, number>> = {
   ...{ [VECTORS]: 60, [BOMBS]: 6, [NESTING]: 18, [COSTLY]: 10, [KEYED]: 60 },
 };
 
-test('hostile bytes, requests, answers and files get typed errors in bounded time, and what is valid counts', async (t) => {
+test('hostile bytes, requests, answers, files get typed errors in bounded time, and valid ones count', async (t) => {
   t.diagnostic(`seed ${SEED}`);
   const [report] = await runCampaigns({ names: ['hostile'], seed: SEED, size: sizeOf('ci'), jobs: 1 });
   assert.equal(report?.broken, undefined);

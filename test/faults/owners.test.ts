@@ -15,7 +15,7 @@ async function attack(t: TestContext, name: CampaignName) {
   return rows;
 }
 
-test('whoever opens a folder at once with others, and dies at whatever step, one has it and nothing is lost', async (t) => {
+test('whoever opens a folder at once and dies at whatever step, one has it and nothing is lost', async (t) => {
   const rows = await attack(t, 'owners');
   const sides = rows.filter(({ fault }) => fault.includes('opened several times'));
   assert.ok(sides.length === 2 && sides.every(({ injected }) => injected > 0));

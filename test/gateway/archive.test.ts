@@ -70,7 +70,7 @@ test('of two batches with one id the earlier one says what was counted', async (
   assert.equal(findings[0]!.digest(1, 1), digestOf(decodeBatch(other).table, 1)(0, 1));
 });
 
-test('a look-up reads a bounded number of events and bytes, and what needs more is refused before any is read', async () => {
+test('a look-up reads a bounded number of events and bytes, and what needs more is refused unread', async () => {
   const MIB = 1024 * 1024;
   for (const [size, parts] of [
     [BATCH_EVENTS_MAX, {}],
@@ -123,7 +123,7 @@ test('a device waits for one look-up of another one at most, besides that under 
   assert.equal(begun.length, 7);
 });
 
-test('a batch that cannot be read says nothing; a store that cannot is an error, and the next look-up goes on', async () => {
+test('an unreadable batch says nothing; an unreadable store is an error, and the next look-up goes on', async () => {
   const corrupt = retained(1, 10, { body: Buffer.from('no') });
   assert.deepEqual(await createArchive(storeOf(corrupt)).find(KEY, [{ first: 1, last: 5 }]), []);
   const store = storeOf();

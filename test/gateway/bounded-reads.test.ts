@@ -144,7 +144,7 @@ test('a device whose every event is to come is shown by the last of them', async
   assert.equal((await read(gateway, `/v1/devices/${DEVICE}/buckets`)).buckets.length, 1);
 });
 
-test('devices and sensors are told one after another, and of their measures only those that were asked for', async (t) => {
+test('devices and sensors are told one after another, and of their measures only those asked for', async (t) => {
   const gateway = await testGateway(t);
   await post(gateway, { batch: { events: ['a', 'b', 'c'].map((sensor, i) => eventOf(i + 1, { sensor })) } });
   const device = `/v1/devices/${DEVICE}`;

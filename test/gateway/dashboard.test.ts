@@ -106,7 +106,8 @@ test('numbers of any size and sign are shown from their digits, and none breaks 
     await page.click(`tbody button:text-is("${id}")`);
     await page.waitForSelector(`#charted:text-is("${id}")`);
     const bars = await page.evaluate(
-      "[...document.querySelectorAll('#chart rect')].map((bar) => ['y', 'height'].map((name) => Number(bar.getAttribute(name))))",
+      "[...document.querySelectorAll('#chart rect')].map((bar) => " +
+        "['y', 'height'].map((name) => Number(bar.getAttribute(name))))",
     );
     assert.equal((bars as number[][]).length, 60, id);
     for (const [y, height] of bars as [number, number][])
@@ -147,7 +148,7 @@ test('a device without the fleet’s headline shows what it has, and any of its 
   assert.deepEqual(faults, []);
 });
 
-test('hundreds of devices are turned over by the hundred, a gateway that is gone is told, and nobody is said to be nobody', {
+test('hundreds of devices turn over by the hundred, a gateway that is gone is told, and no device is said to be none', {
   skip,
 }, async (t) => {
   const gateway = await testGateway(t);

@@ -146,7 +146,8 @@ test('batches in any order, cut in any way, of several streams and devices, come
   const sums = { minute: 0, hour: 0, day: 0 };
   for (const granularity of ['minute', 'hour', 'day'] as const) {
     for (const deviceId of devices) {
-      const path = `/v1/devices/${deviceId}/buckets?granularity=${granularity}&from=${EPOCH_MS}&to=${EPOCH_MS + 7_200_000}`;
+      const query = `granularity=${granularity}&from=${EPOCH_MS}&to=${EPOCH_MS + 7_200_000}`;
+      const path = `/v1/devices/${deviceId}/buckets?${query}`;
       for (const bucket of (await read(gateway, path)).buckets) sums[granularity] += bucket.events;
     }
     assert.equal(sums[granularity], all.length, granularity);

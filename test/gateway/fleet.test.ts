@@ -91,7 +91,7 @@ test('of summaries that do not fit into memory those are read each time that do 
   }
 });
 
-test('sums that follow what changes are those of all, with more measures than are told, in memory or not', async (t) => {
+test('sums that follow changes are those of all, with more measures than are told, in memory or not', async (t) => {
   const random = createRandom(seedOf(t));
   const gateway = await testGateway(t);
   const ids = ['a', 'b', 'c', 'd'];
@@ -147,7 +147,7 @@ async function gatewayOn(t: TestContext, store: GatewayStore<Page>) {
   return { url: await app.listen({ host: '127.0.0.1', port: 0 }), close };
 }
 
-test('a database whose pages have no sums over sensors is exact at once, and knows them with the next batch', async (t) => {
+test('a database whose pages lack sums over sensors is exact at once, and has them with the next batch', async (t) => {
   const folder = await temporaryFolder(t);
   const before = await gatewayOn(
     t,

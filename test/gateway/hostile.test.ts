@@ -43,7 +43,7 @@ function oddDoubles(count: number): Uint8Array {
 const sent = (gateway: { readonly url: string }, bytes: Uint8Array): Promise<TestAnswer> =>
   post(gateway, { body: brotliCompressSync(bytes, { params: { [zlib.BROTLI_PARAM_QUALITY]: 3 } }), encoding: 'br' });
 
-test('a few bytes that come to millions of sums are refused, and what comes to as many as may be is counted', async (t) => {
+test('a few bytes that come to millions of sums are refused, and the most allowed are counted', async (t) => {
   const gateway = await testGateway(t);
   const many = { count: BATCH_EVENTS_MAX, times: everyMinute(BATCH_EVENTS_MAX), fields: constants(32) };
   const refused = await sent(gateway, batchOf(many));
@@ -72,7 +72,7 @@ test('while a costly batch is counted others have their turn', async (t) => {
   assert(others >= 20, `${others} others were answered meanwhile`);
 });
 
-test('a batch with holes costs what it holds, not that times the holes; with too many of them it is refused', async (t) => {
+test('a batch with holes costs what it holds, not that times the holes; with too many it is refused', async (t) => {
   const gateway = await testGateway(t);
   const bytes = batchOf({ count: BATCH_EVENTS_MAX, times: CONSTANT, fields: constants(4) });
   const { stream, table } = decodeBatch(bytes);

@@ -119,7 +119,7 @@ test('what is wrong with the head of a stranger is told unsigned', async (t) => 
   }
 });
 
-test('a content encoding of any other spelling is one that the gateway does not know, and it says so signed', async (t) => {
+test('a content encoding of another spelling is unknown to the gateway, and it says so signed', async (t) => {
   const gateway = await testGateway(t);
   const body = gzipSync(batchBytes());
   for (const encoding of [
@@ -395,7 +395,7 @@ test('a signed head that found no room is as good as new when it comes again; on
   assert.deepEqual(at.asked, [true, true, true, false]);
 });
 
-test('a signed head was in time when it came, however long its body takes; another one is looked at with its body', async () => {
+test('a signed head was in time when it came, however long its body takes; others wait for it', async () => {
   const { windowMs } = DEFAULT_LIMITS;
   for (const signsHead of [true, false]) {
     const { at, accept } = handIngest();

@@ -258,7 +258,7 @@ test('over TLS, with the token in the environment, on an address that is taken',
   await gateway.end('SIGINT');
 });
 
-test('SIGHUP reads keys and certificate anew and ends nothing; totals trusts the authority that it is given', async (t) => {
+test('SIGHUP reads keys and certificate anew and ends nothing; totals trusts the authority it is given', async (t) => {
   const data = await temporaryFolder(t);
   const authority = createAuthority('an authority');
   const [cert, key, ca] = [join(data, 'cert.pem'), join(data, 'key.pem'), join(data, 'ca.pem')];
@@ -285,7 +285,7 @@ test('SIGHUP reads keys and certificate anew and ends nothing; totals trusts the
   assert.deepEqual(await gateway.end('SIGTERM'), [0, null]);
 });
 
-test('a gateway says where it listens, and that nobody can read where others can reach it and it has no token', async (t) => {
+test('a gateway says where it listens, and that without a token none can read where others can reach it', async (t) => {
   const open = await serve(t, ['--data', await temporaryFolder(t), '--listen', '0.0.0.0:0']);
   const { addresses } = open.lines.find(({ msg }) => msg === 'listening')! as { addresses?: string[] };
   assert.match(addresses!.join(), /^0\.0\.0\.0:\d+$/);

@@ -311,7 +311,7 @@ test('an address with two places more than the newcomer’s gives one up at once
   }
 });
 
-test('a reader who takes enough in each window of waiting stays, however long it takes, and is ended in the first without', (t) => {
+test('a reader who takes enough in each window of waiting stays, and is ended in the first without', (t) => {
   const { windowMs, windowLengthMin } = READER_PATIENCE;
   const { open, ended, pass } = openReaders(t, 1, 'slow');
   const [reader] = open as [Reader];

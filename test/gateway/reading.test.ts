@@ -166,7 +166,8 @@ test('buckets are by minute, hour and day, over one sensor or all', async (t) =>
       const wanted = events.filter((event) => sensor === undefined || event.sensor === sensor);
       const from = EPOCH_MS + 30_000_000;
       const to = EPOCH_MS + 300_000_000;
-      const query = `?granularity=${granularity}&from=${from}&to=${new Date(to).toISOString()}${sensor ? `&sensor=${sensor}` : ''}`;
+      const range = `from=${from}&to=${new Date(to).toISOString()}`;
+      const query = `?granularity=${granularity}&${range}${sensor ? `&sensor=${sensor}` : ''}`;
       const { buckets } = await read(gateway, `/v1/devices/${DEVICE}/buckets${query}`);
       const numbers = new Set(wanted.map(({ ts }) => Math.floor(ts / bucketMs)));
       const expected = [...numbers]
@@ -384,7 +385,7 @@ test('a request that Fastify makes up itself is answered as one from the network
   assert.deepEqual([totals.statusCode, totals.json().events], [200, 10]);
 });
 
-test('without a token no request in the older version of HTTP is answered, for such are those of a proxy that says nothing', async (t) => {
+test('without a token no request in HTTP/1.0 is answered: a proxy that says nothing sends such', async (t) => {
   const gateway = await testGateway(t);
   const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   socket.end('GET /v1/totals HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n');

@@ -69,7 +69,7 @@ test('a jump of one tick, 31 days ahead and back, deletes nothing', async () => 
   await retention.close();
 });
 
-test('nor does a start with a clock that is 31 days ahead and put right within hours; bytes count all the same', async () => {
+test('nor does a start with a clock 31 days ahead, put right within hours; bytes count all the same', async () => {
   const { received, pass, put, bytesMax, retention } = testRetention({ wrongBy: 31 * DAY });
   await pass(5 * HOUR);
   assert.equal(received.length, 720);
@@ -91,7 +91,7 @@ test('nor many small steps', async () => {
   await retention.close();
 });
 
-test('a clock that stays wrong has them expire over hours, and after weeks of rest all that is too old is gone', async () => {
+test('a clock that stays wrong has them expire over hours, and after weeks of rest all too old is gone', async () => {
   const { received, pass, retention } = testRetention({ wrongBy: 61 * DAY });
   await pass(7 * HOUR);
   assert(received.length > 0.85 * 720, `${received.length} are left after an hour`);

@@ -57,7 +57,7 @@ test('stored sensors count, and each is looked up once, when a batch brings it',
   assert.deepEqual([...new Set(store.reads)].sort(), ['a', 'c', 'd']);
 });
 
-test('of ten thousand sensors those are looked up that a batch brings, also where nothing is held any more', async () => {
+test('of ten thousand sensors those in a batch are looked up, also where nothing is held any more', async () => {
   const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`s${i}`, ['volume']]));
   const store = storeOf(many);
   const sensors = createSensors({ store, sensorsMax: 10_000, namesMax: 0 });
@@ -74,7 +74,7 @@ test('of ten thousand sensors those are looked up that a batch brings, also wher
   assert(store.reads.length <= 12);
 });
 
-test('a device of an earlier version is counted once, and what it came to goes to its page until that knows', async () => {
+test('a device of an earlier version is counted once, and its count goes to its page until that knows', async () => {
   const store = storeOf({ a: ['volume'], b: ['volume', 'x'] }, false);
   const sensors = createSensors({ store, sensorsMax: 10 });
   const [known, other] = [await sensors.of('d', ['a']), await sensors.of('d', ['c'])];

@@ -446,7 +446,8 @@ test('without a host, or with two, a request gets a problem', async (t) => {
     );
     for (const text of [
       `GET /healthz HTTP/1.1\r\n${hosts}connection: close\r\n\r\n`,
-      `POST /v1/batches HTTP/1.1\r\n${hosts}connection: close\r\n${lines.join('\r\n')}\r\n\r\n${Buffer.from(body).toString('latin1')}`,
+      `POST /v1/batches HTTP/1.1\r\n${hosts}connection: close\r\n` +
+        `${lines.join('\r\n')}\r\n\r\n${Buffer.from(body).toString('latin1')}`,
     ]) {
       const { socket, heard } = talk(gateway, '');
       socket.write(text, 'latin1');

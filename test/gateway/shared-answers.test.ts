@@ -115,7 +115,7 @@ test('the measures of a device are listed by name alone', async (t) => {
   assert.deepEqual(said, { id: DEVICE, measures: ['volume', 'b', 'temperature'], measuresCut: false });
 });
 
-test('an answer that nobody waits for any more is not made to its end, and whoever asks then gets a whole one', async () => {
+test('an answer that nobody waits for any more is not finished, and whoever asks then gets a whole one', async () => {
   const turns: Turns = { isOver: () => true, next: () => new Promise((resolve) => setImmediate(resolve)) };
   const answers = createSharedAnswers(turns);
   let parts = 0;

@@ -159,7 +159,7 @@ test('a series has at most 10,080 buckets, a week of minutes, and not one more',
   assert.equal(JSON.parse(refused.body.toString()).code, 'query-invalid');
 });
 
-test('each bucket has its own count, sum, least, greatest and last, and of equal times the later event is the last', async (t) => {
+test('each bucket has its own count, sum, least, greatest, last: of equal times the later event', async (t) => {
   const gateway = await testGateway(t);
   const at = (seconds: number, volume: number) => ({ ts: EPOCH_MS + 1_000 * seconds, sensor: 's', fields: { volume } });
   // Out of order within and over buckets; the last of each minute is by time, and then by sequence.

@@ -33,7 +33,7 @@ test('what takes less than a slice is done at once', async () => {
   await counting;
 });
 
-test('what takes more is put down after each slice, with a look at the clock after each thousand of weight', async () => {
+test('what takes more is put down after each slice, with a look at the clock per thousand of weight', async () => {
   const turns = lookTurns();
   const work = createWork(steps(1_000, 512), turns);
   assert.equal(work.advance(), false);

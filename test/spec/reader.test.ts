@@ -139,7 +139,8 @@ test('what the second client writes, our reader takes', { skip }, () => {
   const { batches } = readVectors('batches.json');
   const program = [
     'import client, json, replay, sys',
-    'value = lambda field: replay.double_of(field["bits"]) if "bits" in field else field.get("text", field.get("flag"))',
+    'value = lambda field: replay.double_of(field["bits"]) if "bits" in field else ' +
+      'field.get("text", field.get("flag"))',
     'for line in sys.stdin:',
     '    job = json.loads(line)',
     '    events = [(e["ts"], e["sensor"], {f["name"]: value(f) for f in e["fields"]}) for e in job["events"]]',

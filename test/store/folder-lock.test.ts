@@ -37,7 +37,8 @@ async function inProcess(t: TestContext, path: string, kind = 'lock'): Promise<H
 
 async function inThread(t: TestContext, path: string, kind: string): Promise<string> {
   // tsx would want a loader of its own in the thread; what it imports is TypeScript all the same.
-  const source = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(HOLDER.href)}); })`;
+  const imported = `import(${JSON.stringify(HOLDER.href)})`;
+  const source = `import('tsx/esm/api').then(({ register }) => { register(); return ${imported}; })`;
   const worker = new Worker(source, { eval: true, argv: [kind, path] });
   t.after(() => worker.terminate());
   const [answer] = (await once(worker, 'message')) as [string];
@@ -143,7 +144,7 @@ test('a lock file with another name, as a hard-linked copy has it, is held as lo
   await lock.release();
 });
 
-test('a machine without a build of the addon locks by the command flock, for one opening and until its process ends', async (t) => {
+test('without a build of the addon the command flock locks, for one opening and until its process ends', async (t) => {
   if (process.platform !== 'linux') return t.skip('no flock here: it comes with util-linux');
   const path = join(await temporaryDirectory(t), 'owner.lock');
   const holder = await inProcess(t, path, 'flock');
@@ -158,7 +159,7 @@ test('a machine without a build of the addon locks by the command flock, for one
   assert.equal(tryFlock(second.fd), true);
 });
 
-test('a queue and a store are open once: not twice in a process, nor in a thread of it, nor in another process', async (t) => {
+test('a queue and a store are open once: not again in the process, a thread of it or another process', async (t) => {
   const path = await temporaryDirectory(t);
   const queuePath = join(path, 'queue');
   const storePath = join(path, 'store');

@@ -240,7 +240,7 @@ test('a database that goes away after a failure is not made anew', async (t) => 
   assert.equal(await assertBalanced(store, 'a'), 20);
 });
 
-test('after a write that failed the database is opened again before anything is decided, and read from meanwhile', async (t) => {
+test('after a failed write the database is opened again before any decision, and read from meanwhile', async (t) => {
   const disk = failingDisk();
   const folder = await temporaryDirectory(t, async () => await store.close());
   const store = await openRocksGatewayStore({ path: join(folder, 'store'), operator: counters }, disk.open);

@@ -70,7 +70,7 @@ test('a ledger of few ranges is one record, as it always was', () => {
   assert.deepEqual(unsealOrThrow(KEY, value), encodeLedger(ledger));
 });
 
-test('an event into a ledger with 20,000 holes writes a chunk or two, and fills or makes a hole at the same cost', async () => {
+test('an event into a ledger with 20,000 holes writes a chunk or two, also to make or fill a hole', async () => {
   const ledger = createLedger();
   const at = disk();
   for (let first = 1; first < 40_000; first += 2) add(ledger, first);
@@ -103,7 +103,7 @@ test('a ledger of many chunks is read in slices', async () => {
   assert.equal(slices, at.records.size - 1, 'others have a turn behind each chunk, where the slice is over');
 });
 
-test('what begins where a chunk begins is written with that chunk, and what ends before it with the one before', async () => {
+test('what begins where a chunk begins is written with it, and what ends before with the one before', async () => {
   const holes = (): Ledger => {
     const ledger = createLedger();
     for (let first = 4; first < 8 * CHUNK_RANGES_MAX; first += 4) add(ledger, first);
@@ -188,17 +188,18 @@ test('chunks that are no ledger together are refused, each for what is wrong wit
     { first: 5, last: 5 },
     { first: 7, last: 10 },
   ]);
+  // biome-ignore format: a case a line
   const refused: Record<string, Parameters<typeof read>> = {
     'a first chunk that does not begin at 0': [[[1, [[1, 1]]]]],
-    'a chunk that begins before what the one before holds': [[[0, [[1, 1], [5, 5]]], [3, [[7, 7]]]]], // biome-ignore format: a case a line
-    'a chunk that begins where the last of the one before does': [[[0, [[1, 1], [5, 5]]], [5, [[7, 7]]]]], // biome-ignore format: a case a line
-    'a chunk that begins within the gaps of the one before': [[[0, [[1, 1]], [[8, 9]]], [8, [[20, 20]]]]], // biome-ignore format: a case a line
-    'a segment that the one before reaches into': [[[0, [[1, 9]]], [5, [[6, 12]]]]], // biome-ignore format: a case a line
-    'segments side by side in a chunk that are not one': [[[0, [[1, 4], [5, 5]]]]], // biome-ignore format: a case a line
-    'segments side by side in two chunks that are not one': [[[0, [[1, 4]]], [5, [[5, 5]]]]], // biome-ignore format: a case a line
-    'gaps side by side in two chunks that are not one': [[[0, [[1, 1]], [[2, 4]]], [5, [[7, 7]], [[5, 6]]]]], // biome-ignore format: a case a line
+    'a chunk that begins before what the one before holds': [[[0, [[1, 1], [5, 5]]], [3, [[7, 7]]]]],
+    'a chunk that begins where the last of the one before does': [[[0, [[1, 1], [5, 5]]], [5, [[7, 7]]]]],
+    'a chunk that begins within the gaps of the one before': [[[0, [[1, 1]], [[8, 9]]], [8, [[20, 20]]]]],
+    'a segment that the one before reaches into': [[[0, [[1, 9]]], [5, [[6, 12]]]]],
+    'segments side by side in a chunk that are not one': [[[0, [[1, 4], [5, 5]]]]],
+    'segments side by side in two chunks that are not one': [[[0, [[1, 4]]], [5, [[5, 5]]]]],
+    'gaps side by side in two chunks that are not one': [[[0, [[1, 1]], [[2, 4]]], [5, [[7, 7]], [[5, 6]]]]],
     'fewer chunks than the head says': [[[0, [[1, 1]]]], [], { chunks: 2 }],
-    'more segments than the head says': [[[0, [[1, 1], [5, 5]]]], [], { segments: 1 }], // biome-ignore format: a case a line
+    'more segments than the head says': [[[0, [[1, 1], [5, 5]]]], [], { segments: 1 }],
     'more gaps than the head says': [[[0, [[1, 1]], [[8, 9]]]], [], { gaps: 0 }],
     'a recent segment that is not there': [[[0, [[1, 4]]]], [2]],
   };

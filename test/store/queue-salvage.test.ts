@@ -297,7 +297,7 @@ test('an older copy of a database over a newer one costs nothing, whatever of it
   }
 });
 
-test('a log of another time beside the other files of a database is told of, and what is missing between is a gap', async (t) => {
+test('a log of another time beside the other files of a database is told of, and the rest is a gap', async (t) => {
   const path = await filled(t, ['ab', 'cd', 'e']);
   const older = await temporaryDirectory(t);
   await cp(path, older, { recursive: true });

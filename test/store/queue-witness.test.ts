@@ -144,7 +144,7 @@ test('refused events of more records than a witness lists are all there at the n
   }
 });
 
-test('a database that is gone altogether takes refused events and gaps with it, and they become gaps again', async (t) => {
+test('a database that is gone takes refused events and gaps with it, and they become gaps again', async (t) => {
   const path = await filled(t);
   const queue = await openTestQueue(t, path);
   const { stream } = queue.streamAt(1);

@@ -86,7 +86,7 @@ test('a database of many streams that is gone leaves a gap for each, of its own 
   assert.match(gaps[2_998]!, /^3001-3005 /);
 });
 
-test('a queue of few streams has no such file, and one without it, or with a damaged one, loses no count', async (t) => {
+test('a queue of few streams has no such file; without it, or with a damaged one, no count is lost', async (t) => {
   const short = await ofStreams(t, 3);
   await (await openTestQueue(t, short)).close();
   assert.ok(!(await readdir(short)).includes('streams'));
@@ -138,7 +138,7 @@ test('a record with one flipped bit is left out, whichever it is, and all others
   }
 });
 
-test('a file of runs most of which have ended is written anew, and is no longer than what is said of the others', async (t) => {
+test('a file of runs most of which have ended is written anew, no longer than what others need', async (t) => {
   const file = join(await temporaryDirectory(t), 'streams');
   const log = await openStreamLog(file);
   let runs = manyRuns(6_000);

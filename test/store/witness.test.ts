@@ -48,7 +48,7 @@ test('what cannot be written is told once, and again after it could be', async (
   }
 });
 
-test('a new witness is on disk with its name once it has said something, and what it says later is not waited for', async (t) => {
+test('a new witness is on disk with its name once it says something; what it says later is not awaited', async (t) => {
   const folder = await temporaryDirectory(t);
   const handles = await fileHandles(join(folder, 'other'));
   const path = join(folder, 'witness');

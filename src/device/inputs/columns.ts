@@ -217,14 +217,16 @@ export class Columns {
 function noNumber({ column }: Column, text: string): RowError {
   return new RowError(
     'row-kind',
-    `${shown(text, 40)} where ${shown(column)} holds numbers: --missing if it stands for no value, --text if the column holds texts`,
+    `${shown(text, 40)} where ${shown(column)} holds numbers: --missing if it stands for no value, --text if the ` +
+      'column holds texts',
   );
 }
 
 function nearlyNumber({ column }: Column, text: string): RowError {
   return new RowError(
     'row-kind',
-    `${shown(text, 40)} in ${shown(column)} may be a number or none: --text, --number, --decimal or --missing says what it is`,
+    `${shown(text, 40)} in ${shown(column)} may be a number or none: --text, --number, --decimal or --missing ` +
+      'says what it is',
   );
 }
 
@@ -238,7 +240,8 @@ function otherKind({ column, kind }: Column, text: string): RowError {
 function quotedNumber({ column }: Column, text: string): RowError {
   return new RowError(
     'row-kind',
-    `${shown(text, 40)} is in quotes, which makes it a text, and ${shown(column)} holds numbers: --number, --text or --mixed says what it is`,
+    `${shown(text, 40)} is in quotes, which makes it a text, and ${shown(column)} holds numbers: --number, --text ` +
+      'or --mixed says what it is',
   );
 }
 

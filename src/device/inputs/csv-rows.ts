@@ -168,7 +168,8 @@ export class CsvRows implements RowReader {
     if (twice !== undefined) {
       throw new InputError(
         'input-heading',
-        `two columns are called ${shown(twice)}: rename one in the heading, or leave it out with --skip; the columns are ${names.map((name) => shown(name)).join(', ')}`,
+        `two columns are called ${shown(twice)}: rename one in the heading, or leave it out with --skip; the ` +
+          `columns are ${names.map((name) => shown(name)).join(', ')}`,
       );
     }
     this.#heading = heading;

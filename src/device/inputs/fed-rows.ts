@@ -66,7 +66,8 @@ export function checkFault(
   if (fault === 'quoted-lines') {
     throw new RowError(
       'row-quoted-lines',
-      `lines ${line} to ${line + lines - 1} are one row by its quotes, and at least one of them could be a row itself: --quoted-lines text if they are text in a cell, --quoted-lines rows if a quote is a stray one`,
+      `lines ${line} to ${line + lines - 1} are one row by its quotes, and at least one of them could be a row ` +
+        'itself: --quoted-lines text if they are text in a cell, --quoted-lines rows if a quote is a stray one',
     );
   }
   if (fault === 'quote') throw new RowError('row-malformed', 'no CSV: a quote without its partner');

@@ -157,7 +157,8 @@ export class FileNames {
     if (digest !== undefined) {
       throw new InputError(
         'input-copy',
-        `${path} begins with the ${progress.recorded} rows that were recorded from ${progress.path}: --continue goes on behind them, --from-start records all of it`,
+        `${path} begins with the ${progress.recorded} rows that were recorded from ${progress.path}: --continue ` +
+          'goes on behind them, --from-start records all of it',
       );
     }
     const { rows, samples, isBeginning } = await likeness(this.#options, progress.samples);
@@ -167,7 +168,9 @@ export class FileNames {
     if (2 * rows <= samples && !isBeginning) return undefined;
     throw new InputError(
       'input-copy',
-      `${path} holds rows that were recorded from ${progress.path} (${rows} of ${samples} that were compared): put what is new into a file of its own, --sensor names another instrument, or --from-start records all of it again`,
+      `${path} holds rows that were recorded from ${progress.path} (${rows} of ${samples} that were compared): ` +
+        'put what is new into a file of its own, --sensor names another instrument, or ' +
+        '--from-start records all of it again',
     );
   }
 }
@@ -186,7 +189,8 @@ export async function assertOther(
   if (recorded === 0 || (samples !== undefined && found.rows === 0 && !isEdited)) return;
   throw new InputError(
     'input-changed',
-    `${options.path} is not what it was, and still holds some of the ${recorded} rows that were recorded from it, or others of their times: put new rows into a file of their own, or --from-start records all of them again`,
+    `${options.path} is not what it was, and still holds some of the ${recorded} rows that were recorded from it, ` +
+      'or others of their times: put new rows into a file of their own, or --from-start records all of them again',
   );
 }
 

@@ -98,7 +98,8 @@ function guess(text: string, path: string): InputFormat {
     const how = first === '{' ? '-c .' : "-c '.[]'";
     throw new InputError(
       'input-format',
-      `${path} is JSON over several lines, and each line is to be one object: jq ${how} ${path} | tidegate-device run --input -`,
+      `${path} is JSON over several lines, and each line is to be one object: jq ${how} ${path} | tidegate-device ` +
+        'run --input -',
     );
   }
   if (lines.some((line) => line.startsWith('{'))) return 'ndjson';
@@ -108,6 +109,7 @@ function guess(text: string, path: string): InputFormat {
   const hint = count(delimiter) > 0 ? `it may be --format ${flags}` : `--format is one of ${INPUT_FORMATS.join(', ')}`;
   throw new InputError(
     'input-format',
-    `the name of ${path} does not say what format it is in, and it is no NDJSON (its first line is ${shown(first, 40)}): ${hint}`,
+    `the name of ${path} does not say what format it is in, and it is no NDJSON (its first line is ` +
+      `${shown(first, 40)}): ${hint}`,
   );
 }

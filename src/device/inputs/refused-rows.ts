@@ -43,7 +43,8 @@ export class RefusedRows {
     if (this.#rows.length <= REFUSED_MAX) return;
     throw new InputError(
       'input-refusals',
-      `${this.#path} has more than ${REFUSED_MAX} refused rows, more than can be remembered to be tried again: put the flags right, or --rejects FILE keeps the rows; the next run goes on where this one ends`,
+      `${this.#path} has more than ${REFUSED_MAX} refused rows, more than can be remembered to be tried again: ` +
+        'put the flags right, or --rejects FILE keeps the rows; the next run goes on where this one ends',
     );
   }
 }

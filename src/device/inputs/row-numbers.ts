@@ -17,8 +17,11 @@ const NEARLY_NUMBER = /^[+-]?(\d{1,3}([.,'\u00a0\u202f ]\d{3})+([.,]\d*)?|\d+[.,
 const DRESSED_NUMBER = /^(?:[<>≤≥~±=]{1,2} ?|[($€£¥−–+] ?)?-?\d[\d.,'\u00a0\u202f]*(?: ?[)%‰$€£¥°*?!-])?$/;
 
 /** What stands where nothing could be measured. */
-const NO_VALUE =
-  /^[(<[]?(nan|na|n\/a|null|none|nil|missing|inf|infinity|err|error|fault|invalid|overflow|ovf|ovr|ol|[#]?(n\/a|na|value!|ref!|div\/0!|num!|name\?|null!))[)>\]]?$/i;
+const NO_VALUE = new RegExp(
+  '^[(<[]?(nan|na|n/a|null|none|nil|missing|inf|infinity|err|error|fault|invalid|overflow|ovf|ovr|ol|' +
+    '#?(n/a|na|value!|ref!|div/0!|num!|name\\?|null!))[)>\\]]?$',
+  'i',
+);
 
 export type DecimalMark = '.' | ',';
 

@@ -97,7 +97,8 @@ test('a decimal comma and a semicolon', () => {
 
 test('names with commas, a title above the heading, a byte order mark', () => {
   const text =
-    '\ufeff"Plot Title: Weir, north"\r\n"#","Date Time, GMT-07:00","Temp, °C (LGR S/N: 1)"\r\n1,"2026-03-01 00:00:00",21.5\r\n';
+    '\ufeff"Plot Title: Weir, north"\r\n"#","Date Time, GMT-07:00","Temp, °C (LGR S/N: 1)"\r\n' +
+    '1,"2026-03-01 00:00:00",21.5\r\n';
   const names = map({ 'Date Time, GMT-07:00': 'ts', 'Temp, °C (LGR S/N: 1)': 'temperature' });
   const { events } = readRows('csv', text, { names, skip: set('#'), headingLine: 2 });
   assert.deepEqual(events, [{ ts: Date.UTC(2026, 2, 1), sensor: 'default', fields: { temperature: 21.5 } }]);

@@ -73,7 +73,7 @@ test('a refused row is tried again under its own heading, whatever heading has c
   ]);
 });
 
-test('lines in quotes that could be rows are recorded by the next run, as what a flag says that they are', async (t) => {
+test('lines in quotes that could be rows are recorded by the next run, as what a flag says they are', async (t) => {
   const text = 'ts,volume,note\n1,1,ok\n2,2,"a\n3,3,b\nc"\n4,4,ok\n5,5,"\n6,6,ok\n';
   const one = await folder(t, text);
   assert.deepEqual(await one.record(), [1, 4, 6], 'a quote without its partner holds up no rows');
@@ -164,7 +164,8 @@ test('a file that was renamed goes on, and a new one of its name begins anew', a
 });
 
 test('another file of the same name, with the same heading of many KiB, is another file', async (t) => {
-  const heading = `ts,${Array.from({ length: 100 }, (_, i) => `a name that is very long indeed, column ${i}`.replace(',', '')).join(',')}`;
+  const names = Array.from({ length: 100 }, (_, i) => `a name that is very long indeed column ${i}`);
+  const heading = `ts,${names.join(',')}`;
   const day = (from: number, rows: number) =>
     `${heading}\n${Array.from({ length: rows }, (_, i) => `${from + i}${',1'.repeat(100)}\n`).join('')}`;
   const { path, record } = await folder(t, day(10, 5));
@@ -347,7 +348,7 @@ test('real telemetry is read without a refusal', async (t) => {
   }
 });
 
-test('more refused rows than are remembered: the run ends before it passes over one, and flags put right lose none', async (t) => {
+test('more refused rows than are remembered end the run before it skips one, and right flags lose none', async (t) => {
   const rows = REFUSED_MAX + 2_000;
   const { path, record } = await folder(t, `ts,x\n1,1\n${'2,ERR\n'.repeat(REFUSED_MAX)}3,3\n`);
   assert.deepEqual(await record(), [1, 3], 'as many as are remembered');
@@ -539,7 +540,7 @@ test('rows below a heading that cannot be used are refused by later runs, too', 
   }
 });
 
-test('a part of a file that has grown on is a copy, also once another file has taken over the first rows', async (t) => {
+test('a part of a file that has grown is a copy, also once another file has taken over the first rows', async (t) => {
   const { at, path, record } = await folder(t, `ts,volume\n${minutes(1_000)}`);
   await record();
   await writeFile(at('restored.csv'), `ts,volume\n${minutes(1_600, (i) => (i < 100 ? i : i + 0.5))}`);

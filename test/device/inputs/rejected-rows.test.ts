@@ -37,7 +37,7 @@ async function runs(t: TestContext) {
   return { at, open, marks, record, text };
 }
 
-test('each rejected row stands under its own heading, in whatever run it is refused, and recorded it means the same', async (t) => {
+test('each rejected row is under its own heading, whatever run refuses it, and means the same', async (t) => {
   const { at, record, text } = await runs(t);
   const rejects = at('rejects.csv');
   await writeFile(at('a.csv'), 'ts,a,b\n1,1,100\nbad,2,200\nts,b,a\n3,300,3\n');

@@ -105,7 +105,7 @@ test('rows are on disk once they are written', async (t) => {
   await rejects.close();
 });
 
-test('rows of another heading, and what rows cannot be kept in, are refused in one line that names the flag', async (t) => {
+test('rows of another heading, and what cannot keep rows, are refused in one line that names the flag', async (t) => {
   const directory = await temporaryDirectory(t);
   const path = join(directory, 'rejects.csv');
   const unusable = { code: 'rejects-unusable', message: /^--rejects: [^\n]+$/ };
