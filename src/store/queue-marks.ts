@@ -8,6 +8,7 @@
 import { QUEUE } from './keys.ts';
 import type { Put } from './queue-records.ts';
 import type { Operation } from './rocks.ts';
+import { STATEMENT_BYTES_MAX } from './witness.ts';
 
 export interface LatestMarks {
   /** To be told of every commit. Whether a mark was in it. */
@@ -17,50 +18,59 @@ export interface LatestMarks {
   readonly puts: readonly Put[];
 }
 
-/** As much as a statement holds, in base64. */
-const BYTES_MAX = 360 << 10;
-
 /** @param statement as it was kept */
 export function createLatestMarks(statement: Buffer | undefined): LatestMarks {
-  const entries = statement === undefined ? [] : (JSON.parse(statement.toString()) as [string, string][]);
-  const puts = new Map<string, Put>();
-  let bytes = 0;
-  const add = (put: Put): void => {
-    const name = put.key.toString();
-    const before = puts.get(name);
-    if (before !== undefined) bytes -= sizeOf(before);
-    puts.delete(name);
-    puts.set(name, put);
-    bytes += sizeOf(put);
-    for (const [oldest, { key, value }] of puts) {
-      if (bytes <= BYTES_MAX) break;
-      puts.delete(oldest);
-      bytes -= sizeOf({ key, value });
+  /** Each mark as it stands in the statement, which is written far more often than any one of them changes. */
+  const entries = new Map<string, string>();
+  let length = '['.length;
+  const drop = (key: string): void => {
+    length -= lengthOf(entries.get(key));
+    entries.delete(key);
+  };
+  const add = (key: string, value: string): void => {
+    drop(key);
+    const entry = JSON.stringify([key, value]);
+    // It would take the place of all others and not fit all the same.
+    if ('['.length + lengthOf(entry) > STATEMENT_BYTES_MAX) return;
+    entries.set(key, entry);
+    length += lengthOf(entry);
+    for (const oldest of entries.keys()) {
+      if (length <= STATEMENT_BYTES_MAX) break;
+      drop(oldest);
     }
   };
-  for (const [key, value] of entries) {
-    add({ type: 'put', key: Buffer.from(key, 'base64'), value: Buffer.from(value, 'base64') });
-  }
+  for (const [key, value] of statement === undefined ? [] : pairsOf(statement)) add(key, value);
   return {
     follow(operations) {
       let hasMarks = false;
       for (const operation of operations) {
         if (operation.type !== 'put' || operation.key[0] !== QUEUE.mark) continue;
         hasMarks = true;
-        add(operation);
+        add(operation.key.toString('base64'), operation.value.toString('base64'));
       }
       return hasMarks;
     },
     get statement() {
-      const kept = [...puts.values()].map(({ key, value }) => [key.toString('base64'), value.toString('base64')]);
-      return Buffer.from(JSON.stringify(kept));
+      return statementOf(entries);
     },
     get puts() {
-      return [...puts.values()];
+      return pairsOf(statementOf(entries)).map(([key, value]): Put => {
+        return { type: 'put', key: Buffer.from(key, 'base64'), value: Buffer.from(value, 'base64') };
+      });
     },
   };
 }
 
-function sizeOf({ key, value }: Pick<Put, 'key' | 'value'>): number {
-  return key.length + value.length + 8;
+function statementOf(entries: ReadonlyMap<string, string>): Buffer {
+  return Buffer.from(`[${[...entries.values()].join(',')}]`, 'latin1');
+}
+
+/** Key and value of each, in base64. */
+function pairsOf(statement: Buffer): readonly (readonly [key: string, value: string])[] {
+  return JSON.parse(statement.toString('latin1'));
+}
+
+/** With the comma or bracket behind it. */
+function lengthOf(entry: string | undefined): number {
+  return entry === undefined ? 0 : entry.length + 1;
 }

@@ -28,7 +28,8 @@ export interface Witness {
 const SLOT_BYTES = 1 << 20;
 const SLOTS = [0, 1] as const;
 const HEAD_BYTES = 12;
-const STATEMENT_BYTES_MAX = SLOT_BYTES / 2;
+/** What is longer is not written. */
+export const STATEMENT_BYTES_MAX = SLOT_BYTES / 2;
 /** Enough to see how long a statement is; most are not longer. */
 const READ_BYTES = 4_096;
 
