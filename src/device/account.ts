@@ -24,6 +24,8 @@ export interface Account {
   /** Takes back what `add` gave. */
   remove(place: Place, tally: Tally): void;
   move(from: Place, to: Place, tally: Tally): void;
+  /** Queued events have become a gap; what sums the others have is for a recount to say. */
+  lose(tally: Tally): void;
   /** Forgets what is queued but for how many events it is: their sums are about to be counted anew. */
   recount(events: number): void;
   /** Forgets what is in quarantine and in gaps that are not settled: all of it is about to be added anew. */
@@ -63,6 +65,12 @@ export function createAccount(stored: Uint8Array | undefined, witnessed?: Uint8A
       account.remove(from, tally);
       account.add(to, tally);
     },
+    lose(tally) {
+      const { events, sums } = tallies.queued;
+      // What is lost may have been on its way.
+      tallies.queued = { events: Math.max(0, events - tally.events), sums };
+      account.add('gaps', tally);
+    },
     recount(events) {
       tallies.queued = { events, sums: new Map() };
     },
@@ -79,9 +87,10 @@ export function createAccount(stored: Uint8Array | undefined, witnessed?: Uint8A
     },
     events: (place) => tallies[place].events,
     queueState() {
-      const { delivered, queued, quarantined, gaps } = tallies;
-      const recorded = delivered.events + queued.events + quarantined.events + gaps.events;
-      return { recorded, queued: queued.events, quarantined: quarantined.events, gaps: gaps.events };
+      const { delivered, quarantined, gaps } = tallies;
+      const queued = Math.max(0, tallies.queued.events);
+      const recorded = delivered.events + queued + quarantined.events + gaps.events;
+      return { recorded, queued, quarantined: quarantined.events, gaps: gaps.events };
     },
     report() {
       const recorded = Object.values(tallies).reduce(plus, NOTHING);

@@ -227,7 +227,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   /** Called by the queue when it has set a damaged block aside. */
   damaged(gap: Gap): void {
     const { declared, tally } = this.#gaps.add(gap);
-    this.#account.add('gaps', tally);
+    this.#account.lose(tally);
     this.#gapOpened(declared);
     // What the block held cannot be subtracted any more: what is left is counted anew.
     this.#count();

@@ -13,6 +13,7 @@ import type { QueueFiles } from './queue-files.ts';
 import { createLatestMarks, type LatestMarks } from './queue-marks.ts';
 import type { Gap } from './queue-records.ts';
 import { type QueueState, stateOperations, type Witnessed } from './queue-state.ts';
+import type { StreamRun } from './queue-streams.ts';
 import { encodeStatement, lostSince, witnessedBy } from './queue-witness.ts';
 import type { Operation, Rocks } from './rocks.ts';
 import type { StreamLog } from './stream-log.ts';
@@ -64,16 +65,15 @@ class Files implements Sidecar {
 
   async witnessed(): Promise<Witnessed | undefined> {
     this.#witness ??= await this.#open('witness');
-    const witnessed = witnessedBy(this.#witness?.statement);
+    const witnessed = witnessedBy(this.#witness?.statement, await this.#logged());
     this.witnessedTotals ??= witnessed?.totals;
     this.#totals ??= witnessed?.totals;
     return witnessed;
   }
 
   async opened(rocks: Rocks, found: QueueState, isPartial: boolean): Promise<QueueState> {
-    const { path, files, onLost } = this.#options;
-    const runsPath = join(path, 'streams');
-    const lost = lostSince(this.#witness?.statement, found, (await files.readRuns?.(runsPath)) ?? []);
+    const { files, onLost } = this.#options;
+    const lost = lostSince(this.#witness?.statement, found, await this.#logged());
     const state = lost?.state ?? found;
     if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
     this.#kept ??= await this.#open('marks');
@@ -82,7 +82,7 @@ class Files implements Sidecar {
     // Those of the database may be older ones, or gone; else they may be newer.
     if ((isPartial || lost !== undefined) && this.#marks.puts.length > 0) await rocks.write(this.#marks.puts);
     this.#aside = createAside(await readAside(rocks));
-    this.#runs ??= await files.openStreamLog?.(runsPath);
+    this.#runs ??= await files.openStreamLog?.(this.#runsPath);
     await this.#runs?.follow(undefined, state.streams);
     await this.#tell(state);
     for (const gap of lost?.gaps ?? []) onLost(gap);
@@ -102,6 +102,14 @@ class Files implements Sidecar {
     await this.#witness?.close();
     await this.#kept?.close();
     await this.#runs?.close();
+  }
+
+  get #runsPath(): string {
+    return join(this.#options.path, 'streams');
+  }
+
+  async #logged(): Promise<readonly StreamRun[]> {
+    return (await this.#options.files.readRuns?.(this.#runsPath)) ?? [];
   }
 
   /** Where nothing was kept so far. */

@@ -32,7 +32,15 @@ import {
   STREAM_BYTES,
   TOTALS_KEY,
 } from './queue-records.ts';
-import { decodeRun, NO_RUNS, runOperations, runsOf, type StreamRun, type StreamRuns } from './queue-streams.ts';
+import {
+  decodeRun,
+  NO_RUNS,
+  restoredRuns,
+  runOperations,
+  runsOf,
+  type StreamRun,
+  type StreamRuns,
+} from './queue-streams.ts';
 import type { KeyRange, Operation, Rocks } from './rocks.ts';
 import { unseal } from './seal.ts';
 
@@ -65,6 +73,10 @@ export interface Witnessed {
   /** As of the position: a database of a later one has what the witness does not know of yet. */
   readonly revision: number;
   readonly aside: WitnessedAside | undefined;
+  /** The latest streams, and whatever else is known of older ones; ascending. */
+  readonly streams: readonly StreamRun[];
+  /** Where the latest of them begin, which the witness itself names: of those before its `next` it knows all. */
+  readonly streamsFrom: number;
 }
 
 export interface LoadOptions {
@@ -98,7 +110,7 @@ export async function loadState(rocks: Rocks, options: LoadOptions): Promise<Que
       : decodeIdentity(identity)?.deviceId;
   if (owner === undefined) throw new StoreError('corrupt', 'the queue has a format that this version does not know');
   if (owner !== (deviceId ?? owner)) throw new StoreError('other-device', `the queue belongs to ${owner}`);
-  const stored = await storedRuns(rocks);
+  const { runs: stored, isBroken } = await storedRuns(rocks);
   const known = decodePosition(await getReadable(rocks, POSITION_KEY));
   const isWhole = known !== undefined && !isPartial;
   const stated = known ? await withTail(rocks, known) : await derivePosition(rocks, stored);
@@ -110,7 +122,10 @@ export async function loadState(rocks: Rocks, options: LoadOptions): Promise<Que
   // is.
   if (position !== found) await write([positionPut(position)]);
   await recoverAside(rocks, stated, options, write);
-  const streams = coveringRuns(stored, position, randomBytes);
+  // Under another stream than they were sent under, events that are there already would be counted once more.
+  const areSure = witnessed === undefined || (!isPartial && !isBroken && witnessed.revision <= stated.revision);
+  const restored = areSure ? stored : restoredRuns(stored, witnessed, stated.revision);
+  const streams = coveringRuns(restored, position, randomBytes);
   // Before anything is sent under it.
   if (streams !== stored) await write(runOperations(stored, streams));
   if (identity === undefined) await write(ownerPuts(owner));
@@ -156,13 +171,15 @@ async function lostOwner(rocks: Rocks, owner: string | undefined): Promise<strin
   return owner;
 }
 
-async function storedRuns(rocks: Rocks): Promise<StreamRuns> {
+async function storedRuns(rocks: Rocks): Promise<{ readonly runs: StreamRuns; readonly isBroken: boolean }> {
   const runs: StreamRun[] = [];
+  let isBroken = false;
   for await (const [key, value] of rocks.entries(familyRange(QUEUE.stream))) {
     const run = decodeRun(key, value);
-    if (run !== undefined) runs.push(run);
+    if (run === undefined) isBroken = true;
+    else runs.push(run);
   }
-  return runsOf(runs);
+  return { runs: runsOf(runs), isBroken };
 }
 
 /** Queued events without a stream would never be sent: a new one is better than none. */

@@ -88,6 +88,25 @@ export function pruneRuns(runs: StreamRuns, head: number): StreamRuns {
   return { all, from: runIndex(runs, head) };
 }
 
+/** What is known of the runs from beside the database. */
+export interface WitnessedRuns {
+  readonly streams: readonly StreamRun[];
+  /** From this sequence on, to before the position's `next`, it names all of them. */
+  readonly streamsFrom: number;
+  readonly position: { readonly next: number };
+  readonly revision: number;
+}
+
+/** The runs of a database of which records are lost, and which may have older ones in their place. */
+export function restoredRuns(stored: StreamRuns, witnessed: WitnessedRuns, revision: number): StreamRuns {
+  const { streams, streamsFrom, position } = witnessed;
+  const isOlder = witnessed.revision < revision;
+  const isNamed = (first: number) => !isOlder && first >= streamsFrom && first < position.next;
+  const runs = new Map(streams.map((run) => [run.first, run]));
+  for (const run of liveRuns(stored)) if (!isNamed(run.first)) runs.set(run.first, run);
+  return runsOf([...runs.values()].sort((a, b) => a.first - b.first));
+}
+
 /** What makes the stored runs `after` where they are `before`. */
 export function runOperations(before: StreamRuns, after: StreamRuns): Operation[] {
   if (before === after) return [];

@@ -50,10 +50,11 @@ async function openViewedDisk(path: string, onLost: (gap: Gap) => void): Promise
       },
     );
     try {
-      const witnessed = witnessedBy(statement);
+      const logged = (await queueFiles.readRuns?.(join(path, 'streams'))) ?? [];
+      const witnessed = witnessedBy(statement, logged);
       const looking = { deviceId: undefined, randomBytes, write: async () => {}, onLost };
       const found = await loadState(rocks, { ...looking, witnessed });
-      const lost = lostSince(statement, found, (await queueFiles.readRuns?.(join(path, 'streams'))) ?? []);
+      const lost = lostSince(statement, found, logged);
       for (const gap of lost?.gaps ?? []) onLost(gap);
       return new ViewedDisk(
         createRocksHandle(async () => rocks),

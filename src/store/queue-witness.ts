@@ -16,10 +16,8 @@ import { runsOf, type StreamRun, streamRanges } from './queue-streams.ts';
 import type { Operation } from './rocks.ts';
 import { WITNESSED_RUNS } from './stream-log.ts';
 
-interface Statement extends Witnessed {
-  /** The latest of them; all in a statement of before there was a stream log. */
-  readonly streams: readonly StreamRun[];
-}
+/** Of the streams the latest; all in a statement of before there was a stream log. */
+type Statement = Omit<Witnessed, 'streamsFrom'>;
 
 /** What the database has lost, and the state in which that is accounted for. */
 export interface Found {
@@ -70,15 +68,24 @@ export function lostSince(
   return { state: { ...state, position: cleared }, operations: gaps.map(gapPut), gaps };
 }
 
-export function witnessedBy(statement: Buffer | undefined): Witnessed | undefined {
-  return statement && decodeStatement(statement);
+/** @param logged what the stream log says */
+export function witnessedBy(statement: Buffer | undefined, logged: readonly StreamRun[] = []): Witnessed | undefined {
+  if (statement === undefined) return undefined;
+  const said = decodeStatement(statement);
+  const streamsFrom = said.streams[0]?.first ?? Infinity;
+  return { ...said, streams: knownRuns(logged, said.streams), streamsFrom };
 }
 
-/** The runs before those that the witness names, and these; what is older than any is taken as part of the oldest. */
+/** What is older than any is taken as part of the oldest. */
 function allRuns(logged: readonly StreamRun[], named: readonly StreamRun[]): StreamRun[] {
-  const first = named[0]?.first ?? Infinity;
-  const [oldest, ...others] = [...logged.filter((run) => run.first < first), ...named];
+  const [oldest, ...others] = knownRuns(logged, named);
   return oldest === undefined ? [] : [{ ...oldest, first: 1 }, ...others];
+}
+
+/** The runs of before those that the witness names, and these. */
+function knownRuns(logged: readonly StreamRun[], named: readonly StreamRun[]): StreamRun[] {
+  const first = named[0]?.first ?? Infinity;
+  return [...logged.filter((run) => run.first < first), ...named];
 }
 
 function decodeStatement(bytes: Buffer): Statement {

@@ -32,6 +32,17 @@ test('a recount forgets what is queued but for its number, and nothing else', ()
   assert.equal(account.events('delivered'), 1);
 });
 
+test('what is lost was queued: it is recorded once, also before the recount, and no count is below zero', () => {
+  const account = createAccount(undefined);
+  account.recount(10);
+  account.lose(volume(4, '1'));
+  assert.deepEqual(account.queueState(), { recorded: 10, queued: 6, quarantined: 0, gaps: 4 });
+  account.lose(volume(6, '1'));
+  account.remove('queued', volume(3, '1'));
+  account.add('delivered', volume(3, '1'));
+  assert.deepEqual(account.queueState(), { recorded: 13, queued: 0, quarantined: 0, gaps: 10 });
+});
+
 test('what is stored is what has left the disk: delivered, and gaps that are declared', () => {
   const account = createAccount(undefined);
   account.add('delivered', volume(4, '0.7'));

@@ -8,7 +8,7 @@ import { queueFiles } from '../../src/store/queue-files.ts';
 import { openRocks } from '../../src/store/rocks.ts';
 import { examineLog, formatLog } from '../../src/store/rocks-log.ts';
 import { salvage } from '../../src/store/rocks-salvage.ts';
-import { block, collect, contents, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
+import { block, collect, contents, hex, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
 
 /** A closed queue of blocks of ten, one sorted file for each text but the last, whose blocks are in the log. */
 async function filled(t: TestContext, texts: readonly string[]): Promise<string> {
@@ -70,6 +70,33 @@ for (const [what, breakFile] of [
     }
   });
 }
+
+test('what is left of a queue, and what is lost of it, stays under its streams, whichever file is gone', async (t) => {
+  const texts = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
+  const made = await filled(t, texts);
+  const before = await openTestQueue(t, made);
+  await before.restream([{ first: 31, last: 40 }]);
+  const streams = new Map<number, string>();
+  for (let first = 1; first < before.next; first += 10) streams.set(first, hex(before.streamAt(first).stream));
+  await before.close();
+  const names = (await readdir(join(made, 'db-1'))).filter((name) => /^\d+\.(sst|log)$/.test(name));
+  let lost = 0;
+  for (const name of names) {
+    const path = await temporaryDirectory(t);
+    await cp(made, path, { recursive: true });
+    await rm(join(path, 'db-1', name));
+    const queue = await openTestQueue(t, path);
+    const found: [number, string][] = [];
+    for (const { first } of await collect(queue.blocks())) found.push([first, hex(queue.streamAt(first).stream)]);
+    for (const gap of await queue.gaps()) {
+      for (let { first } = gap; first <= gap.last; first += 10, lost += 1) found.push([first, hex(gap.stream)]);
+    }
+    found.sort(([a], [b]) => a - b);
+    assert.deepEqual(found, [...streams], name);
+    await queue.close();
+  }
+  assert.ok(lost > 0);
+});
 
 test('all sorted files may be gone', async (t) => {
   const path = await filled(t, ['ab', 'cd']);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Queue } from '../../src/store/index.ts';
 import { familyRange, numberKey, numberOfKey, QUEUE } from '../../src/store/keys.ts';
@@ -174,18 +176,25 @@ test('forgets streams that are wholly released, and keeps the newest', async (t)
   assert.deepEqual(await storedFirsts(path), [31]);
 });
 
-test('events whose stream the disk has lost are sent under a new one, the same at every opening', async (t) => {
-  const path = await temporaryDirectory(t);
-  const randomBytes = countingBytes();
-  const queue = await openTestQueue(t, path, { randomBytes });
-  await queue.append([block(3, 'a')]);
-  await queue.close();
-  await withDatabase(path, (rocks) =>
-    rocks.write([{ type: 'put', key: numberKey(QUEUE.stream, 1), value: Buffer.alloc(20) }]),
-  );
-  const second = await openTestQueue(t, path, { randomBytes });
-  assert.deepEqual(runs(second), ['1-3 02']);
-  await second.close();
-  const third = await openTestQueue(t, path, { randomBytes });
-  assert.deepEqual(runs(third), ['1-3 02']);
-});
+for (const [witness, stream] of [
+  ['with', '01'],
+  ['without', '02'],
+] as const) {
+  const where = witness === 'with' ? 'that of the witness' : 'a new one';
+  test(`events whose stream the disk has lost are sent under ${where}, the same at every opening`, async (t) => {
+    const path = await temporaryDirectory(t);
+    const randomBytes = countingBytes();
+    const queue = await openTestQueue(t, path, { randomBytes });
+    await queue.append([block(3, 'a')]);
+    await queue.close();
+    await withDatabase(path, (rocks) =>
+      rocks.write([{ type: 'put', key: numberKey(QUEUE.stream, 1), value: Buffer.alloc(20) }]),
+    );
+    if (witness === 'without') await rm(join(path, 'witness'));
+    const second = await openTestQueue(t, path, { randomBytes });
+    assert.deepEqual(runs(second), [`1-3 ${stream}`]);
+    await second.close();
+    const third = await openTestQueue(t, path, { randomBytes });
+    assert.deepEqual(runs(third), [`1-3 ${stream}`]);
+  });
+}
