@@ -4,13 +4,14 @@
  * Owns the admin token and what one may be. Promises a comparison in constant time; that with a token configured every
  * read needs it; and that without one only this very machine can read, as far as the gateway knows for certain that it
  * is this machine: it listens on loopback alone and by itself, nothing says that the request was passed on, and the
- * client calls the server by a name of this machine, which a page of another site in its browser cannot. Never guards
+ * client calls the server by a name of this machine, and is no page that was loaded from elsewhere. Never guards
  * ingest: batches have signatures.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, isIPv4 } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GatewayError } from './errors.ts';
+import { isOfProxy } from './proxy-headers.ts';
 import { valuesOf } from './request-head.ts';
 
 /** @throws GatewayError `token-invalid` */
@@ -62,25 +63,28 @@ function reasonToRefuse(app: FastifyInstance, { raw }: FastifyRequest): string |
   if (!isOurLoopback(app, raw.socket)) return 'the gateway does not listen on loopback alone';
   // What passes requests on often speaks the older version, and may say nothing else of itself.
   // And a whole URL where the path is to stand is what a client sends to a proxy.
-  if (
-    raw.httpVersion === '1.0' ||
-    !raw.url?.startsWith('/') ||
-    Object.keys(raw.headers).some((name) => PASSED_ON.test(name))
-  ) {
+  if (raw.httpVersion === '1.0' || !raw.url?.startsWith('/') || Object.keys(raw.headers).some(isOfProxy)) {
     return 'the request was passed on';
   }
-  // A browser says where the page is from that asks; all others say nothing.
-  const from = valuesOf(raw, 'sec-fetch-site');
-  if (from.some((site) => site !== 'same-origin' && site !== 'none')) return 'a page of another site asks';
-  const hosts = valuesOf(raw, 'host');
-  return hosts.length === 1 && isLoopback(nameOf(hosts[0]!)) ? undefined : 'the gateway was called by another name';
+  const [host, ...more] = valuesOf(raw, 'host');
+  if (host === undefined || more.length > 0 || !isNameOfLoopback(nameOf(host))) {
+    return 'the gateway was called by another name';
+  }
+  // A browser says where the page is from that asks, older ones and web views by its address alone; others say nothing.
+  const sites = valuesOf(raw, 'sec-fetch-site');
+  const pages = [...valuesOf(raw, 'origin'), ...valuesOf(raw, 'referer')];
+  const isOurs =
+    sites.every((site) => site === 'same-origin' || site === 'none') && pages.every((at) => isAt(at, host));
+  return isOurs ? undefined : 'a page of another site asks';
 }
 
-/** Headers of proxies, balancers and tunnels. */
-const PASSED_ON = new RegExp(
-  '^(?:forwarded|via|x[-_]forward|x-real-ip|cdn-loop|proxy-client-ip|fly-client-ip|x-original-|x-client-ip|' +
-    'x-cluster-|x-envoy-|x-amzn-|x-azure-|true-client-ip|cf-|fastly-)',
-);
+/** Whether a page is on the host that is asked; `null` is on none. */
+function isAt(page: string, host: string): boolean {
+  if (!URL.canParse(page)) return false;
+  const { protocol, host: at } = new URL(page);
+  const asked = `${protocol}//${host}`;
+  return /^https?:$/.test(protocol) && URL.canParse(asked) && at === new URL(asked).host;
+}
 
 /**
  * Whether the connection came to an address on which the gateway itself listens, and it listens on loopback alone.
@@ -95,14 +99,18 @@ function isOurLoopback(app: FastifyInstance, { localAddress, localPort }: Fastif
 }
 
 export function isLoopbackAddress(address: AddressInfo | string): boolean {
-  return typeof address !== 'string' && isLoopback(address.address);
+  return typeof address !== 'string' && (address.address === '::1' || isLoopbackIPv4(address.address));
 }
 
 /** What the client calls this server, without the port. */
 function nameOf(host: string): string {
-  return host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  return host.replace(/:\d+$/, '');
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+function isNameOfLoopback(name: string): boolean {
+  return name === 'localhost' || name === '[::1]' || isLoopbackIPv4(name);
+}
+
+function isLoopbackIPv4(text: string): boolean {
+  return isIPv4(text) && text.startsWith('127.');
 }

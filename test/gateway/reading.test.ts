@@ -331,7 +331,16 @@ test('without a token only this machine reads, and only under a name of its own'
   for (const host of [`127.0.0.1:${port}`, 'localhost', '[::1]:80', '127.8.8.8']) {
     await read(gateway, '/v1/totals', { host });
   }
-  for (const host of ['evil.example', `127.0.0.1.evil.example:${port}`]) {
+  const others = [
+    'evil.example',
+    `127.0.0.1.evil.example:${port}`,
+    '[127.0.0.1]',
+    '[localhost]',
+    '::1',
+    '::1:80',
+    '[::1',
+  ];
+  for (const host of others) {
     await refused(gateway, '/v1/totals', 'token-invalid', 401, { host });
   }
 });
@@ -349,6 +358,27 @@ test('without a token nothing that may come from elsewhere is answered, on any o
     'x-forwarded-host',
     'cf-connecting-ip',
     'x-envoy-external-address',
+    'client-ip',
+    'x-proxyuser-ip',
+    'x-appengine-user-ip',
+    'wl-proxy-client-ip',
+    'ali-cdn-real-ip',
+    'incap-client-ip',
+    'x-varnish',
+    'ngrok-trace',
+    'max-forwards',
+    'x_forwarded_for',
+    'x-original-url',
+    'x-remote-user',
+    'x-auth-request-user',
+    'x-client-cert',
+    'ssl-client-verify',
+    'proxy-authorization',
+    'x-amz-cf-id',
+    'surrogate-capability',
+    'front-end-https',
+    'early-data',
+    'tailscale-user-login',
   ];
   for (const name of passedOn) {
     for (const path of paths) await refused(gateway, path, 'token-invalid', 401, { [name]: '203.0.113.7' });
@@ -359,6 +389,30 @@ test('without a token nothing that may come from elsewhere is answered, on any o
     for (const path of paths) {
       assert.equal((await say(`${gateway.url}${path}`, { headers: { 'sec-fetch-site': site } })).status, 200, path);
     }
+  const elsewhere = [
+    'http://evil.example',
+    'http://127.0.0.1:1',
+    'http://localhost',
+    'null',
+    'file:///page.html',
+    '',
+    '/',
+  ];
+  for (const name of ['origin', 'referer'])
+    for (const page of elsewhere) {
+      for (const path of paths) await refused(gateway, path, 'token-invalid', 401, { [name]: page });
+    }
+  const ours = [gateway.url, `${gateway.url}/?page=1`].flatMap((page) => [{ origin: page }, { referer: page }]);
+  // What programs on this machine say.
+  const programs = {
+    'x-prometheus-scrape-timeout-seconds': '10',
+    traceparent: '00-0-0-00',
+    'x-requested-with': 'fetch',
+  };
+  const browser = { 'upgrade-insecure-requests': '1', 'viewport-width': '9', dnt: '1', cookie: 'a=b', priority: 'u=0' };
+  for (const headers of [...ours, programs, browser])
+    for (const path of paths) assert.equal((await say(`${gateway.url}${path}`, { headers })).status, 200, path);
+  await read(gateway, '/v1/totals', { host: 'localhost:80', referer: 'http://localhost/' });
   // Mounted in another server, and with nobody's connection at all.
   const other = createServer((request, reply) => gateway.app.routing(request, reply));
   t.after(() => other.close());
