@@ -344,7 +344,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'count sensors anew before a failed commit is looked after',
     file: 'src/gateway/sensors.ts',
-    find: 'await store.weigh([], 0);',
+    find: 'await store.renewed();',
     replace: '',
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },

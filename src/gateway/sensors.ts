@@ -45,7 +45,7 @@ export interface Sensors {
 }
 
 export interface SensorsOptions {
-  readonly store: Pick<GatewayStore<Page>, 'page' | 'pages' | 'weigh'>;
+  readonly store: Pick<GatewayStore<Page>, 'page' | 'pages' | 'renewed'>;
   readonly sensorsMax: number;
   /** Names held in memory over all devices. */
   readonly namesMax?: number;
@@ -152,7 +152,7 @@ class SensorCache implements Sensors {
     // behind.
     await Promise.all(this.#unsettled.get(deviceId) ?? []);
     // And what a failed commit has left on disk is seen once the database was opened again.
-    await store.weigh([], 0);
+    await store.renewed();
     const page = await store.page(devicePageKey(deviceId));
     const own = page === undefined ? { sensors: 0, names: 0, totals: [] } : devicePageOf(page);
     const count = own.totals === undefined ? await this.#count(deviceId) : { ...own, before: undefined };

@@ -86,7 +86,7 @@ class WitnessedCount implements CommitCount {
     this.#witness ??= await this.#files.openWitness(this.#path, this.#onTrouble);
     assertWitnessed(this.#count, this.#witness.statement, this.#path);
     if (isFirst && this.#witness.statement === undefined && this.#count > 0) {
-      this.#onTrouble(unknown(this.#path));
+      this.#onTrouble(missingWitness(this.#path));
       await this.#witness.write(bytesOf(this.#count));
     }
   }
@@ -121,7 +121,7 @@ function assertWitnessed(count: number, statement: Buffer | undefined, witnessPa
   );
 }
 
-function unknown(path: string): StoreError {
+function missingWitness(path: string): StoreError {
   const said = `${path} is missing or says nothing: nobody can tell whether the database has lost its latest commits`;
   return new StoreError('io', `${said}. Compare its totals with those of the devices`);
 }

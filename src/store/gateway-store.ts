@@ -195,6 +195,12 @@ export interface GatewayStore<Page> {
    */
   weigh(pages: Admission<Page>['pages'], bytesMax: number): Promise<number>;
 
+  /**
+   * Resolves once reads see whatever a failed commit has left on disk; at once where none has failed. Rejects while the
+   * database cannot be opened again.
+   */
+  renewed(): Promise<void>;
+
   /** The stream's ledger; an empty one where nothing was ever stored. */
   ledger(key: StreamKey): Promise<LedgerView>;
   /** What a device has in all, from one record. */

@@ -108,7 +108,7 @@ export async function lookAtGatewayStore<Page, T>(
 ): Promise<T> {
   const open = async () => {
     const store = new RocksGatewayStore(options, gatewayFiles, undefined, openForReading(options));
-    await store.opened().catch((error) => closedOver(store, error));
+    await store.renewed().catch((error) => closedOver(store, error));
     return store;
   };
   return await lookAt(options.path, open, look);
@@ -173,6 +173,10 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
   async weigh(pages: Admission<Page>['pages'], bytesMax: number): Promise<number> {
     this.#assertOpen();
     return await this.#intake.weigh(pages, bytesMax);
+  }
+
+  renewed(): Promise<void> {
+    return this.#gate.renewed();
   }
 
   async ledger(key: StreamKey): Promise<LedgerView> {
@@ -244,11 +248,6 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
     const deleted = this.#retaining.then(() => retainAll(this.#intake, limits, now, () => this.#assertOpen()));
     this.#retaining = deleted.catch(() => {});
     return deleted;
-  }
-
-  /** The database is open, for reading at least. */
-  async opened(): Promise<void> {
-    await this.#handle.use(async () => {});
   }
 
   async stats(): Promise<GatewayStoreStats> {

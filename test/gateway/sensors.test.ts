@@ -19,6 +19,7 @@ function storeOf(sensors: Record<string, string[]>, knowsTotals = true) {
     reads: [] as string[],
     walks: 0,
     failing: false,
+    renewing: Promise.resolve(),
     async page({ kind, sensor }: PageKey): Promise<Page | undefined> {
       if (store.failing) throw new StoreError('io', 'no');
       if (kind === 'device') {
@@ -28,9 +29,7 @@ function storeOf(sensors: Record<string, string[]>, knowsTotals = true) {
       store.reads.push(sensor);
       return sensors[sensor] && createBucketPage(0, sensors[sensor]);
     },
-    async weigh() {
-      return 0;
-    },
+    renewed: () => store.renewing,
     async *pages(deviceId: string) {
       store.walks += 1;
       for (const [sensor, measures] of Object.entries(sensors)) {
@@ -107,6 +106,20 @@ test('what could not be read is read again, and so is what is forgotten', async 
   known.release();
   // Never stored, so there is room again.
   assert.equal((await again).admit([delta('b')]).sensors, 1);
+});
+
+test('a device is counted from what a failed commit has left, once that can be seen', async () => {
+  const store = storeOf({ a: ['volume'] });
+  let renewed = (): void => {};
+  store.renewing = new Promise((resolve) => {
+    renewed = resolve;
+  });
+  const known = createSensors({ store, sensorsMax: 3 }).of('d', ['a']);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(store.devices, 0);
+  renewed();
+  assert.equal((await known).admit([delta('a')]).sensors, 1);
+  assert.equal(store.devices, 1);
 });
 
 test('a batch with more than fits takes in none of it', async () => {

@@ -261,6 +261,23 @@ test('after a failed write the database is opened again before any decision, and
   assert.equal(await assertBalanced(store, 'a'), 30);
 });
 
+test('whoever waits for it reads what a failed write has left, and nothing is opened again without one', async (t) => {
+  const disk = failingDisk();
+  const folder = await temporaryDirectory(t, async () => await store.close());
+  const store = await openRocksGatewayStore({ path: join(folder, 'store'), operator: counters }, disk.open);
+  await store.renewed();
+  assert.equal(disk.opens, 1);
+  disk.failure = new StoreError('io', 'fsync failed');
+  disk.isWritten = true;
+  assert.deepEqual(await codesOf([send(store, key, { first: 1, last: 20 })]), ['io']);
+  disk.failure = undefined;
+  await store.renewed();
+  assert.equal(disk.opens, 2);
+  assert.equal(await assertBalanced(store, 'a'), 20);
+  await store.close();
+  assert.deepEqual(await codesOf([store.renewed()]), ['closed']);
+});
+
 /** Databases whose writes fail, and are made all the same where `isWritten` says so. */
 function failingDisk() {
   const disk = {
