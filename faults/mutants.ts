@@ -302,8 +302,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'merge a page in one go, however large',
     file: 'src/store/page-cache.ts',
-    find: 'if (this.#turns.isOver()) await this.#turns.next();\n      if (step.done)',
-    replace: 'if (step.done)',
+    find: 'return inTurns(steps, this.#turns);',
+    replace:
+      'for (;;) {\n      const step = steps.next();\n      if (step.done) return Promise.resolve(step.value);\n    }',
     caughtBy: [{ campaign: 'hostile', size: 200 }],
   },
   {

@@ -180,11 +180,10 @@ export class GatewayMachine implements KeyRing {
     { headers, body }: Pick<TransportRequest, 'headers' | 'body'>,
   ): Promise<TransportAnswer> {
     const all = { ...headers, 'content-length': String(body.length) };
-    const distinct = Object.entries(all).map(([name, value]) => [name, [value]] as [string, string[]]);
     let accepted: ReturnType<Ingest['accept']> | undefined;
     let answer: ReturnType<typeof problemAnswer>;
     try {
-      accepted = ingest.accept({ headers: all, headersDistinct: Object.fromEntries(distinct) });
+      accepted = ingest.accept({ headers: all, rawHeaders: Object.entries(all).flat() });
       accepted.takeRoom();
       answer = acknowledgementAnswer(await accepted.take(body));
     } catch (thrown) {

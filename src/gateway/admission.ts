@@ -6,18 +6,21 @@
  * while it decides: where only kept batches can tell, or counting takes long, it stores nothing, does that and decides
  * again.
  */
-import { type Acknowledgement, type Batch, digestInSteps, type Lease, type Steps } from '../codec/index.ts';
+import { type Acknowledgement, digestInSteps, type Steps } from '../codec/index.ts';
 import {
-  type AcceptedBatch,
   type Admission,
+  createWork,
   type GatewayStore,
   type Holdings,
+  inTurns,
   type LedgerView,
   type Range,
   SHARED_TURNS,
   type Turns,
+  type Work,
 } from '../store/index.ts';
 import type { Archive, DigestOf } from './archive.ts';
+import { type Arrival, acceptedBatch, latestBefore, rangeOf } from './arrival.ts';
 import { type DeviceLimits, isWithinBounds } from './device-bounds.ts';
 import { type DeviceDelta, emptyDevicePage, PLAUSIBLE_AHEAD_MS } from './device-page.ts';
 import { sumTotals, type Totals } from './device-totals.ts';
@@ -30,21 +33,6 @@ import { bucketPageOf, devicePageKey, devicePageOf, type Page } from './pages.ts
 import { areEqual, countOf } from './ranges.ts';
 import type { KnownSensors, Sensors } from './sensors.ts';
 import { type PageDelta, tally } from './tally.ts';
-import { createWork, inTurns, type Work } from './turns.ts';
-
-/** A batch whose signature was right, with what the request said besides. */
-export interface Arrival {
-  readonly deviceId: string;
-  readonly batch: Batch;
-  /** The memory that the batch's table lies in. Nobody looks at that any more once it is decided what it adds. */
-  readonly lease: Lease;
-  readonly body: Uint8Array;
-  readonly contentEncoding: string;
-  /** By how much the gateway's clock was ahead of the device's when the head came, milliseconds: bodies take time. */
-  readonly clockOffsetMs: number;
-  /** The gateway's clock once the body was there, epoch milliseconds. */
-  readonly receivedAt: number;
-}
 
 export interface Admitted extends Acknowledgement {
   /** Of the duplicates, those that nothing is left to compare with. */
@@ -202,37 +190,37 @@ function admissionOf(
   // A batch without events is a report, and one report changes nothing the second time.
   if (!isNew && batch.count > 0) return null;
   const { events, totals, gaps: given } = work.result;
-  const device: DeviceDelta = {
-    ...emptyDevicePage(),
-    ...known.admit(events),
-    ...given,
-    totals,
-    ...(isNew && { batches: 1, firstReceivedAt: receivedAt, lastReceivedAt: receivedAt }),
-    report: {
-      stream,
-      sentAt: batch.sentAt,
-      receivedAt,
-      clockOffsetMs: arrival.clockOffsetMs,
-      queue: batch.queue,
-    },
-  };
-  const admission = {
+  const accepted = missing.length > 0 ? acceptedBatch(arrival) : undefined;
+  // Put together field by field: made of spread objects it would cost more than merging it.
+  const device: DeviceDelta = emptyDevicePage();
+  const { sensors, names, before } = known.admit(events);
+  device.sensors = sensors;
+  device.names = names;
+  device.before = before;
+  device.totals = totals;
+  device.gaps = given.gaps;
+  device.gapsUnsummed = given.gapsUnsummed;
+  device.gapSums = given.gapSums;
+  const { sentAt, queue } = batch;
+  device.report = { stream, sentAt, receivedAt, clockOffsetMs: arrival.clockOffsetMs, queue };
+  if (isNew) {
+    device.batches = 1;
+    device.firstReceivedAt = receivedAt;
+    device.lastReceivedAt = receivedAt;
+  }
+  if (accepted !== undefined) {
+    device.events = countOf(missing);
+    device.bodyBytes = accepted.body.length;
+    device.tsMin = accepted.tsMin;
+    device.tsMax = accepted.tsMax;
+    device.tsPast = latestBefore(batch.table.times, receivedAt + PLAUSIBLE_AHEAD_MS);
+  }
+  return {
     segments: missing.map(({ first, last }) => ({ first, last, digest: mine(first, last) })),
     gaps: declared,
     pages: [...events, { key: devicePageKey(deviceId), delta: device }],
+    batch: accepted,
   };
-  if (missing.length === 0) return admission;
-  const accepted = acceptedBatch(arrival);
-  device.events = countOf(missing);
-  device.bodyBytes = accepted.body.length;
-  device.tsMin = accepted.tsMin;
-  device.tsMax = accepted.tsMax;
-  device.tsPast = latestBefore(batch.table.times, receivedAt + PLAUSIBLE_AHEAD_MS);
-  return { ...admission, batch: accepted };
-}
-
-function rangeOf({ first, count }: Batch): Range {
-  return { first, last: first + count - 1 };
 }
 
 function countingOf(arrival: Arrival, missing: readonly Range[], gaps: readonly NewGap[], turns: Turns): Counting {
@@ -249,33 +237,9 @@ function* count(
   return { events, totals: yield* sumTotals(pages), gaps: yield* tallyGaps(gaps) };
 }
 
-/** The latest of these times up to a bound; -Infinity where all are later. */
-function latestBefore(times: Float64Array, bound: number): number {
-  let latest = -Infinity;
-  for (let row = 0; row < times.length; row++) {
-    const ts = times[row]!;
-    if (ts > latest && ts <= bound) latest = ts;
-  }
-  return latest;
-}
-
 /** Whether of a gap there is as much new as when it was counted. */
 function isAsIn(counted: readonly NewGap[]): (gap: NewGap, place: number) => boolean {
   return ({ events }, place) => counted[place]?.events === events;
-}
-
-function acceptedBatch({ batch, body, contentEncoding, receivedAt }: Arrival): AcceptedBatch {
-  const { first, count, table } = batch;
-  const { times } = table;
-  let tsMin = Infinity;
-  let tsMax = -Infinity;
-  // By index: an iterator over so many takes several times as long.
-  for (let row = 0; row < times.length; row++) {
-    const ts = times[row]!;
-    if (ts < tsMin) tsMin = ts;
-    if (ts > tsMax) tsMax = ts;
-  }
-  return { first, last: first + count - 1, tsMin, tsMax, receivedAt, encoding: contentEncoding, body };
 }
 
 async function digestsOf({ batch: { table, first: start }, lease }: Arrival, turns: Turns): Promise<DigestOf> {

@@ -18,6 +18,7 @@ import {
   type BatchBody,
   type BatchExtent,
   type GatewayStore,
+  inTurns,
   type Range,
   SHARED_TURNS,
   type StreamKey,
@@ -26,7 +27,6 @@ import {
 import { GatewayError } from './errors.ts';
 import type { Page } from './pages.ts';
 import { intersect, lengthOf } from './ranges.ts';
-import { inTurns } from './turns.ts';
 
 /** Ids whose content is known. */
 export interface Finding extends Range {

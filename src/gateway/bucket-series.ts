@@ -5,14 +5,13 @@
  * whole, in bounded memory: a range is added up a window at a time, as wide as what its buckets hold fits (see
  * `WindowMemory`). Never fills buckets in which nothing happened.
  */
-import type { GatewayStore, Turns } from '../store/index.ts';
+import { type GatewayStore, inTurns, type Turns } from '../store/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
 import { GRANULARITIES, type Granularity } from './bucket.ts';
 import { readPart } from './bucket-page.ts';
 import { GatewayError } from './errors.ts';
 import { createFirstNames } from './first-names.ts';
 import { bucketPageOf, type Page, pageStart } from './pages.ts';
-import { inTurns } from './turns.ts';
 import { bytesOf, createWindowMemory, type WindowMemory } from './window-memory.ts';
 
 export interface SeriesQuery {

@@ -52,7 +52,7 @@ export interface DevicePage {
 /** What a batch adds. */
 export interface DeviceDelta extends DevicePage {
   /** What the sensors came to before it, for a page that does not know. */
-  readonly before?: Totals | undefined;
+  before?: Totals | undefined;
 }
 
 export function emptyDevicePage(): DevicePage {

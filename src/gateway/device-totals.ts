@@ -12,7 +12,7 @@ import { COMBINE_WEIGHT } from './bucket.ts';
 import { readAggregate, skipAggregate, writeAggregate } from './bucket-bytes.ts';
 import { type BucketPage, bucketsOf, READ_WEIGHT } from './bucket-page.ts';
 import { createFirstNames } from './first-names.ts';
-import { createPageReader, createPageWriter, type PageReader } from './page-bytes.ts';
+import { createPageReader, givePageWriter, type PageReader, takePageWriter } from './page-bytes.ts';
 
 export type Totals = ReadonlyMap<string, Aggregate>;
 
@@ -85,7 +85,7 @@ export function firstOf(totals: Totals): Totals {
 
 export function* packTotals(totals: DeviceTotals): Steps<Uint8Array> {
   if (totals instanceof Uint8Array) return totals;
-  const writer = createPageWriter();
+  const writer = takePageWriter();
   writer.natural(totals.size);
   let written = 0;
   for (const [name, aggregate] of totals) {
@@ -94,7 +94,9 @@ export function* packTotals(totals: DeviceTotals): Steps<Uint8Array> {
     written += 1;
     if (written % STEP_AGGREGATES === 0) yield READ_WEIGHT * STEP_AGGREGATES;
   }
-  return writer.finish();
+  const bytes = writer.finish();
+  givePageWriter(writer);
+  return bytes;
 }
 
 /** @throws RangeError where the bytes are no totals */

@@ -5,11 +5,10 @@
  * Promises that work goes by what changed, and memory by `bytesMax`: a device that does not fit is not taken in, and
  * whoever wants the sums of all adds it each time. Counts are whole numbers of any size: devices may make up theirs.
  */
-import type { Turns } from '../store/index.ts';
+import { inTurns, type Turns } from '../store/index.ts';
 import type { DeviceAccount } from './device-account.ts';
 import { type Totals, tellTotals } from './device-totals.ts';
 import { createMeasureSums, type MeasureSums } from './measure-sums.ts';
-import { inTurns } from './turns.ts';
 
 /** What a device adds. */
 export interface DevicePart {

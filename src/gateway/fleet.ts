@@ -6,14 +6,13 @@
  * acknowledged when it was asked, and that what is read and added up for it is what has changed. Never holds anything
  * per sensor, nor the event loop for long.
  */
-import { type GatewayStoreView, SHARED_TURNS, type Turns } from '../store/index.ts';
+import { type GatewayStoreView, inTurns, SHARED_TURNS, type Turns } from '../store/index.ts';
 import { deviceAccount } from './device-account.ts';
 import { bytesOfDevicePage, type DevicePage } from './device-page.ts';
 import { KEPT_MAX, packTotals, type Totals, totalsOf } from './device-totals.ts';
 import { createFleetSums, type DevicePart, type FleetSum } from './fleet-sums.ts';
 import { createMeasureSums } from './measure-sums.ts';
 import { bucketPageOf, devicePageKey, devicePageOf, type Page } from './pages.ts';
-import { inTurns } from './turns.ts';
 
 export interface DeviceSummary extends DevicePart {
   readonly deviceId: string;

@@ -14,10 +14,9 @@ import {
   openBatchInSteps,
   type PackedBatch,
 } from '../codec/index.ts';
-import type { Turns } from '../store/index.ts';
+import { inTurns, type Turns } from '../store/index.ts';
 import type { Flow } from './flow.ts';
 import { ARENA_BYTES } from './limits.ts';
-import { inTurns } from './turns.ts';
 
 /** Batches seldom come to more than this many times their body, unpacked. */
 const RATIO = 64;

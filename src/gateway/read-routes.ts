@@ -8,7 +8,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { ID_PATTERN } from '../codec/index.ts';
-import type { GatewayStore, StoredLedger, Turns } from '../store/index.ts';
+import { type GatewayStore, inTurns, type StoredLedger, type Turns } from '../store/index.ts';
 import type { AdminGate } from './admin.ts';
 import { GRANULARITIES } from './bucket.ts';
 import { bucketsOf } from './bucket-page.ts';
@@ -24,7 +24,6 @@ import { bucketPageOf, type Page } from './pages.ts';
 import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, readQuery, totalsQuery } from './queries.ts';
 import { createReadDesk, JSON_TYPE } from './read-desk.ts';
 import { createSharedAnswers } from './shared-answers.ts';
-import { inTurns } from './turns.ts';
 import { bucketParts, deviceParts, isoTime, sensorParts, streamView, totalsParts } from './views.ts';
 import { createWindowMemory } from './window-memory.ts';
 

@@ -31,15 +31,24 @@ export interface BatchRequestHead extends Caller {
 }
 
 /** What is read of a request before its body. */
-export type RequestHeaders = Pick<IncomingMessage, 'headers'> & Partial<Pick<IncomingMessage, 'headersDistinct'>>;
+export type RequestHeaders = Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
 
 /** A value that this version can judge. A head that has none is not authentic, as one without the header is not. */
 const KNOWN_SCHEME = /(?:^|,)[ \t]*v1=/;
 
-/** The values of a header, one for each time that it is there. Requests of Fastify's `inject` have it once at most. */
-export function valuesOf({ headers, headersDistinct }: RequestHeaders, name: string): readonly string[] {
-  const values = headersDistinct === undefined ? headers[name] : headersDistinct[name];
-  return values === undefined ? [] : [values].flat();
+/**
+ * The values of a header, one for each time that it is there. Read from what came, for `headersDistinct` makes lists of
+ * all headers at each request.
+ *
+ * @param name in lower case
+ */
+export function valuesOf({ rawHeaders }: RequestHeaders, name: string): readonly string[] {
+  const values: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const raw = rawHeaders[at]!;
+    if (raw.length === name.length && raw.toLowerCase() === name) values.push(rawHeaders[at + 1]!);
+  }
+  return values;
 }
 
 /** @throws GatewayError `headers-invalid` */

@@ -10,6 +10,7 @@ import type { Holdings } from './holdings.ts';
 import type { Range } from './intervals.ts';
 import type { LedgerView, Segment } from './ledger.ts';
 import type { GatewayCondition } from './rot-watch.ts';
+import type { Steps } from './stepped-work.ts';
 
 /** What a page is about: `device` is one per device, `total` one per sensor, the others one per sensor and start. */
 export type PageKind = 'device' | 'total' | 'minute' | 'hour' | 'day';
@@ -26,12 +27,6 @@ export interface PageKey {
   /** Where the page begins, whole epoch milliseconds, also negative; 0 for `device` and `total`. */
   readonly start: number;
 }
-
-/**
- * Work that may be put down wherever it yields, some microseconds to a fraction of a millisecond apart, and taken up
- * again later. What it yields is for others.
- */
-export type PageWork<T> = Generator<unknown, T, void>;
 
 /** A page that was cut off another, its *head*, or what is to be merged into such a one. */
 export interface PagePart<Page> {
@@ -55,15 +50,15 @@ export interface PageOperator<Page> {
   /** A page that nothing was merged into. */
   empty(kind: PageKind): Page;
   /** Adds `delta` to `into`, in place; `delta` is left as it is. Meanwhile nobody else looks at `into`. */
-  merge(kind: PageKind, into: Page, delta: Page): PageWork<void>;
+  merge(kind: PageKind, into: Page, delta: Page): Steps<void>;
   /** What of `delta` belongs into parts of `page`; undefined where none of it does. `delta` is left as it is. */
   divide(kind: PageKind, page: Page, delta: Page): PageDivision<Page> | undefined;
   /**
    * Cuts off what makes `page` too large, and gives the new parts. `head`, which begins at `start`, is `page` itself or
    * the page that it is a part of, and knows of the new ones from then on.
    */
-  cut(kind: PageKind, head: Page, start: number, page: Page): PageWork<readonly PagePart<Page>[]>;
-  encode(kind: PageKind, page: Page): PageWork<Uint8Array>;
+  cut(kind: PageKind, head: Page, start: number, page: Page): Steps<readonly PagePart<Page>[]>;
+  encode(kind: PageKind, page: Page): Steps<Uint8Array>;
   /** Reads what `encode` wrote; throws on anything else. Short for any page: what is large in one stays packed. */
   decode(kind: PageKind, bytes: Uint8Array): Page;
   /** How many pages, parts among them, `delta` may be merged into at most. */
@@ -113,7 +108,7 @@ export interface Admission<Page> {
   /** What to merge into which page, all of the stream's device. Deltas stay as they are until `ingest` settles. */
   readonly pages: readonly { readonly key: PageKey; readonly delta: Page }[];
   /** The batch to retain. */
-  readonly batch?: AcceptedBatch;
+  readonly batch?: AcceptedBatch | undefined;
 }
 
 /** Says what to store for one stream, given its ledger and what its device has in all; null for nothing. */

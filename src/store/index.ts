@@ -32,7 +32,6 @@ export {
   type PageKind,
   type PageOperator,
   type PageRange,
-  type PageWork,
   type RetainedBatch,
   type RetentionLimits,
   SENSOR_BYTES_MAX,
@@ -52,4 +51,5 @@ export { lookAtQueue } from './queue-view.ts';
 export { lookAtGatewayStore, openRocksGatewayStore, type RocksGatewayStoreOptions } from './rocks-gateway-store.ts';
 export type { GatewayCondition, StoreCondition, StoreReport } from './rot-watch.ts';
 export { createLedger } from './segment-ledger.ts';
+export { createWork, inTurns, type Work } from './stepped-work.ts';
 export { createTurns, SHARED_TURNS, type Turns } from './time-slicing.ts';

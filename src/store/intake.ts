@@ -18,7 +18,8 @@ import { assertRange } from './intervals.ts';
 import { assertSegment, type LedgerView } from './ledger.ts';
 import { ledgerWrites } from './ledger-chunks.ts';
 import { createLiveLedgers, type LiveDevice, type LiveLedger, type LiveLedgers } from './live-ledgers.ts';
-import { createPageCache, type PageCache, type PageChange } from './page-cache.ts';
+import { createPageCache, type PageCache } from './page-cache.ts';
+import type { PageChange } from './page-slots.ts';
 import type { Operation } from './rocks.ts';
 import type { RocksHandle } from './rocks-handle.ts';
 import type { Turns } from './time-slicing.ts';
@@ -88,7 +89,7 @@ export async function retainAll(
 /** What one admission, or one piece of retention, brings to a commit. */
 interface Change<Page> {
   /** Of an admission: the ledger that it changed, if it did, and the device that it is of. */
-  readonly live?: LiveLedger;
+  readonly live?: LiveLedger | undefined;
   readonly device?: LiveDevice;
   readonly pages: readonly PageChange<Page>[];
   /** Its writes to the log; asked for once, when it is its turn. */
@@ -190,14 +191,12 @@ class GroupedIntake<Page> implements Intake<Page> {
     const bytes = LEDGER_BYTES + (batch?.body.length ?? 0) + pages.length * PAGE_BYTES;
     // The deltas as they are in memory, and the pages as they are written: none is larger than the largest.
     let weight = LEDGER_BYTES + (batch?.body.length ?? 0);
-    for (const {
-      key: { kind },
-      delta,
-    } of pages) {
-      const written = this.#operator.pagesOf(kind, delta) * live.device.holdings.largestPage;
-      weight += this.#operator.bytesOf(kind, delta) + written;
+    const { largestPage } = live.device.holdings;
+    for (const { key, delta } of pages) {
+      weight += this.#operator.bytesOf(key.kind, delta) + this.#operator.pagesOf(key.kind, delta) * largestPage;
     }
-    return this.#commits.add({ ...(isChange && { live }), device: live.device, pages, log, bytes }, weight);
+    const { device } = live;
+    return this.#commits.add({ live: isChange ? live : undefined, device, pages, log, bytes }, weight);
   }
 
   async #commit(changes: readonly Change<Page>[]): Promise<void> {

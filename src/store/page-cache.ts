@@ -9,10 +9,21 @@
  */
 import { StoreError } from './errors.ts';
 import { pageKey } from './gateway-keys.ts';
-import type { Admission, PageKey, PageKind, PageOperator, PageWork } from './gateway-store.ts';
+import type { PageKind, PageOperator } from './gateway-store.ts';
 import { createLru, type Lru } from './lru.ts';
+import {
+  type Head,
+  idOf,
+  type Live,
+  type PageChange,
+  SLOT_WEIGHT,
+  type Slot,
+  type Slots,
+  slotsOf,
+} from './page-slots.ts';
 import type { Operation, Rocks } from './rocks.ts';
 import { seal, unsealOrThrow } from './seal.ts';
+import { inTurns, type Steps } from './stepped-work.ts';
 import type { Turns } from './time-slicing.ts';
 
 /** Of the pages kept between commits, as they are in memory: tens of thousands of usual ones. */
@@ -26,7 +37,8 @@ const READ_BYTES = 1 << 20;
 const READ_PAGES_FIRST = 16;
 const READ_PAGES_MAX = 1_024;
 
-export type PageChange<Page> = Admission<Page>['pages'][number];
+/** What it weighs to look at a page (see `Steps`). */
+const VISIT_WEIGHT = 256;
 
 export interface MergedPages {
   /** One per changed page. */
@@ -64,33 +76,11 @@ export function decodePage<Page>(operator: PageOperator<Page>, kind: PageKind, k
   }
 }
 
-/** A page in memory. */
-interface Live<Page> {
-  readonly page: Page;
-  /** What it takes on disk with its key; nothing where it is new. */
-  storedBytes: number;
-}
-
-/** A place for a page, and what a commit adds to it. */
-interface Slot<Page> {
-  readonly id: string;
-  readonly name: PageKey;
-  readonly key: Buffer;
-  readonly deltas: Page[];
-  /** Of a part that is merged. */
-  readonly head?: Head<Page> | undefined;
-}
-
-/** By id. */
-type Parts<Page> = Map<string, Slot<Page>>;
-
-/** A page of which a commit changes parts. */
-interface Head<Page> {
-  readonly slot: Slot<Page>;
-  readonly live: Live<Page>;
-  /** Parts that are still to be merged. */
-  partsLeft: number;
-  isChanged: boolean;
+/** What is done with each of several pages. */
+interface Visit<Page> {
+  page(slot: Slot<Page>, live: Live<Page>): Steps<void>;
+  /** Whether the pages that are left need not be looked at. */
+  isEnough?(): boolean;
 }
 
 class OperatorPageCache<Page> implements PageCache<Page> {
@@ -106,26 +96,36 @@ class OperatorPageCache<Page> implements PageCache<Page> {
 
   async merge(rocks: Pick<Rocks, 'getMany'>, changes: readonly PageChange<Page>[]): Promise<MergedPages> {
     const merged: MergedPages = { writes: [], growth: new Map() };
-    const parts: Parts<Page> = new Map();
-    for await (const [slot, live] of this.#each(rocks, await this.#slotsOf(changes))) {
-      await this.#mergeHead(merged, slot, live, parts);
-    }
-    for await (const [slot, live] of this.#each(rocks, parts.values())) await this.#mergePart(merged, slot, live);
+    const parts: Slots<Page> = new Map();
+    const slots = await this.#inTurns(slotsOf(changes));
+    await this.#each(rocks, slots, { page: (slot, live) => this.#mergeHead(merged, slot, live, parts) });
+    await this.#each(rocks, parts, { page: (slot, live) => this.#mergePart(merged, slot, live) });
     return merged;
   }
 
   async weigh(rocks: Pick<Rocks, 'getMany'>, changes: readonly PageChange<Page>[], bytesMax: number): Promise<number> {
     let bytes = 0;
-    const parts: Parts<Page> = new Map();
-    for await (const [slot, { page, storedBytes }] of this.#each(rocks, await this.#slotsOf(changes))) {
-      bytes += storedBytes;
-      if (bytes > bytesMax) return bytes;
-      for (const delta of slot.deltas) this.#divide(slot, page, delta, parts);
-    }
-    for await (const [, { storedBytes }] of this.#each(rocks, parts.values())) {
-      bytes += storedBytes;
-      if (bytes > bytesMax) return bytes;
-    }
+    const isEnough = () => bytes > bytesMax;
+    const parts: Slots<Page> = new Map();
+    const divide = this.#divide.bind(this);
+    const slots = await this.#inTurns(slotsOf(changes));
+    await this.#each(rocks, slots, {
+      *page(slot, { page, storedBytes }) {
+        bytes += storedBytes;
+        for (const delta of slot.deltas) {
+          divide(slot, page, delta, parts);
+          yield SLOT_WEIGHT;
+        }
+      },
+      isEnough,
+    });
+    await this.#each(rocks, parts, {
+      *page(_, { storedBytes }) {
+        bytes += storedBytes;
+        yield SLOT_WEIGHT;
+      },
+      isEnough,
+    });
     return bytes;
   }
 
@@ -133,51 +133,55 @@ class OperatorPageCache<Page> implements PageCache<Page> {
     this.#live.clear();
   }
 
-  async #slotsOf(changes: readonly PageChange<Page>[]): Promise<Iterable<Slot<Page>>> {
-    const slots = new Map<string, Slot<Page>>();
-    for (const { key, delta } of changes) {
-      const id = idOf(key);
-      const slot = slots.get(id);
-      if (slot === undefined) slots.set(id, { id, name: key, key: pageKey(key), deltas: [delta] });
-      else slot.deltas.push(delta);
-      if (this.#turns.isOver()) await this.#turns.next();
-    }
-    return slots.values();
-  }
-
-  /** The pages of these places, those in memory first. */
-  async *#each(
-    rocks: Pick<Rocks, 'getMany'>,
-    slots: Iterable<Slot<Page>>,
-  ): AsyncGenerator<readonly [Slot<Page>, Live<Page>], void, void> {
+  /** Visits the pages of these places, those in memory first. */
+  async #each(rocks: Pick<Rocks, 'getMany'>, slots: Slots<Page>, visit: Visit<Page>): Promise<void> {
     const cold: Slot<Page>[] = [];
-    for (const slot of slots) {
-      const live = this.#live.get(slot.id);
-      if (live === undefined) cold.push(slot);
-      else yield [slot, live];
-    }
-    for (let at = 0, pages = READ_PAGES_FIRST; at < cold.length; ) {
+    await this.#inTurns(this.#eachInMemory(slots, visit, cold));
+    for (let at = 0, pages = READ_PAGES_FIRST; at < cold.length && !visit.isEnough?.(); ) {
       const piece = cold.slice(at, at + pages);
-      const values = await rocks.getMany(piece.map(({ key }) => key));
-      let bytes = 0;
-      for (const [i, slot] of piece.entries()) {
-        const value = values[i];
-        const { name, key } = slot;
-        const page =
-          value === undefined ? this.#operator.empty(name.kind) : decodePage(this.#operator, name.kind, key, value);
-        const storedBytes = value === undefined ? 0 : key.length + value.length;
-        bytes += storedBytes;
-        yield [slot, { page, storedBytes }];
-        if (this.#turns.isOver()) await this.#turns.next();
-      }
+      const keys = piece.map(({ name }) => pageKey(name));
+      const bytes = await this.#inTurns(this.#eachRead(piece, keys, await rocks.getMany(keys), visit));
       at += piece.length;
       const fitting = Math.floor((READ_BYTES * piece.length) / (bytes + 1));
       pages = Math.max(1, Math.min(fitting, 2 * pages, READ_PAGES_MAX));
     }
   }
 
+  /** Those that are not in memory go to `cold`. */
+  *#eachInMemory(slots: Slots<Page>, visit: Visit<Page>, cold: Slot<Page>[]): Steps<void> {
+    for (const slot of slots.values()) {
+      if (visit.isEnough?.()) return;
+      const live = this.#live.get(slot.id);
+      if (live === undefined) cold.push(slot);
+      else yield* visit.page(slot, live);
+      yield VISIT_WEIGHT;
+    }
+  }
+
+  /** Gives how many bytes were read of the pages that were visited. */
+  *#eachRead(
+    slots: readonly Slot<Page>[],
+    keys: readonly Buffer[],
+    values: readonly (Buffer | undefined)[],
+    visit: Visit<Page>,
+  ): Steps<number> {
+    let bytes = 0;
+    for (const [i, slot] of slots.entries()) {
+      if (visit.isEnough?.()) break;
+      const { kind } = slot.name;
+      const key = keys[i]!;
+      const value = values[i];
+      const page = value === undefined ? this.#operator.empty(kind) : decodePage(this.#operator, kind, key, value);
+      const storedBytes = value === undefined ? 0 : key.length + value.length;
+      bytes += storedBytes;
+      yield* visit.page(slot, { key, page, storedBytes });
+      yield VISIT_WEIGHT;
+    }
+    return bytes;
+  }
+
   /** What is the page's own of `delta`; what belongs into its parts goes to theirs. */
-  #divide({ name }: Slot<Page>, page: Page, delta: Page, parts: Parts<Page>, head?: Head<Page>): Page | undefined {
+  #divide({ name }: Slot<Page>, page: Page, delta: Page, parts: Slots<Page>, head?: Head<Page>): Page | undefined {
     const division = this.#operator.divide(name.kind, page, delta);
     if (division === undefined) return delta;
     for (const part of division.parts) {
@@ -185,55 +189,56 @@ class OperatorPageCache<Page> implements PageCache<Page> {
       const id = idOf(partName);
       const slot = parts.get(id);
       if (slot === undefined) {
-        parts.set(id, { id, name: partName, key: pageKey(partName), deltas: [part.page], head });
+        parts.set(id, { id, name: partName, deltas: [part.page], head });
         if (head !== undefined) head.partsLeft += 1;
       } else slot.deltas.push(part.page);
     }
     return division.own;
   }
 
-  async #mergeHead(merged: MergedPages, slot: Slot<Page>, live: Live<Page>, parts: Parts<Page>): Promise<void> {
+  *#mergeHead(merged: MergedPages, slot: Slot<Page>, live: Live<Page>, parts: Slots<Page>): Steps<void> {
     const head: Head<Page> = { slot, live, partsLeft: 0, isChanged: false };
     for (const delta of slot.deltas) {
       const own = this.#divide(slot, live.page, delta, parts, head);
       if (own === undefined) continue;
-      await this.#inTurns(this.#operator.merge(slot.name.kind, live.page, own));
+      yield* this.#operator.merge(slot.name.kind, live.page, own);
       head.isChanged = true;
     }
-    if (head.partsLeft === 0) await this.#finish(merged, head);
+    if (head.partsLeft === 0) yield* this.#finish(merged, head);
   }
 
-  async #mergePart(merged: MergedPages, slot: Slot<Page>, live: Live<Page>): Promise<void> {
+  *#mergePart(merged: MergedPages, slot: Slot<Page>, live: Live<Page>): Steps<void> {
     const { deltas, name } = slot;
     const head = slot.head!;
-    for (const delta of deltas) await this.#inTurns(this.#operator.merge(name.kind, live.page, delta));
-    if ((await this.#cut(merged, head, live.page)) > 0) head.isChanged = true;
-    await this.#write(merged, slot, live);
+    for (const delta of deltas) yield* this.#operator.merge(name.kind, live.page, delta);
+    if ((yield* this.#cut(merged, head, live.page)) > 0) head.isChanged = true;
+    yield* this.#write(merged, slot, live);
     head.partsLeft -= 1;
-    if (head.partsLeft === 0) await this.#finish(merged, head);
+    if (head.partsLeft === 0) yield* this.#finish(merged, head);
   }
 
-  async #finish(merged: MergedPages, head: Head<Page>): Promise<void> {
-    await this.#cut(merged, head, head.live.page);
-    if (head.isChanged) await this.#write(merged, head.slot, head.live);
+  *#finish(merged: MergedPages, head: Head<Page>): Steps<void> {
+    yield* this.#cut(merged, head, head.live.page);
+    if (head.isChanged) yield* this.#write(merged, head.slot, head.live);
     else this.#keep(head.slot, head.live);
   }
 
   /** Writes what is cut off a page, and gives how many parts that makes. */
-  async #cut(merged: MergedPages, { slot, live }: Head<Page>, page: Page): Promise<number> {
+  *#cut(merged: MergedPages, { slot, live }: Head<Page>, page: Page): Steps<number> {
     const { name } = slot;
-    const parts = await this.#inTurns(this.#operator.cut(name.kind, live.page, name.start, page));
+    const parts = yield* this.#operator.cut(name.kind, live.page, name.start, page);
     for (const part of parts) {
       const partName = { ...name, start: part.start };
-      const partSlot = { id: idOf(partName), name: partName, key: pageKey(partName), deltas: [] };
-      await this.#write(merged, partSlot, { page: part.page, storedBytes: 0 });
+      const partSlot = { id: idOf(partName), name: partName, deltas: [] };
+      yield* this.#write(merged, partSlot, { key: pageKey(partName), page: part.page, storedBytes: 0 });
     }
     return parts.length;
   }
 
-  async #write({ writes, growth }: MergedPages, slot: Slot<Page>, live: Live<Page>): Promise<void> {
-    const { name, key } = slot;
-    const value = seal(key, await this.#inTurns(this.#operator.encode(name.kind, live.page)));
+  *#write({ writes, growth }: MergedPages, slot: Slot<Page>, live: Live<Page>): Steps<void> {
+    const { name } = slot;
+    const { key } = live;
+    const value = seal(key, yield* this.#operator.encode(name.kind, live.page));
     const before = live.storedBytes;
     live.storedBytes = key.length + value.length;
     grow(growth, name.deviceId, before, live.storedBytes);
@@ -247,17 +252,9 @@ class OperatorPageCache<Page> implements PageCache<Page> {
     this.#live.trim();
   }
 
-  async #inTurns<T>(work: PageWork<T>): Promise<T> {
-    for (;;) {
-      const step = work.next();
-      if (this.#turns.isOver()) await this.#turns.next();
-      if (step.done) return step.value;
-    }
+  #inTurns<T>(steps: Steps<T>): Promise<T> {
+    return inTurns(steps, this.#turns);
   }
-}
-
-function idOf({ kind, deviceId, start, sensor }: PageKey): string {
-  return `${kind}/${deviceId}/${start}/${sensor}`;
 }
 
 function grow(growth: Map<string, PageGrowth>, deviceId: string, before: number, bytes: number): void {

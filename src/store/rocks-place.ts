@@ -4,13 +4,13 @@
  * Owns one question, asked after each write. A folder that is removed, or has a copy put in its place, is still open to
  * the process that had it: RocksDB goes on writing, and nobody will find what it wrote. Never looks into a file.
  */
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreError } from './errors.ts';
 
 export interface Place {
-  /** Rejects with `io` where the folder is not the one any more that was opened. */
-  assertSame(): Promise<void>;
+  /** Throws `io` where the folder is not the one any more that was opened. */
+  assertSame(): void;
 }
 
 /** RocksDB makes it once, and never replaces it while it has the database. */
@@ -21,20 +21,26 @@ const ADVICE =
   'Stop this process, then put the copy there once more: one that is put under a running process may lose files';
 
 /** @param path of a database that has just been opened */
-export async function placeAt(path: string): Promise<Place> {
-  const opened = await fileAt(path);
+export function placeAt(path: string): Place {
+  const opened = fileAt(path);
   return {
-    async assertSame() {
-      if ((await fileAt(path)) === opened) return;
+    assertSame() {
+      if (fileAt(path) === opened) return;
       const what = `${path} was removed or replaced while it was in use: what is written now counts as not written`;
       throw new StoreError('io', `${what}. ${ADVICE}`);
     },
   };
 }
 
-async function fileAt(path: string): Promise<string | undefined> {
-  return await stat(join(path, LASTING)).then(
-    ({ dev, ino }) => `${dev} ${ino}`,
-    () => undefined,
-  );
+/**
+ * Asked of the kernel at once: what was written to a moment ago it has in memory, and telling takes 3 µs. By way of
+ * Node's threads it takes 40 µs of processor time.
+ */
+function fileAt(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(join(path, LASTING));
+    return `${dev} ${ino}`;
+  } catch {
+    return undefined;
+  }
 }

@@ -116,7 +116,7 @@ export async function openRocks(path: string, options: RocksOptions = {}): Promi
     // failpoint: files-checked
     if (options.assertWhole && findings.exists && !readOnly) await look(path, options.assertWhole, tables);
     const level = await openLevel(path, { ...options, create });
-    return new RocksDatabase(level, tables, readOnly ? undefined : await placeAt(path));
+    return new RocksDatabase(level, tables, readOnly ? undefined : placeAt(path));
   } catch (error) {
     throw toStoreError(error, `cannot open the database in ${path}`);
   }
@@ -148,7 +148,7 @@ class RocksDatabase implements Rocks {
   async write(operations: readonly Operation[]): Promise<void> {
     try {
       await this.#write(operations);
-      await this.#place?.assertSame();
+      this.#place?.assertSame();
     } catch (error) {
       this.#hasFailed = true;
       throw error;

@@ -17,11 +17,7 @@ const requests = readVectors('requests.json');
 
 /** Judges what a gateway would be told; null where the headers are malformed. */
 function judged<T>(said: Record<string, string>, revoked: readonly string[], judge: Judge<T>): T | null {
-  const stated = Object.entries(said).map(([name, value]) => [name.toLowerCase(), [value]] as [string, string[]]);
-  const request = {
-    headers: { 'content-length': said['Content-Length'] },
-    headersDistinct: Object.fromEntries(stated),
-  };
+  const request = { headers: { 'content-length': said['Content-Length'] }, rawHeaders: Object.entries(said).flat() };
   const lookup = (_: string, keyId: string) => {
     const secret = requests.keys[keyId];
     return secret === undefined ? undefined : { secret: bytesOf(secret), revoked: revoked.includes(keyId) };

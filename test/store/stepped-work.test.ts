@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Steps } from '../../src/codec/index.ts';
-import { createWork, inTurns } from '../../src/gateway/turns.ts';
-import { createTurns } from '../../src/store/index.ts';
+import { createTurns, createWork, inTurns } from '../../src/store/index.ts';
 
 /** A clock that goes on by 1 ms with each look, so that a slice is over at the fourth look behind its first. */
 function lookTurns() {

@@ -1,10 +1,15 @@
 /**
- * Turns: a batch's work in steps (see `Steps`), cut into slices of the event loop's time (see the store's `Turns`).
+ * SteppedWork: work in steps, cut into slices of the event loop's time (see `Turns`).
  *
  * What takes no longer than what is left of a slice is done at once. Between two slices others have their turn.
  */
-import type { Steps } from '../codec/index.ts';
-import { SHARED_TURNS, type Turns } from '../store/index.ts';
+import { SHARED_TURNS, type Turns } from './time-slicing.ts';
+
+/**
+ * Work that may be put down wherever it yields, some microseconds to a fraction of a millisecond apart, and taken up
+ * again later. It yields what the step weighed: 1 is about 25 ns of processor time.
+ */
+export type Steps<T> = Generator<number, T, void>;
 
 /** Steps of together so much weight are done without a look at the clock: some 25 µs. */
 const LOOK_WEIGHT = 1_024;
