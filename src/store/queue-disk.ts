@@ -235,11 +235,11 @@ class Disk implements QueueDisk {
     let statement: Promise<Witnessed | undefined> | undefined;
     // Once for each opening, and not before the database is there.
     const witnessed = () => (statement ??= this.#sidecar.witnessed());
-    const { rocks, state, generation, trouble } = await openWhole({ ...this.#options, witnessed });
+    const { rocks, generation, trouble, ...loaded } = await openWhole({ ...this.#options, witnessed });
     try {
       await files.removeOlder(path, generation);
       await witnessed();
-      this.#state = await this.#sidecar.opened(rocks, state, trouble.length > 0);
+      this.#state = await this.#sidecar.opened(rocks, loaded, trouble.length > 0);
       if (trouble.length > 0) onRot(rotError(path, { trouble: trouble.join(', ') }));
       this.#generation = generation;
       this.#failuresSeen = 0;

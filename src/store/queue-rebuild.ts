@@ -12,7 +12,7 @@ import { familyRange, numberKey, QUEUE } from './keys.ts';
 import { type Block, blockPut } from './queue-blocks.ts';
 import type { QueueFiles } from './queue-files.ts';
 import type { Gap, Put } from './queue-records.ts';
-import { loadState, type QueueState, type Witnessed } from './queue-state.ts';
+import { type LoadedQueue, loadState, type Witnessed } from './queue-state.ts';
 import type { Operation, openRocks, Rocks } from './rocks.ts';
 import type { Entry, RocksHandle } from './rocks-handle.ts';
 import { freeBytes } from './room.ts';
@@ -53,9 +53,8 @@ export interface OpenOptions extends Pick<RebuildOptions, 'path' | 'open'> {
   readonly onLost: (gap: Gap) => void;
 }
 
-export interface Opened {
+export interface Opened extends LoadedQueue {
   readonly rocks: Rocks;
-  readonly state: QueueState;
   readonly generation: number;
   /** What is left out, or was wrong with the database before this one. */
   readonly trouble: readonly string[];
@@ -105,8 +104,8 @@ async function openOne(options: OpenOptions, generation: number): Promise<Opened
   });
   try {
     for (const records of [BEFORE_BLOCKS, familyRange(QUEUE.mark)]) await rocks.check(records);
-    const state = await loadState(rocks, { ...options, witnessed: await options.witnessed() });
-    return { rocks, state, generation, trouble: rocks.leftOut };
+    const loaded = await loadState(rocks, { ...options, witnessed: await options.witnessed() });
+    return { ...loaded, rocks, generation, trouble: rocks.leftOut };
   } catch (error) {
     await rocks.close().catch(() => {});
     throw rocks.damage === undefined ? error : new DamageError('corrupt', rocks.damage);

@@ -8,11 +8,11 @@
 import { join } from 'node:path';
 import { type StoreError, toStoreError } from './errors.ts';
 import { familyRange, QUEUE } from './keys.ts';
-import { createAside, readAside } from './queue-aside.ts';
+import { type Aside, createAside } from './queue-aside.ts';
 import type { QueueFiles } from './queue-files.ts';
 import { createLatestMarks, type LatestMarks } from './queue-marks.ts';
 import type { Gap } from './queue-records.ts';
-import { type QueueState, stateOperations, type Witnessed } from './queue-state.ts';
+import { type LoadedQueue, type QueueState, stateOperations, type Witnessed } from './queue-state.ts';
 import type { StreamRun } from './queue-streams.ts';
 import { encodeStatement, lostSince, witnessedBy } from './queue-witness.ts';
 import type { Operation, Rocks } from './rocks.ts';
@@ -38,23 +38,23 @@ export interface Sidecar {
    * The state in which what the database has lost without a trace is accounted for.
    * @param isPartial whether records of the database are known to be lost
    */
-  opened(rocks: Rocks, found: QueueState, isPartial: boolean): Promise<QueueState>;
+  opened(rocks: Rocks, loaded: LoadedQueue, isPartial: boolean): Promise<QueueState>;
   /** To be told of every commit. */
   committed(before: QueueState, after: QueueState, operations: readonly Operation[]): Promise<void>;
   close(): Promise<void>;
 }
 
 export function createSidecar(options: SidecarOptions): Sidecar {
-  return new Files(options);
+  return new BesideQueue(options);
 }
 
-class Files implements Sidecar {
+class BesideQueue implements Sidecar {
   readonly #options: SidecarOptions;
   #witness: Witness | undefined;
-  #kept: Witness | undefined;
+  #marksFile: Witness | undefined;
   #runs: StreamLog | undefined;
   #marks: LatestMarks | undefined;
-  #aside = createAside([]);
+  #aside: Aside = createAside([]);
   /** The latest totals that were released; those of the witness while none have been since the opening. */
   #totals: Uint8Array | undefined;
   witnessedTotals: Uint8Array | undefined;
@@ -71,17 +71,18 @@ class Files implements Sidecar {
     return witnessed;
   }
 
-  async opened(rocks: Rocks, found: QueueState, isPartial: boolean): Promise<QueueState> {
+  async opened(rocks: Rocks, { state: found, aside }: LoadedQueue, isPartial: boolean): Promise<QueueState> {
     const { files, onLost } = this.#options;
     const lost = lostSince(this.#witness?.statement, found, await this.#logged());
     const state = lost?.state ?? found;
     if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
-    this.#kept ??= await this.#open('marks');
-    this.#marks ??= createLatestMarks(this.#kept?.statement);
-    if (this.#kept !== undefined && this.#kept.statement === undefined) await this.#keepMarks(rocks);
+    this.#marksFile ??= await this.#open('marks');
+    this.#marks ??= createLatestMarks(this.#marksFile?.statement);
+    if (this.#marksFile !== undefined && this.#marksFile.statement === undefined) await this.#copyMarks(rocks);
     // Those of the database may be older ones, or gone; else they may be newer.
     if ((isPartial || lost !== undefined) && this.#marks.puts.length > 0) await rocks.write(this.#marks.puts);
-    this.#aside = createAside(await readAside(rocks));
+    aside.follow(lost?.operations ?? []);
+    this.#aside = aside;
     this.#runs ??= await files.openStreamLog?.(this.#runsPath);
     await this.#runs?.follow(undefined, state.streams);
     await this.#tell(state);
@@ -94,13 +95,13 @@ class Files implements Sidecar {
     // Before the witness, which names the latest runs alone.
     await this.#runs?.follow(before.streams, after.streams);
     if (after.totals !== before.totals) this.#totals = after.totals;
-    if (this.#marks?.follow(operations)) await this.#kept?.write(this.#marks.statement);
+    if (this.#marks?.follow(operations)) await this.#marksFile?.write(this.#marks.statement);
     await this.#tell(after);
   }
 
   async close(): Promise<void> {
     await this.#witness?.close();
-    await this.#kept?.close();
+    await this.#marksFile?.close();
     await this.#runs?.close();
   }
 
@@ -112,12 +113,12 @@ class Files implements Sidecar {
     return (await this.#options.files.readRuns?.(this.#runsPath)) ?? [];
   }
 
-  /** Where nothing was kept so far. */
-  async #keepMarks(rocks: Rocks): Promise<void> {
+  /** From the database, where no marks were kept beside it so far. */
+  async #copyMarks(rocks: Rocks): Promise<void> {
     for await (const [key, value] of rocks.entries(familyRange(QUEUE.mark))) {
       this.#marks?.follow([{ type: 'put', key, value }]);
     }
-    if (this.#marks !== undefined) await this.#kept?.write(this.#marks.statement);
+    if (this.#marks !== undefined) await this.#marksFile?.write(this.#marks.statement);
   }
 
   async #tell(state: QueueState): Promise<void> {

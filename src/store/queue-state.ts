@@ -8,7 +8,7 @@
 import { StoreError } from './errors.ts';
 import { createIntervals, type Range } from './intervals.ts';
 import { familyRange, numberKey, numberOfKey, QUEUE } from './keys.ts';
-import { asideLost, readAside, type WitnessedAside } from './queue-aside.ts';
+import { type Aside, asideLost, createAside, readAside, type WitnessedAside } from './queue-aside.ts';
 import { BLOCK_EVENTS_MAX, type Block, claimedCount, decodeBlock } from './queue-blocks.ts';
 import {
   decodePosition,
@@ -79,6 +79,12 @@ export interface Witnessed {
   readonly streamsFrom: number;
 }
 
+/** What a database holds of a queue, once it is accounted for. */
+export interface LoadedQueue {
+  readonly state: QueueState;
+  readonly aside: Aside;
+}
+
 export interface LoadOptions {
   /** Whose the queue is to be; undefined where any will do. */
   readonly deviceId: string | undefined;
@@ -94,13 +100,12 @@ export interface LoadOptions {
 }
 
 /** Makes the queue in an empty database. `other-device` if it is another's, `corrupt` if it is no queue of ours. */
-export async function loadState(rocks: Rocks, options: LoadOptions): Promise<QueueState> {
+export async function loadState(rocks: Rocks, options: LoadOptions): Promise<LoadedQueue> {
   const { deviceId, randomBytes, witnessed, isPartial = rocks.leftOut.length > 0 } = options;
   const write = options.write ?? ((operations) => rocks.write(operations));
   if ((await firstEntry(rocks, {})) === undefined) {
-    const made = await makeState(rocks, deviceId, witnessed?.deviceId);
-    await recoverAside(rocks, made.position, options, write);
-    return made;
+    const state = await makeState(rocks, deviceId, witnessed?.deviceId);
+    return { state, aside: await loadAside(rocks, state.position, options, write) };
   }
   const identity = await getReadable(rocks, IDENTITY_KEY);
   const isLost = witnessed !== undefined || isPartial;
@@ -118,10 +123,9 @@ export async function loadState(rocks: Rocks, options: LoadOptions): Promise<Que
   // The mark may have been in what was left out, and this one is an older one.
   const unsent = isPartial ? found.next : Math.min(found.unsent, found.next);
   const position = withUnsent(found, unsent);
-  // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before any of it
-  // is.
+  // What is recorded from now on has not been sent, however far ahead the mark was written. On disk before it is.
   if (position !== found) await write([positionPut(position)]);
-  await recoverAside(rocks, stated, options, write);
+  const aside = await loadAside(rocks, stated, options, write);
   // Under another stream than they were sent under, events that are there already would be counted once more.
   const areSure = witnessed === undefined || (!isPartial && !isBroken && witnessed.revision <= stated.revision);
   const restored = areSure ? stored : restoredRuns(stored, witnessed, stated.revision);
@@ -130,20 +134,24 @@ export async function loadState(rocks: Rocks, options: LoadOptions): Promise<Que
   if (streams !== stored) await write(runOperations(stored, streams));
   if (identity === undefined) await write(ownerPuts(owner));
   const totals = unseal(TOTALS_KEY, await getReadable(rocks, TOTALS_KEY));
-  return { deviceId: owner, position, streams, totals, begun: false };
+  return { state: { deviceId: owner, position, streams, totals, begun: false }, aside };
 }
 
-/** Unless the witness is older than the database. */
-async function recoverAside(
+/** As the witness has it, unless that is older than the database. */
+async function loadAside(
   rocks: Rocks,
   { revision }: Position,
   { witnessed, onLost }: LoadOptions,
   write: (operations: readonly Operation[]) => Promise<void>,
-): Promise<void> {
-  if (witnessed?.aside === undefined || witnessed.revision < revision) return;
-  const { operations, gaps } = asideLost(await readAside(rocks), witnessed.aside);
+): Promise<Aside> {
+  const stored = await readAside(rocks);
+  const aside = createAside(stored);
+  if (witnessed?.aside === undefined || witnessed.revision < revision) return aside;
+  const { operations, gaps } = asideLost(stored, witnessed.aside);
   if (operations.length > 0) await write(operations);
+  aside.follow(operations);
   for (const gap of gaps) onLost?.(gap);
+  return aside;
 }
 
 async function makeState(

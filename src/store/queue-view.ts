@@ -53,7 +53,7 @@ async function openViewedDisk(path: string, onLost: (gap: Gap) => void): Promise
       const logged = (await queueFiles.readRuns?.(join(path, 'streams'))) ?? [];
       const witnessed = witnessedBy(statement, logged);
       const looking = { deviceId: undefined, randomBytes, write: async () => {}, onLost };
-      const found = await loadState(rocks, { ...looking, witnessed });
+      const { state: found } = await loadState(rocks, { ...looking, witnessed });
       const lost = lostSince(statement, found, logged);
       for (const gap of lost?.gaps ?? []) onLost(gap);
       return new ViewedDisk(

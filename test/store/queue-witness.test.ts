@@ -4,6 +4,8 @@ import { cp, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'n
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Gap, lookAtQueue, type QueueView } from '../../src/store/index.ts';
+import { QUEUE } from '../../src/store/keys.ts';
+import { openRocks } from '../../src/store/rocks.ts';
 import { block, collect, contents, countingBytes, hex, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
 
 /** Two streams of blocks of ten, the second block released out of order; closed. */
@@ -141,6 +143,28 @@ test('refused events of more records than a witness lists are all there at the n
       quarantine.map(({ first }) => first),
     );
     await again.close();
+  }
+});
+
+test('refused events and gaps, which may be very many, are read once for an opening', async (t) => {
+  const path = await filled(t);
+  await truncate(await logOf(path), 0);
+  for (const lost of [true, false]) {
+    const read: (number | undefined)[] = [];
+    const counting: typeof openRocks = async (...args) => {
+      const rocks = await openRocks(...args);
+      const entries = rocks.entries.bind(rocks);
+      rocks.entries = (range) => {
+        read.push(range.gte?.[0]);
+        return entries(range);
+      };
+      return rocks;
+    };
+    const queue = await openTestQueue(t, path, {}, counting);
+    const aside = [QUEUE.quarantine, QUEUE.gap].map((family) => read.filter((one) => one === family).length);
+    assert.deepEqual(aside, [1, 1], lost ? 'with a loss' : 'without one');
+    assert.deepEqual(ranges(await queue.gaps()), ['41-60 02 damage']);
+    await queue.close();
   }
 });
 
