@@ -15,6 +15,7 @@ export type CommandErrorCode =
   | 'secret-unreadable'
   | 'secret-exposed'
   | 'secret-empty'
+  | 'secret-invalid'
   | 'secret-exists'
   | 'secret-unwritable'
   | 'ca-unreadable'

@@ -6,7 +6,7 @@
  */
 import { EventEmitter, once, setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import type { DeclaredGap, TelemetryEvent } from '../codec/index.ts';
+import type { Credential, DeclaredGap, TelemetryEvent } from '../codec/index.ts';
 import { type Gap, openQueue, type Queue, type Range } from '../store/index.ts';
 import { type Account, createAccount } from './account.ts';
 import { type Census, createCensus } from './census.ts';
@@ -18,7 +18,7 @@ import { DeviceError } from './errors.ts';
 import { createExchange } from './exchange.ts';
 import { createGaps, type Gaps } from './gaps.ts';
 import { createLink, type Link } from './link.ts';
-import { addressOf, type DeviceOptions, type DeviceSettings, settle } from './options.ts';
+import { addressOf, credentialFrom, type DeviceOptions, type DeviceSettings, settle } from './options.ts';
 import { type QuarantinedEvent, quarantinedEvents } from './quarantine.ts';
 import { createQueueNews } from './queue-news.ts';
 import { createQuota, type Quota } from './quota.ts';
@@ -61,6 +61,7 @@ export async function openDevice(options: DeviceOptions, open = openQueue): Prom
 class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
   readonly id: string;
   readonly #settings: DeviceSettings;
+  #credential: Credential;
   readonly #queue: Queue;
   readonly #account: Account;
   readonly #gaps: Gaps;
@@ -84,6 +85,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#progress.setMaxListeners(0);
     this.id = settings.id;
     this.#settings = settings;
+    this.#credential = settings.credential;
     this.#queue = queue;
     this.#account = account;
     this.#gaps = gaps;
@@ -96,7 +98,7 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     this.#link = createLink({ ...settings, onChange: (status) => this.#tell('link', status) });
     const exchange = createExchange({
       deviceId: settings.id,
-      credential: settings.credential,
+      credential: () => this.#credential,
       transport: this.#transport,
       clock: this.#clock,
       queueState: () => account.queueState(),
@@ -180,6 +182,8 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
 
   readonly note = (marks: readonly Mark[]): Promise<void> => this.#queue.note(marks);
   readonly mark = (name: string): Promise<Uint8Array | undefined> => this.#queue.mark(name);
+  readonly probe = (): void => this.#link.probe();
+  readonly retryQuarantine = (): Promise<number> => this.#retries.request();
 
   status(): DeviceStatus {
     return {
@@ -207,16 +211,13 @@ class OpenDevice extends EventEmitter<DeviceEvents> implements Device {
     }
   }
 
-  probe(): void {
+  setCredential(credential: string): void {
+    this.#credential = credentialFrom(credential);
     this.#link.probe();
   }
 
   async *quarantine(): AsyncIterable<QuarantinedEvent> {
     for await (const entry of this.#queue.quarantine()) yield* quarantinedEvents(entry);
-  }
-
-  retryQuarantine(): Promise<number> {
-    return this.#retries.request();
   }
 
   close(): Promise<void> {

@@ -65,6 +65,11 @@ export interface Device extends EventEmitter<DeviceEvents> {
   drain(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Ends the current wait after a failure: the program knows that the network is back. */
   probe(): void;
+  /**
+   * Signs with another key from now on, such as one that was rotated, and ends the current wait.
+   * @throws DeviceError `options-invalid` where it is no credential
+   */
+  setCredential(credential: string): void;
   quarantine(): AsyncIterable<QuarantinedEvent>;
   /**
    * Has everything in quarantine sent again, each under its own id; resolves with how many events had not been asked

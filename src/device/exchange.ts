@@ -35,7 +35,8 @@ export interface Message {
 
 export interface ExchangeOptions {
   readonly deviceId: string;
-  readonly credential: Credential;
+  /** Asked at every attempt, for a key may be replaced. */
+  readonly credential: () => Credential;
   readonly transport: Transport;
   readonly clock: GatewayClock;
   /** The device's account as of now. */
@@ -57,8 +58,7 @@ export interface Exchange {
 }
 
 export function createExchange(options: ExchangeOptions): Exchange {
-  const { deviceId, credential, clock } = options;
-  const { keyId, secret } = credential;
+  const { deviceId, clock } = options;
   return {
     async attempt(message, encoding, signal, leave) {
       try {
@@ -82,6 +82,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
       const body = await compressBody(encoding, batch);
       await nextTurn();
       // failpoint: batch-compressed
+      const { keyId, secret } = options.credential();
       const timestamp = clock.timestamp();
       const head = { deviceId, keyId, timestamp, contentEncoding: encoding };
       const signature = signRequest(secret, head, body);

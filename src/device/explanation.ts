@@ -90,9 +90,13 @@ const WORDS: Readonly<Record<string, Words>> = {
     reason: 'it knows no such device, or not this key',
     advice: 'compare the device’s id and the key’s with `tidegate-gateway keys list`',
   },
+  'signature-mismatch': {
+    reason: 'the secret is not that of the key',
+    advice: 'put a new key from `tidegate-gateway keys rotate` in the place of its --secret-file',
+  },
   'key-revoked': {
     reason: 'the key was revoked',
-    advice: 'install a new one from `tidegate-gateway keys rotate`, and start the device again with it',
+    advice: 'put one from `tidegate-gateway keys rotate` in the place of its --secret-file',
   },
   'interval-limit': {
     reason: 'too many of this device’s events are missing in between',

@@ -124,8 +124,11 @@ function text(name: string, value: unknown, rule: string, pattern: RegExp): stri
   throw invalid(name, `${rule}${value === undefined ? '; it is missing' : ''}`);
 }
 
-/** Says nothing of what was given: it may be a secret. */
-function credentialFrom(value: unknown): Credential {
+/**
+ * Says nothing of what was given: it may be a secret.
+ * @throws DeviceError `options-invalid`
+ */
+export function credentialFrom(value: unknown): Credential {
   const credential = typeof value === 'string' ? parseCredential(value) : undefined;
   if (credential) return credential;
   const missing = value === undefined ? '; it is missing (an environment variable that is not set?)' : '';

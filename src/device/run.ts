@@ -1,7 +1,8 @@
 /**
  * Run: the command `tidegate-device run`.
  *
- * Owns the life of one run: open, feed, drain, report, close. Promises that a signal loses nothing that was recorded.
+ * Owns the life of one run: open, feed, drain, report, close. Promises that a signal loses nothing that was recorded,
+ * and that SIGHUP reads the secret file anew.
  * Never decides how events are stored or sent.
  */
 import { constants } from 'node:os';
@@ -13,12 +14,12 @@ import {
   onShutdown,
   type ProgramValues,
   readCertificates,
-  readSecret,
   type SettingValues,
   type ShutdownSignal,
 } from '../cli/index.ts';
 import { openDevice } from './assembly.ts';
 import { serveControl } from './control.ts';
+import { followCredential, readCredential } from './credential-file.ts';
 import type { Device } from './device.ts';
 import { keepHeapSmall } from './heap.ts';
 import { runEnd } from './run-end.ts';
@@ -32,19 +33,19 @@ export type RunValues = SettingValues<typeof runSettings>;
 
 export async function run(values: RunValues, program: ProgramValues): Promise<void> {
   keepHeapSmall();
+  // Without a listener it ends the process, also one that has only just begun.
+  let reload = () => {};
+  const onHangUp = () => reload();
+  process.on('SIGHUP', onHangUp);
   const statusLine = createStatusLine();
   const log = createLogger('tidegate-device', program, statusLine.log);
+  const credential = await readCredential(values.secretFile);
   const device = await openDevice({
     gateway: values.gateway,
     id: values.id,
     data: values.data,
     whenFull: values.whenFull,
-    credential: await readSecret({
-      name: 'device credential',
-      flag: '--secret-file',
-      file: values.secretFile,
-      variable: 'TIDEGATE_SECRET',
-    }),
+    credential,
     ...(values.ca !== undefined && { ca: await readCertificates('--ca', values.ca) }),
     ...(values.queueBytes !== undefined && { queueBytesMax: values.queueBytes }),
     lingerMs: Math.round(values.linger),
@@ -57,6 +58,8 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
     reserveBytes: values.reserve,
   });
   const runLog = createRunLog(device, log);
+  const followed = followCredential({ file: values.secretFile, used: credential, device, log });
+  reload = () => void followed.reload();
   const stop = new AbortController();
   let interruption: ShutdownSignal | undefined;
   const shutdown = onShutdown(async (signal) => {
@@ -86,9 +89,11 @@ export async function run(values: RunValues, program: ProgramValues): Promise<vo
     report(device, { values, input, cutShortBy, endedBy: interruption }, log);
   } finally {
     runLog.stop();
+    followed.close();
     await closeControl();
     await device.close();
     shutdown.release();
+    process.off('SIGHUP', onHangUp);
   }
 }
 

@@ -65,7 +65,7 @@ export function testDelivery(
   });
   const exchange = createExchange({
     deviceId: 'pump-7',
-    credential: parseCredential(CREDENTIAL)!,
+    credential: () => parseCredential(CREDENTIAL)!,
     transport: gateway,
     clock: gatewayClock,
     queueState,

@@ -25,7 +25,7 @@ function testExchange(transport: Transport, clock = () => Date.now()) {
   const sent: number[] = [];
   const exchange = createExchange({
     deviceId: 'pump-7',
-    credential: parseCredential(CREDENTIAL)!,
+    credential: () => parseCredential(CREDENTIAL)!,
     transport,
     clock: createGatewayClock(clock),
     queueState: () => QUEUE_STATE,

@@ -38,7 +38,7 @@ test('it says what, where, what is safe, what to do and when next', () => {
 
 test('what a person can do is named where there is something', () => {
   const advice: Readonly<Record<string, RegExp>> = {
-    'key-revoked': /start the device again/,
+    'key-revoked': /in the place of its --secret-file/,
     UNABLE_TO_VERIFY_LEAF_SIGNATURE: /--ca FILE/,
     SELF_SIGNED_CERT_IN_CHAIN: /--ca FILE/,
     DEPTH_ZERO_SELF_SIGNED_CERT: /--ca FILE/,
@@ -56,6 +56,10 @@ test('what a person can do is named where there is something', () => {
   };
   for (const [code, pattern] of Object.entries(advice)) assert.match(sentence(code), pattern, code);
   assert.match(sentence('unsigned-401', { detail: 'key-unknown' }), /without a signature: .*keys list/);
+  assert.match(
+    sentence('unsigned-401', { detail: 'signature-mismatch' }),
+    /secret is not that of the key: .*keys rotate/,
+  );
   assert.match(sentence('UND_ERR_SOCKET', { gateway: 'http://h:1' }), /is it https:\/\/ there/);
   assert.doesNotMatch(sentence('UND_ERR_SOCKET'), /https:\/\/ there/);
 });

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { HEADER, problemOf } from '../../src/codec/index.ts';
 import { askControl } from '../../src/device/control.ts';
 import type { DeviceStatus } from '../../src/device/index.ts';
 import { temporaryDirectory, until } from './device-fixture.ts';
 import { serveModel } from './gateway-server.ts';
-import { createModelGateway, refusing } from './model-gateway.ts';
-import { runFlags, runToEnd, start, summaryOf } from './program.ts';
+import { CREDENTIAL, createModelGateway, refusal, refusing } from './model-gateway.ts';
+import { fileOf, runFlags, runToEnd, start, summaryOf } from './program.ts';
 
 /** The status of a running device, once it answers and `holds`. */
 async function statusOnce(data: string, holds: (status: DeviceStatus) => boolean): Promise<DeviceStatus> {
@@ -76,4 +77,76 @@ test('a file that a signal keeps from being delivered is not done, and the next 
   assert.equal(again.status, 0, again.stderr);
   assert.equal(summaryOf(again).input.skipped, 2);
   assert.equal(gateway.volume(), 3_000_000n);
+});
+
+const NEXT = CREDENTIAL.replace('k1.', 'k2.');
+
+/** Its standard error, as far as it has come. */
+function saidBy(running: ReturnType<typeof start>['process']): () => string {
+  let said = '';
+  running.stderr.on('data', (text) => {
+    said += text;
+  });
+  return () => said;
+}
+
+test('a key that is revoked is replaced by replacing its file', async (t) => {
+  const gateway = createModelGateway();
+  const revoked = problemOf('key-revoked', 'as the test wants it');
+  gateway.before = (request) => (request.headers[HEADER.key] === 'k1' ? refusal(gateway, request, revoked) : undefined);
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const secret = await fileOf(t, 'secret', CREDENTIAL);
+  const { process: running, ended } = start(t, runFlags(data, url, '--input', '-', '--secret-file', secret));
+  const said = saidBy(running);
+  running.stdin.write('{"ts":1,"volume":1}\n');
+  await statusOnce(data, ({ link }) => link.code === 'key-revoked');
+  await writeFile(secret, 'half of a k');
+  await until(() => said().includes('"code":"secret-invalid"'));
+  await writeFile(`${secret}.new`, NEXT, { mode: 0o600 });
+  await rename(`${secret}.new`, secret);
+  await until(() => gateway.events.size === 1);
+  assert.match(said(), /"key":"k2"/);
+  running.stdin.end();
+  assert.equal((await ended).status, 0);
+});
+
+test('SIGHUP ends no run: it reads the secret file anew, and says what it finds', async (t) => {
+  const gateway = createModelGateway();
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const secret = await fileOf(t, 'secret', CREDENTIAL);
+  const { process: running, ended } = start(t, runFlags(data, url, '--input', '-', '--secret-file', secret));
+  const said = saidBy(running);
+  running.stdin.write('{"ts":1,"volume":1}\n');
+  await until(() => gateway.events.size === 1);
+  const hangUp = async (found: RegExp): Promise<void> => {
+    running.kill('SIGHUP');
+    await until(() => found.test(said()));
+  };
+  await hangUp(/holds the key that is in use/);
+  await rm(secret);
+  await hangUp(/"code":"secret-unreadable"/);
+  await writeFile(secret, NEXT, { mode: 0o644 });
+  await hangUp(/"code":"secret-exposed"/);
+  running.stdin.write('{"ts":2,"volume":1}\n');
+  await until(() => gateway.events.size === 2);
+  assert.equal(gateway.requests.at(-1)!.headers[HEADER.key], 'k1');
+  await rm(secret);
+  await writeFile(secret, NEXT, { mode: 0o600 });
+  await hangUp(/"key":"k2"/);
+  running.stdin.write('{"ts":3,"volume":1}\n');
+  await until(() => gateway.events.size === 3);
+  assert.equal(gateway.requests.at(-1)!.headers[HEADER.key], 'k2');
+  running.stdin.end();
+  assert.equal((await ended).status, 0);
+});
+
+test('a secret file without a credential is a call to change, and is named', async (t) => {
+  const secret = await fileOf(t, 'secret', 'bad');
+  const data = await temporaryDirectory(t);
+  const run = runToEnd(t, runFlags(data, 'http://127.0.0.1:9', '--input', 'none', '--secret-file', secret));
+  const { status, stderr } = await run;
+  assert.equal(status, 2);
+  assert.ok(stderr.includes(secret) && stderr.includes('(secret-invalid)'), stderr);
 });
