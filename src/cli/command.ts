@@ -8,7 +8,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { CommandError, failureText } from './errors.ts';
-import { addSettings, type SettingValues, settings } from './settings.ts';
+import { addSettings, readSettings, type Settings, type SettingValues, settings } from './settings.ts';
 import { choice, toggle } from './values.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -50,6 +50,22 @@ export function createProgram(name: string, description: string): Command {
     .option('--config <file>', 'JSON file of settings, which flags and environment override (TIDEGATE_CONFIG)');
   addSettings(program, programSettings);
   return program;
+}
+
+/**
+ * Adds a command with settings of its own. `work` gets their values, and the command that was called, with what was
+ * given for the arguments in its name.
+ */
+export function addCommand<S extends Settings>(
+  parent: Command,
+  nameAndArguments: string,
+  description: string,
+  table: S,
+  work: (values: SettingValues<S>, command: Command) => Promise<void>,
+): void {
+  const command = parent.command(nameAndArguments).description(description);
+  command.action(() => work(readSettings(command, table), command));
+  addSettings(command, table);
 }
 
 /**

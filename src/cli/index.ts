@@ -5,6 +5,7 @@
  */
 export { certificateProblem, readCertificates } from './certificates.ts';
 export {
+  addCommand,
   callText,
   createProgram,
   type Host,

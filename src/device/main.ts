@@ -3,15 +3,12 @@
  *
  * Owns its commands and their help. Never does their work: that is in `run.ts` and `inspection.ts`.
  */
-import type { Command } from 'commander';
 import {
-  addSettings,
+  addCommand,
   createProgram,
   programSettings,
   readSettings,
   runCommand,
-  type Settings,
-  type SettingValues,
   settings,
   text,
   toggle,
@@ -32,25 +29,23 @@ export async function main(argv: readonly string[]): Promise<void> {
     'tidegate-device',
     'Records events on disk and delivers each exactly once to a gateway.',
   );
-  add(program, 'run', 'record events from an input, and deliver what is queued', runSettings, (values, command) =>
-    run(values, readSettings(command, programSettings)),
+  addCommand(
+    program,
+    'run',
+    'record events from an input, and deliver what is queued',
+    runSettings,
+    (values, command) => run(values, readSettings(command, programSettings)),
   );
-  add(program, 'status', 'where the events are: delivered, queued, quarantined, gaps', showSettings, printStatus);
+  addCommand(
+    program,
+    'status',
+    'where the events are: delivered, queued, quarantined, gaps',
+    showSettings,
+    printStatus,
+  );
   const quarantine = program.command('quarantine').description('events that the gateway has refused for good');
-  add(quarantine, 'list', 'what is there, and why', showSettings, listQuarantine);
-  add(quarantine, 'retry', 'have all of it sent again', dataSettings, retryQuarantine);
-  add(quarantine, 'export', 'all of it as NDJSON; it stays in quarantine', exportSettings, exportQuarantine);
+  addCommand(quarantine, 'list', 'what is there, and why', showSettings, listQuarantine);
+  addCommand(quarantine, 'retry', 'have all of it sent again', dataSettings, retryQuarantine);
+  addCommand(quarantine, 'export', 'all of it as NDJSON; it stays in quarantine', exportSettings, exportQuarantine);
   await runCommand(program, { argv });
-}
-
-function add<S extends Settings>(
-  parent: Command,
-  name: string,
-  description: string,
-  table: S,
-  work: (values: SettingValues<S>, command: Command) => Promise<void>,
-): void {
-  const command = parent.command(name).description(description);
-  command.action((_options, self: Command) => work(readSettings(self, table), self));
-  addSettings(command, table);
 }

@@ -1,24 +1,18 @@
 /** The next content of a key file: whole and flushed before it gets the file's name. */
 import assert from 'node:assert/strict';
-import fs, { readFile, stat } from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { writeDraft } from '../../src/gateway/key-file-disk.ts';
+import { onOpen } from '../opened-files.ts';
 import { turns } from '../until.ts';
 import { temporaryFolder } from './gateway-fixture.ts';
 
 test('a draft is written to its end, then flushed, then closed, and private', async (t) => {
   const path = join(await temporaryFolder(t), 'keys.json');
-  const { open } = fs;
-  t.after(() => {
-    fs.open = open;
-    syncBuiltinESMExports();
-  });
   const steps: string[] = [];
   let isFlushed = false;
-  fs.open = async (...args) => {
-    const file = await open(...args);
+  onOpen(t, (file) => {
     const { writeFile, sync, close } = file;
     file.writeFile = async (...given) => {
       // A slow disk: whoever does not wait for it flushes before there is anything.
@@ -35,9 +29,7 @@ test('a draft is written to its end, then flushed, then closed, and private', as
       await close.call(file);
       steps.push('closed');
     };
-    return file;
-  };
-  syncBuiltinESMExports();
+  });
   const text = 'x'.repeat(100_000);
   const draft = await writeDraft(path, text);
   assert.deepEqual(steps, ['written', 'flushed', 'closed']);

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import fs, { link, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { link, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { lockFolder, ownerPid, tryFlock } from '../../src/store/folder-lock.ts';
 import { lookAtGatewayStore, lookAtQueue, openQueue, openRocksGatewayStore } from '../../src/store/index.ts';
 import { IDENTITY_KEY } from '../../src/store/queue-records.ts';
+import { onOpen } from '../opened-files.ts';
 import { counters } from './gateway-store-counter.ts';
 import { temporaryDirectory, withDatabase } from './queue-fixture.ts';
 
@@ -73,19 +73,11 @@ test('a lock file that is removed while it is being locked keeps nobody out, so 
   const path = await temporaryDirectory(t);
   const file = join(path, 'owner.lock');
   await writeFile(file, '');
-  const { open: opened } = fs;
-  t.after(() => {
-    fs.open = opened;
-    syncBuiltinESMExports();
-  });
   let openings = 0;
-  fs.open = async (...args) => {
-    const handle = await opened(...args);
+  onOpen(t, async () => {
     openings += 1;
     if (openings === 1) await rm(file);
-    return handle;
-  };
-  syncBuiltinESMExports();
+  });
   const lock = await lockFolder(path);
   assert.equal(await ownerPid(path), process.pid, 'it is in the folder');
   await assert.rejects(lockFolder(path), { code: 'locked' });

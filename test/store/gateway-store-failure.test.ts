@@ -223,10 +223,8 @@ test('walks and reads under way live through a failure', async (t) => {
 });
 
 test('a database that goes away after a failure is not made anew', async (t) => {
-  const disk = failingDisk();
-  const folder = await temporaryDirectory(t, async () => await store.close());
-  const [path, away] = [join(folder, 'store'), join(folder, 'away')];
-  const store = await openRocksGatewayStore({ path, operator: counters }, disk.open);
+  const { disk, store, path } = await openOnFailingDisk(t);
+  const away = `${path}-away`;
   await send(store, key, { first: 1, last: 10 });
   disk.failure = new StoreError('io', 'fsync failed');
   assert.deepEqual(await codesOf([send(store, key, { first: 11, last: 20 })]), ['io']);
@@ -241,9 +239,7 @@ test('a database that goes away after a failure is not made anew', async (t) => 
 });
 
 test('after a failed write the database is opened again before any decision, and read from meanwhile', async (t) => {
-  const disk = failingDisk();
-  const folder = await temporaryDirectory(t, async () => await store.close());
-  const store = await openRocksGatewayStore({ path: join(folder, 'store'), operator: counters }, disk.open);
+  const { disk, store } = await openOnFailingDisk(t);
   await send(store, key, { first: 1, last: 10 });
   // It is on disk after all, and nobody was told.
   disk.failure = new StoreError('io', 'fsync failed');
@@ -262,9 +258,7 @@ test('after a failed write the database is opened again before any decision, and
 });
 
 test('whoever waits for it reads what a failed write has left, and nothing is opened again without one', async (t) => {
-  const disk = failingDisk();
-  const folder = await temporaryDirectory(t, async () => await store.close());
-  const store = await openRocksGatewayStore({ path: join(folder, 'store'), operator: counters }, disk.open);
+  const { disk, store } = await openOnFailingDisk(t);
   await store.renewed();
   assert.equal(disk.opens, 1);
   disk.failure = new StoreError('io', 'fsync failed');
@@ -277,6 +271,13 @@ test('whoever waits for it reads what a failed write has left, and nothing is op
   await store.close();
   assert.deepEqual(await codesOf([store.renewed()]), ['closed']);
 });
+
+async function openOnFailingDisk(t: TestContext) {
+  const disk = failingDisk();
+  const path = join(await temporaryDirectory(t, async () => await store.close()), 'store');
+  const store = await openRocksGatewayStore({ path, operator: counters }, disk.open);
+  return { disk, path, store };
+}
 
 /** Databases whose writes fail, and are made all the same where `isWritten` says so. */
 function failingDisk() {

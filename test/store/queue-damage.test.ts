@@ -14,6 +14,7 @@ import {
   countingBytes,
   hex,
   openTestQueue,
+  quarantined,
   temporaryDirectory,
   withDatabase,
 } from './queue-fixture.ts';
@@ -223,11 +224,10 @@ test('sets aside a block that its reader cannot make sense of', async (t) => {
 test('gaps and quarantined events whose records are broken become gaps, and that is told', async (t) => {
   const path = await filled(t, 'abcd');
   const before = await openTestQueue(t, path);
-  const { stream } = before.streamAt(1);
   await before.release({
     blocks: [{ first: 1 }],
     totals: Buffer.from('t'),
-    quarantine: [1, 2].map((first) => ({ first, last: first, stream, bytes: Buffer.from('q') })),
+    quarantine: [1, 2].map((first) => quarantined(before, first)),
   });
   for (const first of [11, 21]) {
     await before.drop({ blocks: [{ first }], gaps: [{ first, last: first + 9, sums: new Uint8Array() }] });
@@ -309,7 +309,7 @@ test('a database that keeps failing at its files is replaced by one with all tha
   await before.release({
     blocks: [{ first: 4 }],
     totals: Buffer.from('t'),
-    quarantine: [{ first: 5, last: 5, stream, bytes: Buffer.from('q') }],
+    quarantine: [quarantined(before, 5)],
   });
   await before.drop({ blocks: [{ first: 1 }], gaps: [{ first: 1, last: 3, sums: Buffer.from('s') }] });
   await before.close();

@@ -7,7 +7,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type NewBlock, openQueue, type Queue, type QueueOptions } from '../../src/store/index.ts';
+import {
+  type NewBlock,
+  openQueue,
+  type QuarantineEntry,
+  type Queue,
+  type QueueOptions,
+} from '../../src/store/index.ts';
 import { openRocks, type Rocks } from '../../src/store/rocks.ts';
 
 const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
@@ -56,6 +62,11 @@ export async function withDatabase<T>(path: string, use: (rocks: Rocks) => Promi
 /** A block whose bytes say what it is. */
 export function block(count: number, text: string, bytes = 0): NewBlock {
   return { count, bytes: Buffer.from(text.padEnd(bytes, '.')) };
+}
+
+/** Refused events of a queue, under the stream that the first of them was recorded in. */
+export function quarantined(queue: Queue, first: number, last = first, text = 'q'): QuarantineEntry {
+  return { first, last, stream: queue.streamAt(first).stream, bytes: Buffer.from(text) };
 }
 
 export const ALL = { bytesMax: 1 << 30, blocksMax: 1 << 20 };

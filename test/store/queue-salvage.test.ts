@@ -8,7 +8,7 @@ import { queueFiles } from '../../src/store/queue-files.ts';
 import { openRocks } from '../../src/store/rocks.ts';
 import { examineLog, formatLog } from '../../src/store/rocks-log.ts';
 import { salvage } from '../../src/store/rocks-salvage.ts';
-import { block, collect, contents, hex, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
+import { block, collect, contents, hex, openTestQueue, quarantined, temporaryDirectory } from './queue-fixture.ts';
 
 /** A closed queue of blocks of ten, one sorted file for each text but the last, whose blocks are in the log. */
 async function filled(t: TestContext, texts: readonly string[]): Promise<string> {
@@ -145,10 +145,9 @@ for (const [what, act] of INDEX_DAMAGES) {
       const path = await filled(t, ['ab', 'cd', 'ef', 'gh']);
       const files = (await readdir(join(path, 'db-1'))).filter((name) => INDEX_FILES.test(name));
       const before = await openTestQueue(t, path);
-      const { stream } = before.streamAt(1);
       await before.release({
         totals: Buffer.from('t'),
-        quarantine: [{ first: 1, last: 1, stream, bytes: Buffer.from('q') }],
+        quarantine: [quarantined(before, 1)],
       });
       await before.close();
       assert.equal(files.length, 2);
@@ -192,11 +191,7 @@ test('what is damaged besides the MANIFEST is a gap, and the rest goes on', asyn
 test('refused events that are lost with their file are told of once, as a gap', async (t) => {
   const path = await filled(t, ['ab']);
   const before = await openTestQueue(t, path);
-  const { stream } = before.streamAt(1);
-  await before.release({
-    blocks: [{ first: 1 }],
-    quarantine: [{ first: 3, last: 4, stream, bytes: Buffer.from('refused') }],
-  });
+  await before.release({ blocks: [{ first: 1 }], quarantine: [quarantined(before, 3, 4, 'refused')] });
   await before.close();
   // Where it has come to is in a file of its own, behind that one.
   const later = await openTestQueue(t, path);
@@ -358,11 +353,7 @@ test('what a damaged log costs is told of once, also where it held the latest po
     await queue.close();
   }
   const before = await openTestQueue(t, path);
-  const { stream } = before.streamAt(1);
-  await before.release({
-    blocks: [{ first: 1 }],
-    quarantine: [{ first: 3, last: 4, stream, bytes: Buffer.from('refused') }],
-  });
+  await before.release({ blocks: [{ first: 1 }], quarantine: [quarantined(before, 3, 4, 'refused')] });
   await before.close();
   const db = join(path, 'db-1');
   for (const name of await readdir(db)) {

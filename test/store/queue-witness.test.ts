@@ -6,7 +6,16 @@ import { type TestContext, test } from 'node:test';
 import { type Gap, lookAtQueue, type QueueView } from '../../src/store/index.ts';
 import { QUEUE } from '../../src/store/keys.ts';
 import { openRocks } from '../../src/store/rocks.ts';
-import { block, collect, contents, countingBytes, hex, openTestQueue, temporaryDirectory } from './queue-fixture.ts';
+import {
+  block,
+  collect,
+  contents,
+  countingBytes,
+  hex,
+  openTestQueue,
+  quarantined,
+  temporaryDirectory,
+} from './queue-fixture.ts';
 
 /** Two streams of blocks of ten, the second block released out of order; closed. */
 async function filled(t: TestContext): Promise<string> {
@@ -101,14 +110,13 @@ test('totals that the database has lost are those of the witness, until others a
 test('refused events whose record is lost become a gap, and one that is back has gone for good', async (t) => {
   const path = await filled(t);
   const queue = await openTestQueue(t, path);
-  const { stream } = queue.streamAt(1);
-  const quarantined = (first: number) => ({ first, last: first + 1, stream, bytes: Buffer.from('q') });
-  await queue.release({ blocks: [{ first: 1 }], quarantine: [quarantined(1), quarantined(5)] });
+  const [one, five, eight] = [1, 5, 8].map((first) => quarantined(queue, first, first + 1));
+  await queue.release({ blocks: [{ first: 1 }], quarantine: [one!, five!] });
   await queue.close();
   const older = join(path, 'older');
   await cp(join(path, 'db-1'), older, { recursive: true });
   const later = await openTestQueue(t, path);
-  await later.release({ quarantine: [quarantined(8)], removeQuarantine: [5] });
+  await later.release({ quarantine: [eight!], removeQuarantine: [5] });
   await later.close();
   await rm(join(path, 'db-1'), { recursive: true });
   await rename(older, join(path, 'db-1'));
@@ -171,8 +179,7 @@ test('refused events and gaps, which may be very many, are read once for an open
 test('a database that is gone takes refused events and gaps with it, and they become gaps again', async (t) => {
   const path = await filled(t);
   const queue = await openTestQueue(t, path);
-  const { stream } = queue.streamAt(1);
-  await queue.release({ blocks: [{ first: 1 }], quarantine: [{ first: 3, last: 4, stream, bytes: Buffer.from('q') }] });
+  await queue.release({ blocks: [{ first: 1 }], quarantine: [quarantined(queue, 3, 4)] });
   await queue.close();
   const all = ['21-40 01 damage', '3-4 01 damage', '41-60 02 damage'];
   for (let loss = 0; loss < 2; loss += 1) {
@@ -236,11 +243,7 @@ test('a witness of before a commit has no say in what that put aside', async (t)
   const path = await filled(t);
   const witness = await readFile(join(path, 'witness'));
   const queue = await openTestQueue(t, path);
-  const { stream } = queue.streamAt(1);
-  await queue.release({
-    blocks: [{ first: 1 }],
-    quarantine: [{ first: 1, last: 10, stream, bytes: Buffer.from('q') }],
-  });
+  await queue.release({ blocks: [{ first: 1 }], quarantine: [quarantined(queue, 1, 10)] });
   await queue.close();
   await writeFile(join(path, 'witness'), witness);
   const again = await openTestQueue(t, path, { onDamage: () => assert.fail('nothing is lost') });

@@ -14,6 +14,7 @@ import {
   contents,
   hex,
   openTestQueue,
+  quarantined,
   temporaryDirectory,
   withDatabase,
 } from './queue-fixture.ts';
@@ -148,10 +149,9 @@ test('works out where it is from everything else when the record of it is lost',
   const path = await temporaryDirectory(t);
   const queue = await openTestQueue(t, path);
   for (const text of 'abcdef') await queue.append([block(10, text)]);
-  const stream = queue.streamAt(31).stream;
   await queue.release({
     blocks: [{ first: 1 }, { first: 51 }],
-    quarantine: [{ first: 51, last: 60, stream, bytes: Buffer.from('refused') }],
+    quarantine: [quarantined(queue, 51, 60, 'refused')],
   });
   await queue.drop({ blocks: [{ first: 31 }], gaps: [{ first: 31, last: 40, sums: Buffer.from('s') }] });
   const before = await contents(queue);
@@ -172,8 +172,8 @@ const positionKey = Buffer.concat([Buffer.from([QUEUE.meta]), Buffer.from('posit
 test('works out where it is also where nothing is queued any more', async (t) => {
   const path = await temporaryDirectory(t);
   const queue = await openTestQueue(t, path);
-  const { stream } = await queue.append([block(4, 'a')]);
-  await queue.release({ blocks: [{ first: 1 }], quarantine: [{ first: 2, last: 2, stream, bytes: Buffer.from('q') }] });
+  await queue.append([block(4, 'a')]);
+  await queue.release({ blocks: [{ first: 1 }], quarantine: [quarantined(queue, 2)] });
   await queue.close();
   await withDatabase(path, (rocks) => rocks.write([{ type: 'del', key: positionKey }]));
   const again = await openTestQueue(t, path);
@@ -184,8 +184,8 @@ test('works out where it is also where nothing is queued any more', async (t) =>
 test('works out where it is although gaps and quarantine are broken, too', async (t) => {
   const path = await temporaryDirectory(t);
   const queue = await openTestQueue(t, path);
-  const { stream } = await queue.append([block(4, 'a'), block(4, 'b')]);
-  await queue.release({ blocks: [{ first: 1 }], quarantine: [{ first: 2, last: 3, stream, bytes: Buffer.from('q') }] });
+  await queue.append([block(4, 'a'), block(4, 'b')]);
+  await queue.release({ blocks: [{ first: 1 }], quarantine: [quarantined(queue, 2, 3)] });
   await queue.drop({ blocks: [{ first: 5 }], gaps: [{ first: 5, last: 8, sums: Buffer.from('s') }] });
   await queue.close();
   await withDatabase(path, (rocks) =>

@@ -1,24 +1,18 @@
 /** Space that is held back: its bytes are on the disk before anybody counts on them. */
 import assert from 'node:assert/strict';
-import fs, { stat } from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openReserve } from '../../src/store/reserve.ts';
+import { onOpen } from '../opened-files.ts';
 import { temporaryDirectory } from './queue-fixture.ts';
 
 const BYTES = 3 << 20;
 
 test('a reserve is made whole and flushed to the disk, and spent once', async (t) => {
   const path = join(await temporaryDirectory(t), 'reserve');
-  const { open } = fs;
-  t.after(() => {
-    fs.open = open;
-    syncBuiltinESMExports();
-  });
   const steps: string[] = [];
-  fs.open = async (...args) => {
-    const file = await open(...args);
+  onOpen(t, (file) => {
     const { sync, close } = file;
     file.sync = async () => {
       steps.push(`sync of ${(await file.stat()).size}`);
@@ -28,9 +22,7 @@ test('a reserve is made whole and flushed to the disk, and spent once', async (t
       steps.push('close');
       await close.call(file);
     };
-    return file;
-  };
-  syncBuiltinESMExports();
+  });
   const reserve = await openReserve({
     path,
     bytes: BYTES,
