@@ -32,7 +32,7 @@ export interface QueueFiles {
   /** Without it, what a database has lost without a trace stays unknown. */
   openWitness?(path: string, onTrouble: (error: StoreError) => void): Promise<Witness>;
   /** Beside a witness: without it, what of the oldest streams is lost is taken for part of later ones. */
-  openStreamLog?(path: string): Promise<StreamLog>;
+  openStreamLog?(path: string, onTrouble: (error: StoreError) => void): Promise<StreamLog>;
   readRuns?(path: string): Promise<StreamRun[]>;
   /** Without it, a database that does not open stays as it is. */
   salvage?(path: string): Promise<Salvage>;

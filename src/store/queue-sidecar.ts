@@ -72,7 +72,7 @@ class BesideQueue implements Sidecar {
   }
 
   async opened(rocks: Rocks, { state: found, aside }: LoadedQueue, isPartial: boolean): Promise<QueueState> {
-    const { files, onLost } = this.#options;
+    const { files, onLost, onTrouble } = this.#options;
     const lost = lostSince(this.#witness?.statement, found, await this.#logged());
     const state = lost?.state ?? found;
     if (lost !== undefined) await rocks.write([...lost.operations, ...stateOperations(found, state)]);
@@ -83,7 +83,7 @@ class BesideQueue implements Sidecar {
     if ((isPartial || lost !== undefined) && this.#marks.puts.length > 0) await rocks.write(this.#marks.puts);
     aside.follow(lost?.operations ?? []);
     this.#aside = aside;
-    this.#runs ??= await files.openStreamLog?.(this.#runsPath);
+    this.#runs ??= await files.openStreamLog?.(this.#runsPath, onTrouble);
     await this.#runs?.follow(undefined, state.streams);
     await this.#tell(state);
     for (const gap of lost?.gaps ?? []) onLost(gap);

@@ -15,6 +15,7 @@ import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { syncDirectory } from './directories.ts';
+import { StoreError } from './errors.ts';
 import { STREAM_BYTES } from './queue-records.ts';
 import { isBegunFrom, liveRuns, type StreamRun, type StreamRuns } from './queue-streams.ts';
 
@@ -47,18 +48,24 @@ export async function readRuns(path: string): Promise<StreamRun[]> {
   return runs;
 }
 
-/** A file that cannot be written is as good as none. */
-export async function openStreamLog(path: string): Promise<StreamLog> {
-  return new FileStreamLog(path);
+/** A file that cannot be written is as good as none; `onTrouble` is called when it begins to be. */
+export async function openStreamLog(
+  path: string,
+  onTrouble: (error: StoreError) => void = () => {},
+): Promise<StreamLog> {
+  return new FileStreamLog(path, onTrouble);
 }
 
 class FileStreamLog implements StreamLog {
   readonly #path: string;
+  readonly #onTrouble: (error: StoreError) => void;
   #file: FileHandle | undefined;
   #records = 0;
+  #isTold = false;
 
-  constructor(path: string) {
+  constructor(path: string, onTrouble: (error: StoreError) => void) {
     this.#path = path;
+    this.#onTrouble = onTrouble;
   }
 
   async follow(before: StreamRuns | undefined, after: StreamRuns): Promise<void> {
@@ -85,16 +92,30 @@ class FileStreamLog implements StreamLog {
     try {
       this.#file = await open(draft, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
       this.#records = 0;
-      await this.#append(liveRuns(runs));
+      await this.#write(liveRuns(runs));
       await this.#file.datasync();
       await rename(draft, this.#path);
       await syncDirectory(dirname(this.#path));
-    } catch {
-      await this.close();
+      this.#isTold = false;
+    } catch (error) {
+      await this.#failed(error);
     }
   }
 
   async #append(runs: readonly StreamRun[]): Promise<void> {
+    await this.#write(runs).catch((error) => this.#failed(error));
+  }
+
+  /** What is to be appended next has the file written anew. */
+  async #failed(error: unknown): Promise<void> {
+    await this.close();
+    if (this.#isTold) return;
+    this.#isTold = true;
+    const what = 'what the database loses from now on may be declared under other streams. Check the disk';
+    this.#onTrouble(new StoreError('io', `cannot write ${this.#path}: ${(error as Error).message}; ${what}`, error));
+  }
+
+  async #write(runs: readonly StreamRun[]): Promise<void> {
     const bytes = Buffer.alloc(runs.length * RECORD_BYTES);
     for (const [i, { first, stream }] of runs.entries()) {
       const record = bytes.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
@@ -102,7 +123,8 @@ class FileStreamLog implements StreamLog {
       record.set(stream, 8);
       record.writeUInt32BE(crc32(record.subarray(0, -4)), RECORD_BYTES - 4);
     }
-    await this.#file?.write(bytes, 0, bytes.length, this.#records * RECORD_BYTES).catch(() => this.close());
+    const written = await this.#file?.write(bytes, 0, bytes.length, this.#records * RECORD_BYTES);
+    if ((written?.bytesWritten ?? 0) < bytes.length) throw new Error('ENOSPC: the disk took a part of it only');
     this.#records += runs.length;
   }
 }

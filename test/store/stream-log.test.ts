@@ -1,6 +1,6 @@
 /** Under which streams a queue was recorded, beside its database: of many, at no more cost than of one. */
 import assert from 'node:assert/strict';
-import { appendFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Gap, Queue } from '../../src/store/index.ts';
@@ -205,4 +205,19 @@ test('whatever becomes of runs, file and database follow', async (t) => {
       );
   }
   await log.close();
+});
+
+test('a stream log that cannot be written is told of once, and written when it can be', async (t) => {
+  const path = await ofStreams(t, 40);
+  const draft = join(path, 'streams.draft');
+  await mkdir(draft);
+  const told: string[] = [];
+  const queue = await openTestQueue(t, path, { onRot: ({ message }) => told.push(message) });
+  for (let i = 0; i < 3; i += 1) await queue.restream([{ first: 40 - i, last: 40 }]);
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /streams: EISDIR/);
+  await rm(draft, { recursive: true });
+  await queue.restream([{ first: 40, last: 40 }]);
+  assert.ok((await readRuns(join(path, 'streams'))).length > 30);
+  assert.equal(told.length, 1);
 });
