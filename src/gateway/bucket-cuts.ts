@@ -105,9 +105,14 @@ export function* cutInSteps(
   return parts.map((part, at) => ({ start: firsts[at]!, page: part }));
 }
 
-/** Milliseconds. */
-function startOfPart(number: number, bucketMs: number): number {
+/** Of the part that begins with this bucket, milliseconds. */
+export function startOfPart(number: number, bucketMs: number): number {
   return number * bucketMs + 1;
+}
+
+/** Number of the bucket with which the part begins. */
+export function firstOfPart(start: number, bucketMs: number): number {
+  return (start - 1) / bucketMs;
 }
 
 function bytesOf(names: readonly string[]): number {

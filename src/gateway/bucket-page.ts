@@ -71,10 +71,14 @@ export function bucketsOf(page: BucketPage): readonly Bucket[] {
   return buckets;
 }
 
-/** A part of a page: buckets from number `begin` to below `end`, and the measures that are wanted. */
-export interface PagePart {
+/** Bucket numbers from `begin` to below `end`. */
+export interface BucketRange {
   readonly begin: number;
   readonly end: number;
+}
+
+/** A part of a page, and the measures that are wanted of it. */
+export interface PagePart extends BucketRange {
   readonly isWanted: (name: string) => boolean;
 }
 
@@ -84,12 +88,11 @@ export interface PagePart {
  */
 export function* readPart(
   page: BucketPage,
-  part: PagePart,
+  { begin, end, isWanted }: PagePart,
   take: (number: number, events: number, names: readonly string[], aggregates: Bucket['aggregates']) => void,
 ): Steps<void> {
   const { bucketMs, names, packed, open } = page;
-  const { begin, end } = part;
-  const places = names.flatMap((name, place) => (part.isWanted(name) ? [place] : []));
+  const places = names.flatMap((name, place) => (isWanted(name) ? [place] : []));
   const wanted = places.map((place) => names[place]!);
   yield names.length;
   const reader = createPageReader(packed.bytes);

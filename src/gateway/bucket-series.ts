@@ -8,10 +8,11 @@
 import { type GatewayStore, inTurns, type Turns } from '../store/index.ts';
 import { type Aggregate, combine } from './aggregate.ts';
 import { GRANULARITIES, type Granularity } from './bucket.ts';
-import { readPart } from './bucket-page.ts';
+import { type BucketRange, readPart } from './bucket-page.ts';
 import { GatewayError } from './errors.ts';
 import { createFirstNames } from './first-names.ts';
 import { bucketPageOf, type Page, pageStart } from './pages.ts';
+import { createPartWalk } from './part-walk.ts';
 import { bytesOf, createWindowMemory, type WindowMemory } from './window-memory.ts';
 
 export interface SeriesQuery {
@@ -20,12 +21,6 @@ export interface SeriesQuery {
   readonly to?: number | undefined;
   readonly sensor?: string | undefined;
   readonly measure?: string | undefined;
-}
-
-/** Bucket numbers from `begin` to below `end`. */
-export interface BucketRange {
-  readonly begin: number;
-  readonly end: number;
 }
 
 /** One bucket of all sensors that were asked for. */
@@ -70,13 +65,18 @@ export async function* readSeries(
     const share = memory.take();
     try {
       const window = createWindow(from, Math.min(end, from + width), measure, share.bytes);
+      const walk = createPartWalk(granularity, window);
       const range = {
         from: pageStart(granularity, from),
         to: window.end * bucketMs,
+        jump: walk.jump,
+
         ...(sensor !== undefined && { sensor }),
       };
-      for await (const { key, page } of store.pages(deviceId, granularity, range)) {
-        if (key.start < window.end * bucketMs) await inTurns(readPart(bucketPageOf(page), window, window.take), turns);
+      for await (const stored of store.pages(deviceId, granularity, range)) {
+        const page = bucketPageOf(stored.page);
+        const part = { ...walk.rangeIn(stored.key, page), isWanted: window.isWanted };
+        await inTurns(readPart(page, part, window.take), turns);
         window.shrink();
       }
       yield* window.buckets();

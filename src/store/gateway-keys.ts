@@ -6,14 +6,7 @@
  * Never knows what a value means.
  */
 import assert from 'node:assert';
-import {
-  type PageKey,
-  type PageKind,
-  type PageRange,
-  SENSOR_BYTES_MAX,
-  type StreamKey,
-  type TimeRange,
-} from './gateway-store.ts';
+import { type PageKey, type PageKind, type PageRange, SENSOR_BYTES_MAX, type StreamKey } from './gateway-store.ts';
 import { GATEWAY, numberKey, numberOfKey } from './keys.ts';
 import type { KeySpan } from './rocks.ts';
 
@@ -139,12 +132,15 @@ export function pageBounds(deviceId: string, kind: PageKind, { sensor, after, fr
   };
 }
 
-/** Where to read on from a page key that lies outside the time; undefined where it lies inside. */
-export function pageJump(key: Buffer, { from, to }: TimeRange): Buffer | undefined {
+/** Where to read on from a page key that lies outside the time, or is passed over; undefined where it is given. */
+export function pageJump(key: Buffer, deviceId: string, kind: PageKind, range: PageRange): Buffer | undefined {
+  const { from, to, jump } = range;
   const start = startOf(key);
   if (to !== undefined && start >= to) return laterSensor(key);
-  if (from !== undefined && start < from) return writeStart(Buffer.from(key), from);
-  return undefined;
+  const next = from !== undefined && start < from ? from : jump?.(pageOfKey(key, deviceId, kind));
+  if (next === undefined) return undefined;
+  assert(next > start, 'a jump leads on');
+  return next === Infinity ? laterSensor(key) : writeStart(Buffer.from(key), next);
 }
 
 /** The `device` pages of all devices, or of those behind one. */

@@ -127,6 +127,11 @@ export interface PageRange extends TimeRange {
   readonly sensor?: string;
   /** Pages of the sensors behind this one only. */
   readonly after?: string;
+  /**
+   * Asked of each page before it is read: where in its sensor to read on instead, by start, or `Infinity` for behind
+   * its sensor; undefined where it is to be given.
+   */
+  readonly jump?: (key: PageKey) => number | undefined;
 }
 
 export interface StoredPage<Page> {

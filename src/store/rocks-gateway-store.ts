@@ -210,7 +210,7 @@ class RocksGatewayStore<Page> implements GatewayStore<Page> {
 
   async *pages(deviceId: string, kind: PageKind, range: PageRange = {}): AsyncGenerator<StoredPage<Page>, void, void> {
     const bounds = pageBounds(deviceId, kind, range);
-    for await (const [key, value] of this.#handle.walk(bounds, (at) => pageJump(at, range))) {
+    for await (const [key, value] of this.#handle.walk(bounds, (at) => pageJump(at, deviceId, kind, range))) {
       if (this.#turns.isOver()) await this.#turns.next();
       yield { key: pageOfKey(key, deviceId, kind), page: decodePage(this.#operator, kind, key, value) };
     }

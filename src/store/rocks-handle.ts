@@ -18,8 +18,9 @@ export interface RocksHandle {
   /** Runs with the open database, after opening it again if need be. */
   use<T>(task: (rocks: Rocks) => Promise<T>): Promise<T>;
   /**
-   * The entries of a range, ascending, piece by piece: what is written meanwhile may or may not be seen. Where `jump`
-   * gives a later key, the entry is left out and the walk goes on there.
+   * The entries of a range, ascending, piece by piece: what is written meanwhile may or may not be seen, but for what
+   * one write takes from an entry that was given and puts behind it: that is. Where `jump` gives a later key, the entry
+   * is left out and the walk goes on there.
    */
   walk(bounds: KeySpan, jump?: (key: Buffer) => Buffer | undefined): AsyncGenerator<Entry, void, void>;
   /** Lets go of the database as soon as nobody uses it; the next use opens it again. */
@@ -154,20 +155,28 @@ interface Piece {
 }
 
 async function readPiece(rocks: Rocks, bounds: KeySpan): Promise<Piece> {
-  const keys: Buffer[] = [];
+  const listed: Entry[] = [];
   let bytes = 0;
   for await (const [key, value] of rocks.entries({ ...bounds, limit: PIECE_ENTRIES_MAX })) {
-    keys.push(key);
+    listed.push([key, value]);
     bytes += key.length + value.length;
     if (bytes >= PIECE_BYTES_MAX) break;
   }
-  const isWhole = keys.length < PIECE_ENTRIES_MAX && bytes < PIECE_BYTES_MAX;
+  const isWhole = listed.length < PIECE_ENTRIES_MAX && bytes < PIECE_BYTES_MAX;
   // Once more by key, since only that verifies checksums.
-  const values = await rocks.getMany(keys);
+  const values = await rocks.getMany(listed.map(([key]) => key));
   const entries: Entry[] = [];
-  keys.forEach((key, i) => {
-    const value = values[i];
-    if (value !== undefined) entries.push([key, value]);
-  });
-  return { entries, behind: isWhole ? undefined : Buffer.concat([keys.at(-1)!, Buffer.from([0])]) };
+  for (let at = 0; at < listed.length; at++) {
+    const [key, before] = listed[at]!;
+    const value = values[at];
+    if (value === undefined) continue;
+    entries.push([key, value]);
+    // What it has lost by now may be behind it, where nothing was when the keys were listed.
+    if (!value.equals(before)) return { entries, behind: keyBehind(key) };
+  }
+  return { entries, behind: isWhole ? undefined : keyBehind(listed.at(-1)![0]) };
+}
+
+function keyBehind(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.from([0])]);
 }
