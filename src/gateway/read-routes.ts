@@ -102,7 +102,7 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
         if (!isChart) return seriesParts(id, query, range, turns);
         const ageMaxMs = ageMaxOf(request.headers);
         const make = (shared: Turns) => seriesParts(id, query, range, shared);
-        const { text, ageMs, tookMs } = await charts.get(JSON.stringify([id, query]), change, ageMaxMs, gone, make);
+        const { text, ageMs, tookMs } = await charts.get(id, JSON.stringify(query), change, ageMaxMs, gone, make);
         reply.headers({ age: Math.floor(ageMs / 1e3), 'cache-control': `private, max-age=${pauseAfter(tookMs)}` });
         return [text];
       });

@@ -2,9 +2,10 @@
  * SharedAnswers: answers about a device that cost much to make and little to keep, made once for all who ask.
  *
  * A chart adds up the pages of all sensors, of which there may be ten thousand, and each viewer of the page asks for it
- * again and again. Owns the texts, and the order in which they are made: one at a time. Promises that an answer is as
- * of when it was asked for, unless who asks takes an older one; and that what nobody waits for any more is not made to
- * its end.
+ * again and again. Owns the texts, and the order in which they are made: of each device one at a time, and those of
+ * several devices side by side, so that a device with much to add up makes its own viewers wait and no others. Promises
+ * that an answer is as of when it was asked for, unless who asks takes an older one; and that what nobody waits for any
+ * more is not made to its end.
  */
 import { performance } from 'node:perf_hooks';
 import { SHARED_TURNS, type Turns } from '../store/index.ts';
@@ -19,11 +20,19 @@ export interface SharedAnswer {
 
 export interface SharedAnswers {
   /**
+   * @param query what is asked about the device
    * @param change grows whenever the answer may be another
    * @param ageMaxMs how old an answer may be that is not of the latest change, milliseconds
    * @param gone whether the client is
    */
-  get(query: string, change: number, ageMaxMs: number, gone: AbortSignal, make: Maker): Promise<SharedAnswer>;
+  get(
+    deviceId: string,
+    query: string,
+    change: number,
+    ageMaxMs: number,
+    gone: AbortSignal,
+    make: Maker,
+  ): Promise<SharedAnswer>;
 }
 
 /** Given turns that end where nobody waits any more. What it gives comes to some 100 KB at most. */
@@ -38,9 +47,10 @@ export function createSharedAnswers(
 ): SharedAnswers {
   /** Least recently asked for first. */
   const held = new Map<string, Shared>();
-  let turn: Promise<unknown> = Promise.resolve();
+  /** By device, until the last of its answers that were asked for is made. */
+  const lasts = new Map<string, Promise<void>>();
 
-  function begin(query: string, change: number, make: Maker): Shared {
+  function begin(deviceId: string, name: string, change: number, make: Maker): Shared {
     const waiting = new Set<AbortSignal>();
     const throwIfAlone = () => {
       for (const gone of waiting) if (!gone.aborted) return;
@@ -53,7 +63,7 @@ export function createSharedAnswers(
         throwIfAlone();
       },
     };
-    const made = turn.then(async () => {
+    const made = (lasts.get(deviceId) ?? Promise.resolve()).then(async () => {
       throwIfAlone();
       const begunAt = now();
       let text = '';
@@ -63,28 +73,34 @@ export function createSharedAnswers(
       }
       return { text, tookMs: now() - begunAt };
     });
-    turn = made.catch(() => {});
+    const last = made.then(over, over);
+    lasts.set(deviceId, last);
+    function over(): void {
+      if (lasts.get(deviceId) === last) lasts.delete(deviceId);
+    }
     const shared: Shared = { change, askedAt: now(), waiting, made };
     made.then(
       () => waiting.clear(),
       () => {
-        if (held.get(query) === shared) held.delete(query);
+        if (held.get(name) === shared) held.delete(name);
       },
     );
     return shared;
   }
 
   return {
-    async get(query, change, ageMaxMs, gone, make) {
-      const there = held.get(query);
+    async get(deviceId, query, change, ageMaxMs, gone, make) {
+      // No device id has a space.
+      const name = `${deviceId} ${query}`;
+      const there = held.get(name);
       const isGood =
         there !== undefined &&
         (there.change === change || now() - there.askedAt <= ageMaxMs) &&
         (there.waiting.size === 0 || [...there.waiting].some((one) => !one.aborted));
-      const shared = isGood ? there : begin(query, change, make);
+      const shared = isGood ? there : begin(deviceId, name, change, make);
       if (!isGood || shared.waiting.size > 0) shared.waiting.add(gone);
-      held.delete(query);
-      held.set(query, shared);
+      held.delete(name);
+      held.set(name, shared);
       if (held.size > HELD_MAX) held.delete(held.keys().next().value!);
       const { text, tookMs } = await shared.made;
       return { text, tookMs, ageMs: now() - shared.askedAt };

@@ -98,7 +98,7 @@ test('the answers that are held have a bound, and those asked for latest stay', 
   const answers = createSharedAnswers({ isOver: () => false, next: async () => {} });
   const made: string[] = [];
   const ask = (query: string) =>
-    answers.get(query, 1, 0, NOBODY_GOES, async function* () {
+    answers.get(DEVICE, query, 1, 0, NOBODY_GOES, async function* () {
       made.push(query);
       yield query;
     });
@@ -127,25 +127,47 @@ test('an answer that nobody waits for any more is not finished, and whoever asks
     }
   }
   const clients = [new AbortController(), new AbortController()];
-  const asked = clients.map(({ signal }) => answers.get('q', 1, 0, signal, endless));
+  const asked = clients.map(({ signal }) => answers.get(DEVICE, 'q', 1, 0, signal, endless));
   const ended = Promise.all(asked.map((answer) => assert.rejects(answer, /nobody waits/)));
   while (parts < 5) await turns.next();
   clients[0]!.abort();
   const before = parts;
   while (parts < before + 5) await turns.next();
   clients[1]!.abort();
-  const answer = await answers.get('q', 1, 0, NOBODY_GOES, async function* () {
+  const answer = await answers.get(DEVICE, 'q', 1, 0, NOBODY_GOES, async function* () {
     yield 'whole';
   });
   await ended;
   assert.equal(answer.text, 'whole');
 });
 
+test('a device with much to add up makes its own viewers wait, and no others', async () => {
+  const answers = createSharedAnswers({ isOver: () => false, next: async () => {} });
+  let begun = 0;
+  let finish!: () => void;
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  const ask = (deviceId: string, query: string, until?: Promise<void>) =>
+    answers.get(deviceId, query, 1, 0, NOBODY_GOES, async function* () {
+      begun += 1;
+      await until;
+      yield `${deviceId} ${query}`;
+    });
+  const fat = Promise.all([ask('fat', 'a', finished), ask('fat', 'b', finished)]);
+  for (const other of ['one', 'other']) assert.equal((await ask(other, 'a')).text, `${other} a`);
+  assert.equal(begun, 3, 'of one device, one at a time');
+  finish();
+  assert.deepEqual(
+    (await fat).map(({ text }) => text),
+    ['fat a', 'fat b'],
+  );
+  assert.equal((await ask('fat', 'c')).text, 'fat c');
+});
+
 test('an answer that failed is made anew, and one that took long says so', async () => {
   let now = 0;
   const turns: Turns = { isOver: () => false, next: async () => {} };
   const answers = createSharedAnswers(turns, () => now);
-  const failing = answers.get('q', 1, 0, NOBODY_GOES, async function* () {
+  const failing = answers.get(DEVICE, 'q', 1, 0, NOBODY_GOES, async function* () {
     yield 'part';
     throw new Error('no');
   });
@@ -154,10 +176,10 @@ test('an answer that failed is made anew, and one that took long says so', async
     now += 800;
     yield 'dear';
   };
-  const { text, tookMs } = await answers.get('q', 1, 0, NOBODY_GOES, make);
+  const { text, tookMs } = await answers.get(DEVICE, 'q', 1, 0, NOBODY_GOES, make);
   assert.deepEqual([text, tookMs], ['dear', 800]);
   now = 5_000;
-  assert.equal((await answers.get('q', 1, 0, NOBODY_GOES, make)).ageMs, 5_000, 'nothing has changed');
-  assert.equal((await answers.get('q', 2, 4_999, NOBODY_GOES, make)).ageMs, 800, 'too old');
+  assert.equal((await answers.get(DEVICE, 'q', 1, 0, NOBODY_GOES, make)).ageMs, 5_000, 'nothing has changed');
+  assert.equal((await answers.get(DEVICE, 'q', 2, 4_999, NOBODY_GOES, make)).ageMs, 800, 'too old');
   assert.equal(now, 5_800);
 });
