@@ -22,10 +22,11 @@ const ADVICE =
 
 /** @param path of a database that has just been opened */
 export function placeAt(path: string): Place {
-  const opened = fileAt(path);
+  const lasting = join(path, LASTING);
+  const opened = identityOf(lasting);
   return {
     assertSame() {
-      if (fileAt(path) === opened) return;
+      if (identityOf(lasting) === opened) return;
       const what = `${path} was removed or replaced while it was in use: what is written now counts as not written`;
       throw new StoreError('io', `${what}. ${ADVICE}`);
     },
@@ -36,9 +37,9 @@ export function placeAt(path: string): Place {
  * Asked of the kernel at once: what was written to a moment ago it has in memory, and telling takes 3 µs. By way of
  * Node's threads it takes 40 µs of processor time.
  */
-function fileAt(path: string): string | undefined {
+function identityOf(path: string): string | undefined {
   try {
-    const { dev, ino } = statSync(join(path, LASTING));
+    const { dev, ino } = statSync(path);
     return `${dev} ${ino}`;
   } catch {
     return undefined;
