@@ -188,6 +188,9 @@ test('chunks that are no ledger together are refused, each for what is wrong wit
     { first: 5, last: 5 },
     { first: 7, last: 10 },
   ]);
+  const odd = Array.from({ length: RECENT_MAX + 1 }, (_, i) => 2 * i + 1);
+  const most = odd.slice(1);
+  await read([[0, most.map((first) => [first, first])]], most);
   // biome-ignore format: a case a line
   const refused: Record<string, Parameters<typeof read>> = {
     'a first chunk that does not begin at 0': [[[1, [[1, 1]]]]],
@@ -195,6 +198,7 @@ test('chunks that are no ledger together are refused, each for what is wrong wit
     'a chunk that begins where the last of the one before does': [[[0, [[1, 1], [5, 5]]], [5, [[7, 7]]]]],
     'a chunk that begins within the gaps of the one before': [[[0, [[1, 1]], [[8, 9]]], [8, [[20, 20]]]]],
     'a segment that the one before reaches into': [[[0, [[1, 9]]], [5, [[6, 12]]]]],
+    'a segment that begins where the one before ends': [[[0, [[1, 9]]], [5, [[9, 12]]]]],
     'segments side by side in a chunk that are not one': [[[0, [[1, 4], [5, 5]]]]],
     'segments side by side in two chunks that are not one': [[[0, [[1, 4]]], [5, [[5, 5]]]]],
     'gaps side by side in two chunks that are not one': [[[0, [[1, 1]], [[2, 4]]], [5, [[7, 7]], [[5, 6]]]]],
@@ -202,6 +206,7 @@ test('chunks that are no ledger together are refused, each for what is wrong wit
     'more segments than the head says': [[[0, [[1, 1], [5, 5]]]], [], { segments: 1 }],
     'more gaps than the head says': [[[0, [[1, 1]], [[8, 9]]]], [], { gaps: 0 }],
     'a recent segment that is not there': [[[0, [[1, 4]]]], [2]],
+    'more recent segments than are compared': [[[0, odd.map((first) => [first, first])]], odd],
   };
   for (const [what, args] of Object.entries(refused)) {
     await assert.rejects(read(...args), { name: 'StoreError', code: 'corrupt' }, what);
