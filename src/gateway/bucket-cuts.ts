@@ -30,6 +30,9 @@ import { createPageReader, givePageWriter, takePageWriter } from './page-bytes.t
  */
 export const CUT_BYTES = 4 << 10;
 
+/** Less is no step of its own. */
+const STEP_WEIGHT = 512;
+
 /** A part, or what belongs into one. */
 export interface BucketPart {
   readonly start: number;
@@ -61,25 +64,31 @@ export function divide(page: BucketPage, delta: BucketPage): Division | undefine
 }
 
 /**
- * Cuts off what makes `page` too large, and packs what may be packed; gives the new parts. `head` is the page that
- * knows of them, and begins at `start`: it may be `page` itself, or `page` is a part of it.
+ * Cuts off what makes `page` too large, and packs what may be packed; gives the new parts, or undefined where all is as
+ * it should be. `head` is the page that knows of the parts, and begins at `start`: it may be `page` itself, or `page` is a
+ * part of it.
  *
  * @param cutBytes what packed buckets may take, whatever the names take
  */
-export function* cutInSteps(
+export function cutInSteps(
   head: BucketPage,
   start: number,
   page: BucketPage,
   cutBytes: number,
-): Steps<readonly BucketPart[]> {
-  const { bucketMs, names, packed, open } = page;
+): Steps<readonly BucketPart[]> | undefined {
+  const { names, packed, open } = page;
   // One bucket, or a `total` page.
-  if (packed.count + open.length < 2) return [];
-  if (open.length < 2 && packed.bytes.length <= cutBytes) return [];
+  if (packed.count + open.length < 2) return undefined;
+  if (open.length < 2 && packed.bytes.length <= cutBytes) return undefined;
   let bytesMax = Math.max(cutBytes, bytesOf(names));
   // A part into which late events come would else be cut again and again, a bucket at a time.
   if (page !== head && packed.bytes.length <= 2 * bytesMax) bytesMax *= 2;
-  if (open.length < 2 && packed.bytes.length <= bytesMax) return [];
+  if (open.length < 2 && packed.bytes.length <= bytesMax) return undefined;
+  return cutOff(head, start, page, bytesMax);
+}
+
+function* cutOff(head: BucketPage, start: number, page: BucketPage, bytesMax: number): Steps<readonly BucketPart[]> {
+  const { bucketMs, names, open } = page;
   const runs = yield* runsOf(page, bytesMax);
   const latest = open.slice(-1);
   // The head keeps what is not full yet; a part keeps what comes first.
@@ -125,6 +134,7 @@ function* runsOf({ bucketMs, names, packed, open }: BucketPage, bytesMax: number
   const writer = takePageWriter();
   let count = 0;
   let last = 0;
+  let weight = 0;
   const close = (): void => {
     if (count > 0) runs.push({ count, last, bytes: writer.finish() });
     count = 0;
@@ -146,7 +156,10 @@ function* runsOf({ bucketMs, names, packed, open }: BucketPage, bytesMax: number
       writer.raw(packed.bytes.subarray(begin, reader.position));
       count += 1;
       last = number;
-      yield SKIP_WEIGHT * names.length;
+      weight += SKIP_WEIGHT * names.length;
+      if (weight < STEP_WEIGHT) continue;
+      yield weight;
+      weight = 0;
     }
     reader.end();
   }
@@ -155,7 +168,10 @@ function* runsOf({ bucketMs, names, packed, open }: BucketPage, bytesMax: number
     writeBucket(writer, bucket, last, bucketMs);
     count += 1;
     last = bucket.number;
-    yield READ_WEIGHT * names.length;
+    weight += READ_WEIGHT * names.length;
+    if (weight < STEP_WEIGHT) continue;
+    yield weight;
+    weight = 0;
   }
   close();
   givePageWriter(writer);

@@ -26,14 +26,21 @@ import { createPageReader, givePageWriter, type PageReader, type PageWriter, tak
 const LATE_AGGREGATES_MAX = 2_048;
 const UNPACKED_BYTES_MAX = 256 << 10;
 
-/** Adds `delta` to `into`, in place, with a step for each bucket. Until it is done nobody else may look at `into`. */
+/** Less is no step of its own: a usual batch adds a bucket to each of some ten pages. */
+const STEP_WEIGHT = 512;
+
+/** Adds `delta` to `into`, in place, in steps of some buckets. Until it is done nobody else may look at `into`. */
 export function* mergeInSteps(into: BucketPage, delta: BucketPage): Steps<void> {
   const names = unionOfNames(into.names, delta.names);
   const fresh: Bucket[] = [];
   const arrange = arrangement(delta.names, names);
+  let weight = 0;
   for (const bucket of bucketsOf(delta)) {
     fresh.push(arrange(bucket));
-    yield names.length;
+    weight += names.length;
+    if (weight < STEP_WEIGHT) continue;
+    yield weight;
+    weight = 0;
   }
   let late = lateOf(into, fresh);
   if (late * names.length > LATE_AGGREGATES_MAX && into.packed.bytes.length <= UNPACKED_BYTES_MAX) {
@@ -51,7 +58,10 @@ export function* mergeInSteps(into: BucketPage, delta: BucketPage): Steps<void> 
   }
   for (let at = late; at < fresh.length; at++) {
     addBucket(into.open, fresh[at]!);
-    yield COMBINE_WEIGHT * names.length;
+    weight += COMBINE_WEIGHT * names.length;
+    if (weight < STEP_WEIGHT) continue;
+    yield weight;
+    weight = 0;
   }
 }
 

@@ -33,17 +33,16 @@ export function createPageOperator(cutBytes = CUT_BYTES): PageOperator<Page> {
   return {
     empty: (kind) => (kind === 'device' ? emptyDevicePage() : createBucketPage(bucketMsOf(kind))),
     divide: (kind, page, delta) => (kind === 'device' ? undefined : divide(page as BucketPage, delta as BucketPage)),
-    *merge(kind, into, delta) {
-      if (kind === 'device') yield* mergeDevicePages(into as DevicePage, delta as DevicePage);
-      else yield* mergeInSteps(into as BucketPage, delta as BucketPage);
-    },
-    *cut(kind, head, start, page) {
-      if (kind === 'device' || kind === 'total') return [];
-      return yield* cutInSteps(head as BucketPage, start, page as BucketPage, cutBytes);
-    },
-    *encode(kind, page) {
-      return kind === 'device' ? yield* encodeDevicePage(page as DevicePage) : yield* encodeInSteps(page as BucketPage);
-    },
+    merge: (kind, into, delta) =>
+      kind === 'device'
+        ? mergeDevicePages(into as DevicePage, delta as DevicePage)
+        : mergeInSteps(into as BucketPage, delta as BucketPage),
+    cut: (kind, head, start, page) =>
+      kind === 'device' || kind === 'total'
+        ? undefined
+        : cutInSteps(head as BucketPage, start, page as BucketPage, cutBytes),
+    encode: (kind, page) =>
+      kind === 'device' ? encodeDevicePage(page as DevicePage) : encodeInSteps(page as BucketPage),
     // Each bucket may be in a part of its own.
     pagesOf: (kind, delta) => (kind === 'device' ? 1 : (delta as BucketPage).open.length),
     bytesOf: (kind, page) =>

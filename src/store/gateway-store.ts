@@ -54,10 +54,10 @@ export interface PageOperator<Page> {
   /** What of `delta` belongs into parts of `page`; undefined where none of it does. `delta` is left as it is. */
   divide(kind: PageKind, page: Page, delta: Page): PageDivision<Page> | undefined;
   /**
-   * Cuts off what makes `page` too large, and gives the new parts. `head`, which begins at `start`, is `page` itself or
-   * the page that it is a part of, and knows of the new ones from then on.
+   * Cuts off what makes `page` too large, and gives the new parts; undefined where it is not. `head`, which begins at
+   * `start`, is `page` itself or the page that it is a part of, and knows of the new ones from then on.
    */
-  cut(kind: PageKind, head: Page, start: number, page: Page): Steps<readonly PagePart<Page>[]>;
+  cut(kind: PageKind, head: Page, start: number, page: Page): Steps<readonly PagePart<Page>[]> | undefined;
   encode(kind: PageKind, page: Page): Steps<Uint8Array>;
   /** Reads what `encode` wrote; throws on anything else. Short for any page: what is large in one stays packed. */
   decode(kind: PageKind, bytes: Uint8Array): Page;

@@ -226,7 +226,9 @@ class OperatorPageCache<Page> implements PageCache<Page> {
   /** Writes what is cut off a page, and gives how many parts that makes. */
   *#cut(merged: MergedPages, { slot, live }: Head<Page>, page: Page): Steps<number> {
     const { name } = slot;
-    const parts = yield* this.#operator.cut(name.kind, live.page, name.start, page);
+    const cutting = this.#operator.cut(name.kind, live.page, name.start, page);
+    if (cutting === undefined) return 0;
+    const parts = yield* cutting;
     for (const part of parts) {
       const partName = { ...name, start: part.start };
       const partSlot = { id: idOf(partName), name: partName, deltas: [] };

@@ -22,10 +22,7 @@ export const counters: PageOperator<Counter> = {
     into.events += delta.events;
   },
   divide: () => undefined,
-  *cut() {
-    yield 1_024;
-    return [];
-  },
+  cut: () => undefined,
   *encode(_kind, { events }) {
     yield 1_024;
     const bytes = Buffer.alloc(8);
