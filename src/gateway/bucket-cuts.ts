@@ -65,8 +65,8 @@ export function divide(page: BucketPage, delta: BucketPage): Division | undefine
 
 /**
  * Cuts off what makes `page` too large, and packs what may be packed; gives the new parts, or undefined where all is as
- * it should be. `head` is the page that knows of the parts, and begins at `start`: it may be `page` itself, or `page` is a
- * part of it.
+ * it should be. `head` is the page that knows of the parts, and begins at `start`: it may be `page` itself, or `page` is
+ * a part of it.
  *
  * @param cutBytes what packed buckets may take, whatever the names take
  */
