@@ -10,6 +10,7 @@ import { feedInput } from './feed.ts';
 import {
   type Chunk,
   type Input,
+  InputError,
   NOTHING_LEFT,
   type OpenInput,
   openInput,
@@ -17,12 +18,16 @@ import {
   type RefusedRow,
   type Rest,
   SimulatedInput,
+  shown,
 } from './inputs/index.ts';
 import type { RunLog } from './run-log.ts';
 import type { runSettings } from './settings.ts';
 import { createSimulation } from './simulation.ts';
 
 type RunValues = SettingValues<typeof runSettings>;
+
+/** Flags that say what is simulated. */
+const SIMULATED = ['rate', 'events', 'sensors', 'seed', 'profile'] as const;
 
 const PROGRESS_EVERY_MS = 100;
 const BAR_CHARS = 40;
@@ -31,7 +36,7 @@ const BAR_CHARS = 40;
 export const REFUSED_STATUS = 3;
 /** Something at the end of the input is not recorded: bytes without a line end, or what was cut off unread. */
 export const LEFT_STATUS = 4;
-/** Flags name fields that no row had. */
+/** Flags name fields that no row of a pipe had. */
 const CALL_STATUS = 2;
 
 /** Lines that are named for each reason; the file for refused rows has them all. */
@@ -60,6 +65,8 @@ export interface InputReport {
   readonly dropped: number;
   /** Rows that an earlier run has refused for good: NULs, rows that are too long. */
   readonly unreadable: number;
+  /** Rows with a time and no value: nothing of them is recorded, and nothing is wrong with them. */
+  readonly valueless: number;
 }
 
 export interface FedRun {
@@ -72,7 +79,7 @@ export interface FedRun {
 const NOTHING: FedRun = {
   report: {
     ...{ recorded: 0, refused: 0, skipped: 0, refusals: {} },
-    ...{ waitingBytes: 0, lostBytes: 0, dropped: 0, unreadable: 0 },
+    ...{ waitingBytes: 0, lostBytes: 0, dropped: 0, unreadable: 0, valueless: 0 },
   },
   status: 0,
   isEndless: false,
@@ -106,9 +113,10 @@ export async function feed(
     refusals.tell(values.rejects);
     tellRest(rest, fed.dropped, values, log);
     const { waitingBytes, lostBytes, unreadable, unknownNames } = rest;
+    const { valueless } = input.rest();
     const report = {
       ...{ recorded: fed.recorded, dropped: fed.dropped, refused: refusals.rows, skipped: input.skipped },
-      ...{ refusals: refusals.byCode, waitingBytes, lostBytes, unreadable },
+      ...{ refusals: refusals.byCode, waitingBytes, lostBytes, unreadable, valueless },
     };
     const isLeft = waitingBytes + lostBytes + fed.dropped > 0;
     const status =
@@ -135,8 +143,16 @@ export async function feed(
 async function openFor(device: Device, values: RunValues, log: Logger): Promise<OpenInput> {
   if (values.input === 'simulate') {
     const eventsMax = values.events ?? Number.POSITIVE_INFINITY;
-    const input = new SimulatedInput({ simulation: createSimulation(values), rate: values.rate, eventsMax });
+    const { profile = 'flow', sensors = 3, seed = 1, rate = 10 } = values;
+    const input = new SimulatedInput({ simulation: createSimulation({ profile, sensors, seed }), rate, eventsMax });
     return { input, rejects: undefined };
+  }
+  const idle = SIMULATED.find((name) => values[name] !== undefined);
+  if (idle !== undefined) {
+    throw new InputError(
+      'input-flags',
+      `--${idle} means nothing beside --input ${shown(values.input)}: leave it out, or --input simulate`,
+    );
   }
   return openInput({
     ...values,
@@ -201,7 +217,7 @@ class RefusalCount {
 }
 
 function tellRest(
-  { waitingBytes, lostBytes, unreadable, unknownNames, knownNames, quotedNumbers }: Rest,
+  { waitingBytes, lostBytes, unreadable, unknownNames, knownNames, quotedNumbers, valueless }: Rest,
   dropped: number,
   values: RunValues,
   log: Logger,
@@ -219,6 +235,10 @@ function tellRest(
       'too long';
     log.error({ file: values.input, rows: unreadable }, text);
   }
+  if (valueless > 0) {
+    const text = 'rows have a time and no value: nothing was measured then, and nothing of them is recorded';
+    log.warn({ file: values.input, rows: valueless }, text);
+  }
   if (quotedNumbers.length > 0) {
     const text =
       'numbers in quotes are texts, and these columns are kept as such; --number NAMES if they are numbers, ' +
@@ -228,7 +248,10 @@ function tellRest(
   if (dropped > 0)
     log.error({ rows: dropped }, 'rows were read from the pipe and could not be recorded before the run ended');
   if (unknownNames.length > 0)
-    log.error({ names: unknownNames, known: knownNames }, 'flags name fields that no row had');
+    log.error(
+      { names: unknownNames, known: knownNames },
+      'flags name fields that no row had; the rows are recorded, their fields called as they were in the input',
+    );
 }
 
 /** On a terminal, and only for files: what a pipe will bring is not known. */

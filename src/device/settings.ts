@@ -41,6 +41,11 @@ export const runSettings = settings({
     'names in the input, in one list: ts=time,sensor=meter,volume="flow, m3"',
     mapping().optional(),
   ],
+  timeColumns: [
+    '--time-columns <names>',
+    'names in the input of what makes up the time together, in order: Date,Time',
+    names().optional(),
+  ],
   skip: ['--skip <names>', 'names in the input to leave out, in one list: a,b,"c, d"', names().optional()],
   text: ['--text <names>', 'names whose values are texts, whatever they look like: 007 stays 007', names().optional()],
   number: ['--number <names>', 'names whose values are numbers, in quotes, too', names().optional()],
@@ -89,13 +94,21 @@ export const runSettings = settings({
 
   rate: [
     '--rate <events>',
-    'simulate: events a second; 0 for as many as the disk takes',
-    integer({ min: 0, max: 10_000_000 }).prefault('10'),
+    'simulate: events a second, default 10; 0 for as many as the disk takes',
+    integer({ min: 0, max: 10_000_000 }).optional(),
   ],
   events: ['--events <count>', 'simulate: end after so many', integer({ min: 0 }).optional()],
-  sensors: ['--sensors <count>', 'simulate: how many take turns', integer({ min: 1, max: 1_000 }).prefault('3')],
-  seed: ['--seed <number>', 'simulate: the same readings again', integer({ min: 0, max: 0xffffffff }).prefault('1')],
-  profile: ['--profile <name>', 'simulate: flow, meter or machine', choice(...PROFILES).prefault('flow')],
+  sensors: [
+    '--sensors <count>',
+    'simulate: how many take turns, default 3',
+    integer({ min: 1, max: 1_000 }).optional(),
+  ],
+  seed: [
+    '--seed <number>',
+    'simulate: the same readings again, default 1',
+    integer({ min: 0, max: 0xffffffff }).optional(),
+  ],
+  profile: ['--profile <name>', 'simulate: flow, meter or machine, default flow', choice(...PROFILES).optional()],
 
   linger: ['--linger <duration>', 'how long an event may wait for company', duration({ max: '1d' }).prefault('1s')],
   batchEvents: [

@@ -16,6 +16,7 @@ const WHOLE = {
   lostBytes: 0,
   dropped: 0,
   unreadable: 0,
+  valueless: 0,
 };
 
 test('run --input FILE: status 0 once all is counted, to the last digit; a second run adds nothing', async (t) => {
@@ -145,4 +146,21 @@ test('on a terminal a file has a progress bar, and the end is said for a person'
   assert.match(ended.stdout, /recorded ━+ 100 %, 50 rows/);
   assert.match(ended.stdout, /INFO.*done: everything recorded is acknowledged/);
   assert.equal(gateway.events.size, 50);
+});
+
+test('rows without a value are told of, and nothing is wrong with them; flags of simulate are', async (t) => {
+  const gateway = createModelGateway();
+  const { url } = await serveModel(t, gateway);
+  const data = await temporaryDirectory(t);
+  const file = await fileOf(t, 'rows.csv', 'ts,volume\n1,1\n2,NAN\n3,\n4,4\n');
+  const flags = runFlags(data, url, '--input', file, '--missing', 'NAN');
+  for (const idle of ['events', 'rate', 'sensors', 'seed', 'profile']) {
+    const ended = await runToEnd(t, [...flags, `--${idle}`, idle === 'profile' ? 'flow' : '1']);
+    assert.equal(ended.status, 2);
+    assert.match(ended.stderr, new RegExp(`--${idle} .*\\(input-flags\\)`));
+  }
+  const ended = await runToEnd(t, flags);
+  assert.equal(ended.status, 0, ended.stderr);
+  assert.deepEqual(summaryOf(ended).input, { ...WHOLE, recorded: 2, valueless: 2 });
+  assert.match(ended.stderr, /"rows":2,"msg":"rows have a time and no value/);
 });

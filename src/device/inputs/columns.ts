@@ -1,8 +1,8 @@
 /**
  * Columns: what each name in an input stands for.
  *
- * Owns `--map`, `--skip`, `--text`, `--number`, `--mixed` and `--missing`, and what is learnt on the way: a column that
- * has held numbers holds numbers. Promises that nothing is learnt from a row that is refused.
+ * Owns `--map`, `--time-columns`, `--skip`, `--text`, `--number`, `--mixed` and `--missing`, and what is learnt on the
+ * way: a column that has held numbers holds numbers. Promises that nothing is learnt from a row that is refused.
  */
 import { type FieldValue, HEADLINE } from '../../codec/index.ts';
 import { RowError, shown } from './refusal.ts';
@@ -13,6 +13,8 @@ export interface ColumnOptions {
   readonly names: ReadonlyMap<string, string>;
   /** Names in the input to leave out. */
   readonly skip: ReadonlySet<string>;
+  /** Names in the input of what makes up the time together, in their order: the day, and the time of day. */
+  readonly timeColumns?: ReadonlySet<string> | undefined;
   /** Columns whose values are texts, whatever they look like. */
   readonly texts?: ReadonlySet<string> | undefined;
   /** Columns whose values are numbers, also within quotes. */
@@ -42,7 +44,7 @@ export interface Column {
   kind: Kind | undefined;
 }
 
-/** An input with more names than this is judged row by row: what is kept beside it stays small. */
+/** What is learnt goes with each mark. Behind so many names, each that no flag speaks of holds numbers. */
 const LEARNT_MAX = 1_024;
 
 const SHOWN_MAX = 40;
@@ -77,18 +79,42 @@ export class Columns {
 
   /** Names that flags mention. */
   get mentioned(): string[] {
-    const { names, skip, texts = NOTHING, numbers = NOTHING, mixed = NOTHING } = this.options;
-    return [...new Set([...names.keys(), ...texts, ...numbers, ...mixed, ...skip])];
+    const { names, timeColumns = NOTHING, texts = NOTHING, numbers = NOTHING, mixed = NOTHING, skip } = this.options;
+    return [...new Set([...names.keys(), ...timeColumns, ...texts, ...numbers, ...mixed, ...skip])];
   }
 
-  /** Every name that a flag mentions and that is not among these. */
-  unknown(columns: readonly string[]): string[] {
-    const known = new Set(columns.flatMap((column) => [column, this.nameOf(column)]));
-    return this.mentioned.filter((name) => !known.has(name));
+  /**
+   * What `--map` and `--time-columns` name and these are not. Of several names that are called the same here, as files
+   * with another heading further down have them, one is enough.
+   */
+  unmapped(columns: readonly string[]): string[] {
+    const { names, timeColumns = NOTHING } = this.options;
+    const known = this.#known(columns);
+    const found = new Set([...names].filter(([theirs]) => known.has(theirs)).map(([, ours]) => ours));
+    const missing = [...names].filter(([, ours]) => !found.has(ours)).map(([theirs]) => theirs);
+    return [...missing, ...[...timeColumns].filter((name) => !known.has(name))];
+  }
+
+  /** What other flags name and these are not. */
+  undeclared(columns: readonly string[]): string[] {
+    const { names, timeColumns = NOTHING } = this.options;
+    const known = this.#known(columns);
+    return this.mentioned.filter((name) => !names.has(name) && !timeColumns.has(name) && !known.has(name));
+  }
+
+  /** What flags name and these are. */
+  found(columns: readonly string[]): string[] {
+    const known = this.#known(columns);
+    return this.mentioned.filter((name) => known.has(name));
+  }
+
+  #known(columns: readonly string[]): ReadonlySet<string> {
+    return new Set(columns.flatMap((column) => [column, this.nameOf(column)]));
   }
 
   isTime(column: string): boolean {
-    return this.nameOf(column) === 'ts' && !this.options.skip.has(column);
+    const { timeColumns = NOTHING, skip } = this.options;
+    return (timeColumns.has(column) || this.nameOf(column) === 'ts') && !skip.has(column);
   }
 
   nameOf(column: string): string {
@@ -104,14 +130,15 @@ export class Columns {
   }
 
   #describe(column: string): Column {
-    const { skip, texts = NOTHING, numbers = NOTHING, mixed = NOTHING } = this.options;
+    const { timeColumns = NOTHING, skip, texts = NOTHING, numbers = NOTHING, mixed = NOTHING } = this.options;
     const name = this.nameOf(column);
     const isIn = (set: ReadonlySet<string>): boolean => set.has(column) || set.has(name);
-    const role = skip.has(column) ? 'skip' : name === 'ts' || name === 'sensor' ? name : 'field';
+    const isTime = timeColumns.has(column) || name === 'ts';
+    const role = skip.has(column) ? 'skip' : isTime ? 'ts' : name === 'sensor' ? name : 'field';
     const declared = isIn(texts) ? 'text' : isIn(mixed) ? 'mixed' : isIn(numbers) ? 'number' : undefined;
     // The measure that totals are quoted in is a number from its first row on.
-    const kind =
-      declared === 'number' || (name === HEADLINE && declared === undefined) ? 'number' : this.#learnt.get(name);
+    const isNumber = declared === 'number' || (name === HEADLINE && declared === undefined);
+    const kind = isNumber ? 'number' : (this.#learnt.get(name) ?? (declared ? undefined : this.#unlearnt));
     return { column, name, role, declared, kind };
   }
 
@@ -123,10 +150,24 @@ export class Columns {
   /** The row that was read last is taken. */
   learn(): void {
     for (const [column, kind] of this.#news) {
-      column.kind = kind;
-      if (this.#learnt.has(column.name) || this.#learnt.size < LEARNT_MAX) this.#learnt.set(column.name, kind);
+      const isLearnt = this.#learnt.has(column.name) || this.#learnt.size < LEARNT_MAX;
+      column.kind = isLearnt ? kind : 'number';
+      if (!isLearnt) continue;
+      this.#learnt.set(column.name, kind);
+      if (this.#learnt.size === LEARNT_MAX) this.#endLearning();
     }
     this.#news = [];
+  }
+
+  /** Of names that no flag speaks of and that cannot be learnt any more. */
+  get #unlearnt(): Kind | undefined {
+    return this.#learnt.size < LEARNT_MAX ? undefined : 'number';
+  }
+
+  #endLearning(): void {
+    for (const column of this.#byColumn.values()) {
+      if (column.declared === undefined) column.kind ??= this.#unlearnt;
+    }
   }
 
   #newText(column: Column, isNumber: boolean): void {

@@ -5,7 +5,7 @@
  * it has none.
  */
 import { type CsvError, parse } from 'csv-parse/sync';
-import { RowError } from './refusal.ts';
+import { RowError, shown } from './refusal.ts';
 
 export const QUOTE = '"';
 
@@ -20,17 +20,20 @@ export interface CsvCells {
   quotesIn(row: CellRow): (at: number) => boolean;
 }
 
-export function createCsvCells(delimiter: string, hasQuotes: boolean): CsvCells {
-  return new Cells(delimiter, hasQuotes);
+/**
+ * @param isLoose a quote that does not begin a cell is a letter like any other, as in TSV
+ */
+export function createCsvCells(delimiter: string, isLoose: boolean): CsvCells {
+  return new Cells(delimiter, isLoose);
 }
 
 class Cells implements CsvCells {
   readonly #delimiter: string;
-  readonly #hasQuotes: boolean;
+  readonly #isLoose: boolean;
 
-  constructor(delimiter: string, hasQuotes: boolean) {
+  constructor(delimiter: string, isLoose: boolean) {
     this.#delimiter = delimiter;
-    this.#hasQuotes = hasQuotes;
+    this.#isLoose = isLoose;
   }
 
   rowsOf(texts: readonly string[]): (CellRow | RowError)[] {
@@ -38,11 +41,15 @@ class Cells implements CsvCells {
     const quoted: number[] = [];
     for (let at = 0; at < texts.length; at++) {
       const text = texts[at]!;
-      if (this.#hasQuotes && text.includes(QUOTE)) quoted.push(at);
+      if (text.includes(QUOTE) && this.#hasQuotes(text)) quoted.push(at);
       else rows[at] = { cells: text.split(this.#delimiter), text };
     }
     if (quoted.length > 0) this.#parse(texts, quoted, rows);
     return rows;
+  }
+
+  #hasQuotes(text: string): boolean {
+    return !this.#isLoose || text.split(this.#delimiter).some((cell) => cell.trimStart().startsWith(QUOTE));
   }
 
   /** Many at a time, and half as many where one of them is broken. */
@@ -50,7 +57,7 @@ class Cells implements CsvCells {
     const some = places.map((at) => texts[at]!);
     const records = this.#records(some);
     if (!(records instanceof RowError) && records.length === some.length) {
-      for (const [i, at] of places.entries()) rows[at] = { cells: records[i]!, text: some[i]! };
+      for (const [i, at] of places.entries()) rows[at] = this.#checked({ cells: records[i]!, text: some[i]! });
     } else if (places.length === 1) {
       rows[places[0]!] =
         records instanceof RowError
@@ -63,9 +70,20 @@ class Cells implements CsvCells {
     }
   }
 
+  /** Spaces before a quote leave open whether it is a letter. */
+  #checked(row: CellRow): CellRow | RowError {
+    if (!this.#isLoose || !row.cells.some((cell) => /^\s+"/.test(cell))) return row;
+    return new RowError('row-malformed', 'a cell with spaces before its quote: without them it is a quoted cell');
+  }
+
   #records(texts: readonly string[]): string[][] | RowError {
     try {
-      return parse(texts.join('\n'), { delimiter: this.#delimiter, record_delimiter: '\n', relax_column_count: true });
+      return parse(texts.join('\n'), {
+        delimiter: this.#delimiter,
+        record_delimiter: '\n',
+        relax_column_count: true,
+        relax_quotes: this.#isLoose,
+      });
     } catch (error) {
       return new RowError(
         'row-malformed',
@@ -75,7 +93,6 @@ class Cells implements CsvCells {
   }
 
   quotesIn({ cells, text }: CellRow): (at: number) => boolean {
-    if (!this.#hasQuotes) return () => false;
     let plainFrom = -1;
     let quoted: readonly boolean[] | undefined;
     return (at) => {
@@ -114,4 +131,29 @@ function plainCells(cells: readonly string[], text: string): number {
 
 export function unquoted(cell: string): string {
   return cell.startsWith(QUOTE) && cell.endsWith(QUOTE) ? cell.slice(1, -1) : cell;
+}
+
+/** @throws RowError `row-cells` where the row may be torn, or has a delimiter too many */
+export function checkLength(cells: readonly string[], columns: number, delimiter: string, shortRows: boolean): void {
+  if (cells.length === columns) return;
+  if (cells.length < columns) {
+    if (shortRows) return;
+    throw new RowError(
+      'row-cells',
+      `${cells.length} cells for ${columns} columns: the row may be torn; --short-rows if it is whole`,
+    );
+  }
+  for (let at = columns; at < cells.length; at++) {
+    if (cells[at]!.trim() === '') continue;
+    throw new RowError(
+      'row-cells',
+      `${cells.length} cells for ${columns} columns: one may hold ${shown(delimiter)} without quotes`,
+    );
+  }
+}
+
+/** Without the spaces around it, unless they are in quotes. */
+export function named(cell: string, isQuoted: ((at: number) => boolean) | undefined, at: number): string {
+  const name = cell.trim();
+  return name !== cell && isQuoted?.(at) ? cell : name;
 }

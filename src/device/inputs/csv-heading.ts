@@ -1,12 +1,74 @@
 /**
  * CsvHeading: what is said of a heading, and of what stands in its place.
  */
+import type { Column, Columns } from './columns.ts';
 import { InputError, shown } from './refusal.ts';
 import type { InputFormat, RowOptions } from './row-reader.ts';
 
 const TOA5_HEADING = /^"?TOA5"?,/;
 const EXCEL_NOTE = /^"?sep=([^\w\s"]|\t)"?[,;]*$/i;
 const SHOWN_COLUMNS = 40;
+
+/** The names of columns, also of those that have none. What has no name and stands last is a delimiter too many. */
+export function namesOf(cells: readonly string[]): readonly string[] {
+  let { length } = cells;
+  while (length > 1 && cells[length - 1]!.trim() === '') length--;
+  return cells.slice(0, length).map((cell, i) => cell.trim() || `column ${i + 1}`);
+}
+
+/** @throws InputError `input-heading` where two columns are called the same, there or here */
+export function assertNamedOnce(names: readonly string[], heading: readonly Column[]): void {
+  // Columns that make up the time together have names of their own.
+  const ours = heading.filter(({ role }) => role !== 'skip').map(({ name }) => name);
+  const twice = ours.find((name, i) => ours.indexOf(name) !== i) ?? names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return;
+  throw new InputError(
+    'input-heading',
+    `two columns are called ${shown(twice)}: rename one in the heading, or leave it out with --skip; the ` +
+      `columns are ${names.map((name) => shown(name)).join(', ')}`,
+  );
+}
+
+/** A heading, and what is said of it. */
+export interface Heading {
+  readonly names: readonly string[];
+  readonly delimiter: string;
+}
+
+/** @throws InputError `input-columns` where a flag names a column that is not among those that it may be among */
+export function assertFound(missing: readonly string[], { names, delimiter }: Heading): void {
+  if (missing.length === 0) return;
+  throw new InputError('input-columns', `no column is called ${list(missing)}; ${listed(names, delimiter)}`);
+}
+
+/**
+ * Of a heading further down, as a logger with another program writes it. What flags name may be called otherwise in it,
+ * and rows would be recorded as what they are not.
+ * @param before the heading that held so far
+ * @throws InputError `input-columns`
+ */
+export function assertGoesOn(
+  { names, delimiter }: Heading,
+  before: { readonly names: readonly string[]; readonly hasSensor: boolean },
+  columns: Columns,
+  line: number,
+): void {
+  const known = new Set([...before.names, ...columns.mentioned]);
+  const isAllKnown = names.every((name) => known.has(name) || known.has(columns.nameOf(name)));
+  const missing = [...columns.unmapped(names), ...(isAllKnown ? [] : columns.undeclared(names))];
+  const lacksSensor = before.hasSensor && !names.some((name) => columns.of(name).role === 'sensor');
+  if (missing.length === 0 && !lacksSensor) return;
+  const what = missing.length > 0 ? `no column is called ${list(missing)}` : 'no column is the sensor any more';
+  throw new InputError(
+    'input-columns',
+    `another heading begins on line ${line}, and ${what}: put the rows from there on into a file of their own, or ` +
+      `name both (--map volume=flow,volume=flow_m3); ${listed(names, delimiter)}`,
+  );
+}
+
+function list(names: readonly string[]): string {
+  return names.map((name) => shown(name)).join(', ');
+}
 
 /** The columns that there are, and what else may be wrong where one is missing. */
 export function listed(names: readonly string[], delimiter: string): string {

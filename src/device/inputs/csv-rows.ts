@@ -4,14 +4,23 @@
  * Owns headings, cells and quotes. Promises that each cell is read under the name that stood above it: a heading that
  * comes again is no row, and one that comes again in another order changes the columns.
  */
-import type { TelemetryEvent } from '../../codec/index.ts';
+import { CodecError } from '../../codec/index.ts';
 import type { Column, Columns } from './columns.ts';
-import { type CellRow, type CsvCells, createCsvCells, QUOTE, unquoted } from './csv-cells.ts';
-import { assertNoNote, assertReached, listed } from './csv-heading.ts';
+import { type CellRow, type CsvCells, checkLength, createCsvCells, named, QUOTE, unquoted } from './csv-cells.ts';
+import {
+  assertFound,
+  assertGoesOn,
+  assertNamedOnce,
+  assertNoNote,
+  assertReached,
+  listed,
+  namesOf,
+} from './csv-heading.ts';
 import { EventDraft } from './event-draft.ts';
-import { InputError, RowError, shown } from './refusal.ts';
+import { InputError, RowError } from './refusal.ts';
 import { NUMBER_PATTERN, numberText } from './row-numbers.ts';
-import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
+import { type OutlineOf, outlineOfCells } from './row-outline.ts';
+import { type InputFormat, type ReadRow, type RowOptions, type RowReader, WITHOUT_VALUE } from './row-reader.ts';
 import { createTimeReader, type TimeReader } from './row-times.ts';
 
 /** Times in all forms that people write. */
@@ -38,11 +47,15 @@ export class CsvRows implements RowReader {
   readonly #headingLine: number;
   readonly #rowsLine: number;
   #heading: readonly Column[] | undefined;
-  #headingCells: readonly string[] = [];
+  #names: readonly string[] = [];
+  /** Where the columns are that make up the time together. */
+  #timeAt: readonly number[] = [];
+  readonly #seen = new Set<string>();
   #unusable: string | undefined;
   #isHeld = false;
   /** The text of the heading that holds now. */
   headingText: string | undefined;
+  outlineOf: OutlineOf = (text) => text;
 
   constructor(options: CsvOptions, columns: Columns) {
     const { format, headingLine = format === 'toa5' ? 2 : 1 } = options;
@@ -50,12 +63,12 @@ export class CsvRows implements RowReader {
     this.#columns = columns;
     this.#readTime = createTimeReader(options);
     this.#delimiter = delimiterOf(options);
-    this.#cells = createCsvCells(this.#delimiter, format !== 'tsv');
+    this.#cells = createCsvCells(this.#delimiter, format === 'tsv');
     this.#headingLine = headingLine;
     this.#rowsLine = options.rowsLine ?? (format === 'toa5' ? Math.max(5, headingLine + 1) : headingLine + 1);
   }
 
-  open(texts: readonly string[]): (at: number, line: number) => TelemetryEvent | undefined {
+  open(texts: readonly string[]): (at: number, line: number) => ReadRow | undefined {
     const rows = this.#cells.rowsOf(texts);
     return (at, line) => {
       const row = rows[at]!;
@@ -64,12 +77,16 @@ export class CsvRows implements RowReader {
         return undefined;
       }
       if (row instanceof RowError) throw row;
-      return this.#eventOf(row, this.#heading);
+      return this.#eventOf(row, this.#heading, line);
     };
   }
 
   unknown(): { readonly names: readonly string[]; readonly known: readonly string[] } {
-    return { names: [], known: this.#headingCells };
+    return { names: [], known: this.#names };
+  }
+
+  get seen(): string[] {
+    return [...this.#seen];
   }
 
   /**
@@ -80,8 +97,7 @@ export class CsvRows implements RowReader {
     const heading = this.#heading;
     if (heading === undefined || text.trim() === '') return false;
     const cells = text.split(this.#delimiter, HEADING_CELLS_MAX).map((cell) => unquoted(cell.trim()));
-    const timeAt = heading.findIndex(({ role }) => role === 'ts');
-    const time = cells[timeAt];
+    const time = this.#timeText(cells);
     if (time !== undefined && (cells.length > 1 || heading.length === 1) && this.#isTime(time)) return true;
     while (cells.length > heading.length && cells.at(-1) === '') cells.pop();
     if (cells.length !== heading.length || cells.length === 1) return false;
@@ -122,7 +138,9 @@ export class CsvRows implements RowReader {
   assertColumns(headings: readonly string[], seen: readonly string[]): void {
     if (this.#heading === undefined) return;
     const cells = this.#cells.rowsOf(headings).flatMap((row) => (row instanceof RowError ? [] : row.cells));
-    this.#assertColumns([...cells.map((cell) => cell.trim()), ...seen]);
+    const known = [...this.#names, ...cells.map((cell) => cell.trim()), ...seen];
+    // What is called otherwise in the heading that holds is not found by what an earlier one had.
+    this.#assertFound([...this.#columns.unmapped(this.#names), ...this.#columns.undeclared(known)]);
   }
 
   /** @throws InputError `input-heading` where this line is to be the heading */
@@ -147,48 +165,36 @@ export class CsvRows implements RowReader {
     if (line < this.#headingLine || this.#heading !== undefined) return;
     if (row instanceof RowError) throw this.#headingError(line, row);
     this.#use(row.cells, text);
-    this.#assertColumns([]);
+    this.#assertFound([...this.#columns.unmapped(this.#names), ...this.#columns.undeclared(this.#names)]);
     if (!this.#heading!.some(({ role }) => role === 'ts')) {
       throw new InputError(
         'input-heading',
-        `no column is the time: --map ts=NAME says which; ${listed(this.#headingCells, this.#delimiter)}`,
+        'no column is the time: --map ts=NAME says which, --time-columns DATE,TIME which two; ' +
+          listed(this.#names, this.#delimiter),
       );
     }
   }
 
   #use(cells: readonly string[], text: string): void {
-    let { length } = cells;
-    // What has no name and stands last is a delimiter too many.
-    while (length > 1 && cells[length - 1]!.trim() === '') length--;
-    const names = cells.slice(0, length).map((cell, i) => cell.trim() || `column ${i + 1}`);
+    const names = namesOf(cells);
     const heading = names.map((name) => this.#columns.of(name));
-    const taken = heading.filter(({ role }) => role !== 'skip').map(({ name }) => name);
-    const twice =
-      taken.find((name, i) => taken.indexOf(name) !== i) ?? names.find((name, i) => names.indexOf(name) !== i);
-    if (twice !== undefined) {
-      throw new InputError(
-        'input-heading',
-        `two columns are called ${shown(twice)}: rename one in the heading, or leave it out with --skip; the ` +
-          `columns are ${names.map((name) => shown(name)).join(', ')}`,
-      );
-    }
+    assertNamedOnce(names, heading);
     this.#heading = heading;
-    this.#headingCells = names;
+    this.#names = names;
+    this.#timeAt = [...(this.#options.timeColumns ?? [])].map((name) => names.indexOf(name));
     this.headingText = text;
+    this.outlineOf = (row) => {
+      const [read] = this.#cells.rowsOf([row]);
+      return read === undefined || read instanceof RowError ? row : outlineOfCells(names, read.cells);
+    };
+    for (const name of this.#columns.found(names)) this.#seen.add(name);
   }
 
-  /** @throws InputError `input-columns` where a flag names a column that is neither in the heading nor among `more` */
-  #assertColumns(more: readonly string[]): void {
-    const missing = this.#columns.unknown([...this.#headingCells, ...more]);
-    if (missing.length === 0) return;
-    const names = missing.map((name) => shown(name)).join(', ');
-    throw new InputError(
-      'input-columns',
-      `no column is called ${names}; ${listed(this.#headingCells, this.#delimiter)}`,
-    );
+  #assertFound(missing: readonly string[]): void {
+    assertFound(missing, { names: this.#names, delimiter: this.#delimiter });
   }
 
-  #eventOf(row: CellRow, heading: readonly Column[]): TelemetryEvent | undefined {
+  #eventOf(row: CellRow, heading: readonly Column[], line: number): ReadRow | undefined {
     const { cells, text } = row;
     if (cells.every((cell) => cell.trim() === '')) return undefined;
     const draft = new EventDraft();
@@ -196,58 +202,57 @@ export class CsvRows implements RowReader {
       // First, since it tells rows from headings.
       this.#setTime(draft, cells, heading);
     } catch (error) {
-      if (this.#isHeading(cells, text)) return undefined;
+      if (this.#isHeading(cells, text, line)) return undefined;
       throw error;
     }
     if (this.#unusable !== undefined) throw new RowError('row-cells', this.#unusable);
-    this.#checkLength(cells, heading.length);
+    checkLength(cells, heading.length, this.#delimiter, this.#options.shortRows === true);
     const isQuoted = text.includes(QUOTE) ? this.#cells.quotesIn(row) : undefined;
+    let fields = 0;
     for (let at = 0; at < heading.length; at++) {
       const column = heading[at]!;
       const cell = cells[at];
-      if (cell === undefined) break;
+      if (column.role === 'field') fields++;
+      if (cell === undefined) continue;
       if (column.role === 'field') {
         const value = this.#columns.valueOfCell(column, cell, isQuoted, at);
         if (value !== undefined) draft.setField(column, value);
       } else if (column.role === 'sensor' && cell.trim() !== '') draft.setSensor(named(cell, isQuoted, at));
     }
-    return draft.event(this.#options.sensor);
+    const event = draft.event(this.#options.sensor);
+    return fields > 0 && draft.isEmpty ? WITHOUT_VALUE : event;
   }
 
   #setTime(draft: EventDraft, cells: readonly string[], heading: readonly Column[]): void {
+    if (this.#timeAt.length > 0) {
+      if (this.#timeAt.some((at) => (cells[at] ?? '').trim() === ''))
+        throw new CodecError('event-time', 'a part of the time is empty: --time-columns names all of them');
+      draft.setTime(this.#timeText(cells), this.#readTime);
+    }
     for (let at = 0; at < heading.length; at++) {
-      if (heading[at]!.role !== 'ts') continue;
+      if (heading[at]!.role !== 'ts' || this.#timeAt.includes(at)) continue;
       const cell = cells[at];
       if (cell !== undefined && cell.trim() !== '') draft.setTime(cell, this.#readTime);
     }
   }
 
-  #checkLength(cells: readonly string[], columns: number): void {
-    if (cells.length === columns) return;
-    if (cells.length < columns) {
-      if (this.#options.shortRows) return;
-      throw new RowError(
-        'row-cells',
-        `${cells.length} cells for ${columns} columns: the row may be torn; --short-rows if it is whole`,
-      );
-    }
-    for (let at = columns; at < cells.length; at++) {
-      if (cells[at]!.trim() === '') continue;
-      throw new RowError(
-        'row-cells',
-        `${cells.length} cells for ${columns} columns: one may hold ${shown(this.#delimiter)} without quotes`,
-      );
-    }
+  /** What the time is read from; undefined where the row does not go so far. */
+  #timeText(cells: readonly string[]): string | undefined {
+    if (this.#timeAt.length === 0) return cells[this.#heading!.findIndex(({ role }) => role === 'ts')];
+    return this.#timeAt
+      .map((at) => (cells[at] ?? '').trim())
+      .join(' ')
+      .trim();
   }
 
   /**
    * Files that were joined bring their headings along. In another order, or with other names beside the known ones, it
    * holds from here on.
    */
-  #isHeading(cells: readonly string[], text: string): boolean {
+  #isHeading(cells: readonly string[], text: string, line: number): boolean {
     if (cells.length > HEADING_CELLS_MAX) return false;
     const names = cells.map((cell) => cell.trim());
-    const known = this.#headingCells;
+    const known = this.#names;
     const isSame =
       known.length <= names.length && names.every((name, i) => (known[i] ?? '') === (name || `column ${i + 1}`));
     if (isSame && this.#unusable === undefined) return true;
@@ -264,13 +269,15 @@ export class CsvRows implements RowReader {
     }
     if (this.#isHeld) throw this.#noHeading('rows were refused below it; --from-start reads all under their headings');
     this.#unusable = undefined;
+    const before = { names: known, hasSensor: this.#heading!.some(({ role }) => role === 'sensor') };
     try {
       this.#use(cells, text);
-      return true;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw this.#noHeading(error.message);
     }
+    assertGoesOn({ names: this.#names, delimiter: this.#delimiter }, before, this.#columns, line);
+    return true;
   }
 
   #noHeading(why: string): RowError {
@@ -290,10 +297,4 @@ export class CsvRows implements RowReader {
       return false;
     }
   }
-}
-
-/** Without the spaces around it, unless they are in quotes. */
-function named(cell: string, isQuoted: ((at: number) => boolean) | undefined, at: number): string {
-  const name = cell.trim();
-  return name !== cell && isQuoted?.(at) ? cell : name;
 }

@@ -36,6 +36,11 @@ export class EventDraft {
     this.#fields[name] = value;
   }
 
+  /** No field has come so far. */
+  get isEmpty(): boolean {
+    return this.#fieldCount === 0;
+  }
+
   /** Tells whether a number was taken as it is: one that was left out, or is a time, may have any digits. */
   taken(): (number: number) => boolean {
     const values = new Set<FieldValue>(Object.values(this.#fields));
@@ -45,7 +50,10 @@ export class EventDraft {
   /** @param sensor where the row names none */
   event(sensor: string): TelemetryEvent {
     if (this.#ts === undefined) {
-      throw new CodecError('event-time', 'no time: the row has no ts, and --map names no other column for it');
+      throw new CodecError(
+        'event-time',
+        'no time: the row has no ts, and --map or --time-columns names no other column for it',
+      );
     }
     return { ts: this.#ts, sensor: this.#sensor ?? sensor, fields: this.#fields };
   }

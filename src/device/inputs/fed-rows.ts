@@ -40,6 +40,8 @@ export interface FedRows {
   readonly rows: number;
   /** Rows that were passed over. */
   readonly passed: number;
+  /** Rows with a time and no value: no event, and none that is refused. */
+  readonly valueless: number;
 }
 
 export function joinRows(fed: readonly FedRows[]): FedRows {
@@ -49,6 +51,7 @@ export function joinRows(fed: readonly FedRows[]): FedRows {
     rejected: fed.flatMap(({ rejected }) => rejected),
     rows: fed.reduce((sum, { rows }) => sum + rows, 0),
     passed: fed.reduce((sum, { passed }) => sum + passed, 0),
+    valueless: fed.reduce((sum, { valueless }) => sum + valueless, 0),
   };
 }
 

@@ -19,9 +19,8 @@ import {
   progressMark,
   type Stored,
 } from './file-progress.ts';
-import type { FileRowsOptions } from './file-rows.ts';
+import { assertNames, type FileRowsOptions } from './file-rows.ts';
 import type { Chunk, Input, Rest } from './input.ts';
-import { InputError, shown } from './refusal.ts';
 import { RefusedRows } from './refused-rows.ts';
 import type { RejectsBefore } from './rejects.ts';
 import { RejectsPlace } from './rejects-place.ts';
@@ -84,6 +83,8 @@ export class FileInput implements Input {
   #refused: RefusedRows;
   #recorded = 0;
   #rows = 0;
+  #valueless = 0;
+  #areNamesKnown = false;
   /** Rows to pass over that a version before this one has recorded. */
   #oldRows: number;
   #isNamed = false;
@@ -157,7 +158,7 @@ export class FileInput implements Input {
   }
 
   #openFeed(options: Pick<FeedOptions, 'encoding' | 'offset' | 'skipRows' | 'state' | 'heading'>): RowFeed {
-    return new RowFeed({ ...this.#options, ...options, onRow: (text, event) => this.#samples.add(text, event) });
+    return new RowFeed({ ...this.#options, ...options, onRow: (...row) => this.#samples.add(...row) });
   }
 
   /** Where its chunks are not read after all. */
@@ -167,15 +168,14 @@ export class FileInput implements Input {
 
   async *chunks(signal: AbortSignal): AsyncGenerator<Chunk, void, void> {
     try {
-      if (this.#refused.rows.length > 0) yield await this.#chunk(await this.#retried());
+      if (this.#refused.rows.length > 0) yield await this.#chunk(await this.#retried(), signal);
       while (!signal.aborted) {
         const bytes = await this.#read();
         if (bytes === undefined) continue;
         this.#digest.push(bytes);
         const fed = bytes.length === 0 ? this.#feed.end(false) : this.#feed.push(bytes);
         this.skipped += fed.passed;
-        if (this.#rows === 0 && this.skipped === 0 && fed.rows > 0 && this.#position >= this.#size) this.#assertNames();
-        if (fed.rows + fed.rejected.length > 0) yield await this.#chunk(fed);
+        if (fed.rows + fed.rejected.length > 0) yield await this.#chunk(fed, signal);
         if (bytes.length === 0) return;
       }
     } finally {
@@ -193,15 +193,8 @@ export class FileInput implements Input {
       unknownNames: isRead ? unknownNames : [],
       knownNames,
       quotedNumbers: this.#feed.quotedNumbers,
+      valueless: this.#valueless,
     };
-  }
-
-  /** A file that has been read as a whole before anything of it is recorded: names that no row has are mistakes. */
-  #assertNames(): void {
-    const { names, known } = this.#feed.unknown();
-    if (names.length === 0) return;
-    const list = (some: readonly string[]): string => some.map((name) => shown(name)).join(', ');
-    throw new InputError('input-columns', `no row has a field called ${list(names)}; there are ${list(known)}`);
   }
 
   /** The next bytes, none at the end; undefined where the file has begun anew. */
@@ -238,7 +231,7 @@ export class FileInput implements Input {
     this.#refused = new RefusedRows(this.#options.path);
     this.#recorded = 0;
     this.#oldRows = 0;
-    this.#isNamed = false;
+    this.#isNamed = this.#areNamesKnown = false;
     this.#preamble = undefined;
     this.#behind = Buffer.alloc(0);
     this.#size = (await this.#file.stat()).size;
@@ -258,10 +251,13 @@ export class FileInput implements Input {
     return joinRows(fed);
   }
 
-  async #chunk({ events, refused, rejected, rows }: FedRows): Promise<Chunk> {
+  async #chunk({ events, refused, rejected, rows, valueless }: FedRows, signal: AbortSignal): Promise<Chunk> {
+    if (rows > 0 && !this.#areNamesKnown) await assertNames(this.#file, this.#options, this.#feed, signal);
+    this.#areNamesKnown ||= rows > 0;
     this.#digest.advance(this.#feed.offset);
     this.#recorded += events.length;
     this.#rows += rows;
+    this.#valueless += valueless;
     if (!this.#options.hasRejects) this.#refused.add(refused);
     else if (refused.length > 0) this.#rejectsHeading = refused.at(-1)!.heading;
     const isOpen = this.#feed.isInHole && events.length === 0;

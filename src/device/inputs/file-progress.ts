@@ -7,6 +7,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, realpath } from 'node:fs/promises';
+import type { TelemetryEvent } from '../../codec/index.ts';
 import type { Mark } from '../recorder.ts';
 import type { KeptRow } from './fed-rows.ts';
 import { type DigestState, type FileDigest, readExactly, resumeDigest } from './file-digest.ts';
@@ -14,7 +15,7 @@ import { type FileRowsOptions, readFileRows } from './file-rows.ts';
 import { InputError } from './refusal.ts';
 import type { HeadingLine } from './rejected-rows.ts';
 import type { FeedState } from './row-feed.ts';
-import { firstRowName, type Likeness, SampleSearch, type SamplesState } from './row-samples.ts';
+import { firstRowName, isWithin, type Likeness, SampleSearch, type SamplesState } from './row-samples.ts';
 import { type Encoding, textIn } from './source-text.ts';
 
 export interface Progress {
@@ -68,20 +69,36 @@ export interface Found {
 const LOOKED_FOR_ROWS = 256;
 const LOOKED_FOR_BYTES = 1024 * 1024;
 
+/** The mark of files that a window may begin within. */
+const RECENT = 'input recent';
+const RECENT_MAX = 32;
+
 export class FileNames {
   readonly #options: FindOptions;
   readonly #inode: string;
   readonly #path: string;
 
-  private constructor(options: FindOptions, inode: string, path: string) {
+  /** Its first row. */
+  #first: TelemetryEvent | undefined;
+  /** Of the files that were recorded last. */
+  readonly #recent: readonly string[];
+
+  private constructor(options: FindOptions, inode: string, path: string, recent: readonly string[]) {
     this.#options = options;
+    this.#recent = recent;
     this.#inode = inode;
     this.#path = path;
   }
 
   static async open(options: FindOptions): Promise<FileNames> {
     const { dev, ino } = await options.file.stat({ bigint: true });
-    return new FileNames(options, `input inode ${dev}:${ino}`, `input path ${await realpath(options.path)}`);
+    const recent = await options.stored(RECENT);
+    return new FileNames(
+      options,
+      `input inode ${dev}:${ino}`,
+      `input path ${await realpath(options.path)}`,
+      recent === undefined ? [] : (JSON.parse(Buffer.from(recent).toString()) as string[]),
+    );
   }
 
   /** Of the mark that is stored before the first refused row is kept. */
@@ -91,7 +108,8 @@ export class FileNames {
 
   /** Marks that lead to this progress. */
   marks(id: string): Mark[] {
-    return marksTo(id, [this.#inode, this.#path]);
+    const recent = [...this.#recent.filter((other) => other !== id), id].slice(-RECENT_MAX);
+    return [...marksTo(id, [this.#inode, this.#path]), { name: RECENT, value: Buffer.from(JSON.stringify(recent)) }];
   }
 
   /** @throws InputError `input-changed`, `input-copy`, or why nothing can be made of the file */
@@ -114,7 +132,19 @@ export class FileNames {
       const digest = await this.#copied(progress);
       if (digest !== undefined) return { progress, digest };
     }
+    await this.#assertNoWindow(tried);
     return undefined;
+  }
+
+  /** @throws InputError `input-copy` where the file begins within rows that were recorded from another one */
+  async #assertNoWindow(tried: ReadonlySet<string>): Promise<void> {
+    if (this.#first === undefined) return;
+    for (const id of this.#recent) {
+      const progress = tried.has(id) ? undefined : await this.#progressOf(id);
+      if (progress?.samples === undefined || !isWithin(this.#first, progress.samples)) continue;
+      const { samples, rows, times } = (await search(this.#options, progress.samples)).likenessOfWindow;
+      if (2 * rows > samples && times > 1) throw this.#copyError(progress, rows, samples);
+    }
   }
 
   /** Rows that a version before this one has recorded of the file. */
@@ -129,9 +159,12 @@ export class FileNames {
   }
 
   async #progress(name: string): Promise<Progress | undefined> {
-    const { stored } = this.#options;
-    const id = await stored(name);
-    const bytes = id && (await stored(progressName(Buffer.from(id).toString())));
+    const id = await this.#options.stored(name);
+    return id && this.#progressOf(Buffer.from(id).toString());
+  }
+
+  async #progressOf(id: string): Promise<Progress | undefined> {
+    const bytes = await this.#options.stored(progressName(id));
     return bytes && (JSON.parse(Buffer.from(bytes).toString()) as Progress);
   }
 
@@ -140,7 +173,10 @@ export class FileNames {
     await readFileRows(
       this.#options.file,
       this.#options,
-      (text, event) => names.push(firstRowName(text, event)) < LOOKED_FOR_ROWS,
+      (text, event, outlineOf) => {
+        this.#first ??= event;
+        return names.push(firstRowName(outlineOf(text), event)) < LOOKED_FOR_ROWS;
+      },
       LOOKED_FOR_BYTES,
     );
     return names;
@@ -166,9 +202,13 @@ export class FileNames {
     // the first ones are the same, with their times and sensors, nobody can tell that from a part of the file that has
     // grown on.
     if (2 * rows <= samples && !isBeginning) return undefined;
-    throw new InputError(
+    throw this.#copyError(progress, rows, samples);
+  }
+
+  #copyError({ path }: Progress, rows: number, samples: number): InputError {
+    return new InputError(
       'input-copy',
-      `${path} holds rows that were recorded from ${progress.path} (${rows} of ${samples} that were compared): ` +
+      `${this.#options.path} holds rows that were recorded from ${path} (${rows} of ${samples} that were compared): ` +
         'put what is new into a file of its own, --sensor names another instrument, or ' +
         '--from-start records all of it again',
     );
@@ -186,7 +226,9 @@ export async function assertOther(
 ): Promise<void> {
   const found = await likeness(options, samples);
   const isEdited = isSamePath && 2 * found.keys > found.samples;
-  if (recorded === 0 || (samples !== undefined && found.rows === 0 && !isEdited)) return;
+  // Files that follow each other may share a row, or some that are alike in all, of the moment between them.
+  const isMoment = found.times <= 1 && 4 * Math.min(found.rows, 1) <= found.samples && !found.isBeginning;
+  if (recorded === 0 || (samples !== undefined && isMoment && !isEdited)) return;
   throw new InputError(
     'input-changed',
     `${options.path} is not what it was, and still holds some of the ${recorded} rows that were recorded from it, ` +
@@ -198,13 +240,20 @@ async function likeness(
   options: FileRowsOptions & Pick<FindOptions, 'file'>,
   samples: SamplesState | undefined,
 ): Promise<Likeness> {
-  if (samples === undefined) return { samples: 0, rows: 0, keys: 0, isBeginning: false };
-  const search = new SampleSearch(samples);
-  await readFileRows(options.file, options, (text, event) => {
-    search.add(text, event);
+  if (samples === undefined) return { samples: 0, rows: 0, times: 0, keys: 0, isBeginning: false };
+  return (await search(options, samples)).likeness;
+}
+
+async function search(
+  options: FileRowsOptions & Pick<FindOptions, 'file'>,
+  samples: SamplesState,
+): Promise<SampleSearch> {
+  const found = new SampleSearch(samples);
+  await readFileRows(options.file, options, (text, event, outlineOf) => {
+    found.add(outlineOf(text), event);
     return true;
   });
-  return search.likeness;
+  return found;
 }
 
 /** Marks of these names that lead to a progress. */

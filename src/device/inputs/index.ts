@@ -17,7 +17,7 @@ export { type Chunk, type Input, NOTHING_LEFT, type Rest } from './input.ts';
 export { formatOf } from './input-format.ts';
 export { type TimeZone, timeZoneOf } from './local-times.ts';
 export { QUOTED_LINES } from './quoted-row.ts';
-export { InputError, type InputErrorCode, type RefusalCode, type RefusedRow, RowError } from './refusal.ts';
+export { InputError, type InputErrorCode, type RefusalCode, type RefusedRow, RowError, shown } from './refusal.ts';
 export type { RejectedRow } from './rejected-rows.ts';
 export type { Rejects } from './rejects.ts';
 export type { DecimalMark } from './row-numbers.ts';

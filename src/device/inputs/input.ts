@@ -37,6 +37,8 @@ export interface Rest {
   readonly knownNames: readonly string[];
   /** Columns that this run took for texts because their first number was in quotes; some of them. */
   readonly quotedNumbers: readonly string[];
+  /** Rows with a time and no value: nothing of them is recorded, and nothing is wrong with them. */
+  readonly valueless: number;
 }
 
 export interface Input {
@@ -59,6 +61,6 @@ export interface Input {
 }
 
 export const NOTHING_LEFT: Rest = {
-  ...{ waitingBytes: 0, lostBytes: 0, unreadable: 0 },
+  ...{ waitingBytes: 0, lostBytes: 0, unreadable: 0, valueless: 0 },
   ...{ unknownNames: [], knownNames: [], quotedNumbers: [] },
 };

@@ -23,12 +23,12 @@ export interface TimeZone {
 
 export const UTC: TimeZone = { toUtc: (wallMs) => wallMs };
 
-const OFFSET_PATTERN = /^([+-])(\d\d):(\d\d)$/;
+const OFFSET_PATTERN = /^([+-])(\d\d)(?::?(\d\d))?$/;
 
 /** `UTC`, an offset such as `-07:00`, or a name such as `Europe/Berlin`; undefined where there is no such zone. */
 export function timeZoneOf(name: string): TimeZone | undefined {
   if (/^(UTC|GMT|Z)$/i.test(name)) return UTC;
-  const [, sign, hours, minutes] = OFFSET_PATTERN.exec(name) ?? [];
+  const [, sign, hours, minutes = '0'] = OFFSET_PATTERN.exec(name) ?? [];
   if (sign !== undefined) {
     if (Number(hours) > 18 || Number(minutes) > 59) return undefined;
     const offsetMs = (sign === '-' ? -1 : 1) * (Number(hours) * HOUR_MS + Number(minutes) * 60_000);

@@ -5,13 +5,14 @@
  * within it give names such as `tags.host`. Promises that a name which is there twice is seen, although JSON.parse
  * hides it.
  */
-import { CodecError, type TelemetryEvent } from '../../codec/index.ts';
+import { CodecError } from '../../codec/index.ts';
 import type { Columns } from './columns.ts';
 import { EventDraft } from './event-draft.ts';
 import { NumberTokens } from './number-tokens.ts';
 import { RowError } from './refusal.ts';
 import { checkDigits } from './row-numbers.ts';
-import type { RowOptions, RowReader } from './row-reader.ts';
+import { outlineOfJson } from './row-outline.ts';
+import { type ReadRow, type RowOptions, type RowReader, WITHOUT_VALUE } from './row-reader.ts';
 import { createTimeReader, type TimeReader } from './row-times.ts';
 
 /** Only numbers this long, or with exponents this large, can be other than the double nearest to them. */
@@ -27,12 +28,18 @@ const BACKSLASH = 0x5c;
 export class NdjsonRows implements RowReader {
   /** Whatever is one whole object cannot be a part of another: braces say where it ends. */
   readonly isWholeByItself = true;
+  readonly outlineOf = outlineOfJson;
   readonly #columns: Columns;
   readonly #readTime: TimeReader;
   readonly #sensor: string;
   /** Names that flags mention and that no row had yet. */
   readonly #unseen: Set<string>;
   readonly #seen = new Set<string>();
+  readonly #timeColumns: readonly string[];
+  /** Of this row, by name. */
+  readonly #timeParts = new Map<string, string>();
+  /** Where a value would be, something stands for none. */
+  #hasMissing = false;
   #line = '';
   #tokens: NumberTokens | undefined;
   /** A number of the row as it is written. */
@@ -46,10 +53,11 @@ export class NdjsonRows implements RowReader {
     this.#columns = columns;
     this.#readTime = createTimeReader(options);
     this.#sensor = options.sensor;
+    this.#timeColumns = [...(options.timeColumns ?? [])];
     this.#unseen = new Set(columns.mentioned.filter((name) => !seen.includes(name)));
   }
 
-  open(texts: readonly string[]): (at: number, line: number) => TelemetryEvent {
+  open(texts: readonly string[]): (at: number, line: number) => ReadRow {
     return (at) => this.read(texts[at]!);
   }
 
@@ -57,22 +65,37 @@ export class NdjsonRows implements RowReader {
     return false;
   }
 
+  get seen(): string[] {
+    return this.#columns.mentioned.filter((name) => !this.#unseen.has(name));
+  }
+
   /** Names that flags mention and no row had, and some that rows had. */
   unknown(): { readonly names: readonly string[]; readonly known: readonly string[] } {
     return { names: [...this.#unseen], known: [...this.#seen] };
   }
 
-  read(line: string): TelemetryEvent {
+  read(line: string): ReadRow {
     const row = parseObject(line);
     const draft = new EventDraft();
     this.#line = line;
     this.#tokens = undefined;
+    this.#hasMissing = false;
+    if (this.#timeColumns.length > 0) this.#timeParts.clear();
     const names = this.#addAll(draft, row, '', 0);
     const { keys, isLong } = outlineOf(line);
     if (keys !== names)
       throw new RowError('row-name-twice', 'a name is there twice in one object: only one value would be kept');
     if (isLong) checkLongNumbers(line, draft);
-    return draft.event(this.#sensor);
+    if (this.#timeParts.size > 0) draft.setTime(this.#timeText(), this.#readTime);
+    const event = draft.event(this.#sensor);
+    return this.#hasMissing && draft.isEmpty ? WITHOUT_VALUE : event;
+  }
+
+  #timeText(): string {
+    const parts = this.#timeColumns.map((name) => this.#timeParts.get(name));
+    if (parts.includes(undefined))
+      throw new CodecError('event-time', 'a part of the time is missing: --time-columns names all of them');
+    return parts.join(' ');
   }
 
   /** Gives how many names there are, at any depth. */
@@ -84,12 +107,15 @@ export class NdjsonRows implements RowReader {
       const name = prefix === '' ? key : `${prefix}.${key}`;
       if (this.#unseen.size > 0) this.#see(name);
       const column = this.#columns.of(name);
+      if (value === null && column.role === 'field') this.#hasMissing = true;
       if (column.role === 'skip' || value === null) count += isObjectOrArray(value) ? namesIn(value) : 0;
       else if (column.role === 'ts') {
         if (isObjectOrArray(value)) throw new CodecError('event-time', 'a time is a number or a text');
         // A double cannot tell nanoseconds apart; nor does it show that it was rounded up from many nines.
         const isInexact = typeof value === 'number' && (!Number.isSafeInteger(value) || this.#line.includes('99999'));
-        draft.setTime(isInexact ? this.#tokenOf(name) : value, this.#readTime);
+        const time = isInexact ? this.#tokenOf(name) : value;
+        if (this.#timeColumns.includes(name)) this.#timeParts.set(name, String(time));
+        else draft.setTime(time, this.#readTime);
       } else if (column.role === 'sensor') draft.setSensor(typeof value === 'number' ? this.#tokenOf(name) : value);
       else if (isObject(value) && key !== '__proto__') {
         if (depth >= DEPTH_MAX)
@@ -100,6 +126,7 @@ export class NdjsonRows implements RowReader {
           throw new CodecError('event-field', 'a field is a number, a text or a flag, and no list');
         const found = this.#columns.valueOfJson(column, value, this.#tokenOf);
         if (found !== undefined) draft.setField(column, found);
+        else this.#hasMissing = true;
       }
     }
     return count;

@@ -49,17 +49,18 @@ export interface RefusedRow {
 
 /**
  * - `input-heading`: the heading of a CSV file cannot be used: a name twice, no column for the time, none at all.
- * - `input-columns`: a flag names a column that the input does not have.
+ * - `input-columns`: a flag names a column that the input, or a heading further down, does not have.
  * - `input-flags`: flags that cannot all be meant, or mean nothing in this format.
  * - `input-format`: it is in no format that rows can be read from, or in one that a flag has to name.
  * - `input-encoding`: the first bytes are not in the encoding that was named, or in none that can be told.
  * - `input-changed`: the file is not what it was, and still holds rows that were recorded.
- * - `input-copy`: the file begins with rows that were recorded from another one.
+ * - `input-copy`: the file holds rows that were recorded from another one: all of its first ones, more than half of
+ *   those that are compared, or the rows from some moment on.
  * - `input-unreadable`: nothing is there, or it may not be read.
  * - `input-kind`: a directory, a socket: nothing that rows can be read from.
  * - `input-refusals`: more refused rows than can be remembered; those that are not, are read again by the next run.
  * - `rejects-unusable`: the file for refused rows is the input itself, is no file, cannot be written, or holds rows of
- *   another heading.
+ *   another heading, or of one where these have none.
  */
 export type InputErrorCode =
   | 'input-heading'

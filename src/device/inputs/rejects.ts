@@ -10,12 +10,16 @@ import { dirname } from 'node:path';
 import { syncDirectory } from '../../store/index.ts';
 import { InputError } from './refusal.ts';
 import type { RejectedRow } from './rejected-rows.ts';
+import { NUMBER_PATTERN } from './row-numbers.ts';
 
 /** Files can be copied and edited by whoever records them, and by nobody else. */
 const MODE = 0o600;
 
 /** More than a run that was ended can have left. */
 const TAIL_BYTES_MAX = 64 * 1024 * 1024;
+
+/** So much of a file is looked at, to see whether it has a heading. */
+const HEAD_BYTES = 4 * 1024;
 
 export interface Rejects {
   /** Of the file, on disk. */
@@ -81,12 +85,14 @@ async function rejectsIn(
   const tail = Buffer.alloc(end - from);
   await file.read(tail, 0, tail.length, from);
   if (!isKnown) await assertEnded(file, path, end);
-  return new RejectsFile(path, file, from, tail, isKnown ? before.heading : undefined);
+  return new RejectsFile(path, file, from, tail, isKnown ? before : undefined);
 }
 
 class RejectsFile implements Rejects {
   readonly #path: string;
   readonly #file: FileHandle;
+  /** Rows of this input are in it. */
+  readonly #isKnown: boolean;
   /** Written by a run that could not store its mark. */
   #tail: Buffer;
   #isHeaded = false;
@@ -94,17 +100,19 @@ class RejectsFile implements Rejects {
   #heading: Buffer | undefined;
   bytes: number;
 
-  constructor(path: string, file: FileHandle, bytes: number, tail: Buffer, heading: Buffer | undefined) {
+  constructor(path: string, file: FileHandle, bytes: number, tail: Buffer, before: RejectsBefore | undefined) {
     this.#path = path;
     this.#file = file;
     this.#tail = tail;
-    this.#heading = heading;
+    this.#isKnown = before !== undefined;
+    this.#heading = before?.heading;
     this.bytes = bytes;
   }
 
   async write(rows: readonly RejectedRow[], preamble: Buffer): Promise<void> {
     if (rows.length === 0) return;
     await usable(this.#path, async () => {
+      if (!this.#isHeaded && rows[0]!.heading === undefined) await this.#assertNoCells();
       const above = this.#isHeaded ? undefined : await this.#above(preamble);
       this.#isHeaded = true;
       let bytes = this.#compose(rows, above);
@@ -146,6 +154,20 @@ class RejectsFile implements Rejects {
       parts.push(bytes);
     }
     return Buffer.concat(parts);
+  }
+
+  /** Rows that need no heading would stand below that of others. */
+  async #assertNoCells(): Promise<void> {
+    if (this.#isKnown) return;
+    const { bytesRead, buffer } = await this.#file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const lines = buffer
+      .toString('latin1', 0, bytesRead)
+      .replaceAll('\0', '')
+      .split(/[\r\n]+/);
+    if (lines.some((line) => /^\W*\{/.test(line))) return;
+    const cells = lines[0]!.split(/[,;\t|]/);
+    if (cells.length < 2 || cells.some((cell) => cell.trim() === '' || NUMBER_PATTERN.test(cell.trim()))) return;
+    throw unusable(`${this.#path} holds rows of cells under a heading`);
   }
 
   /** What stands before the first row, where that is still to be written. */

@@ -14,7 +14,8 @@ import { isWhole, NdjsonRows } from './ndjson-rows.ts';
 import { Preamble } from './preamble.ts';
 import { RowError } from './refusal.ts';
 import { type HeadingLine, RejectedRows } from './rejected-rows.ts';
-import type { InputFormat, RowOptions, RowReader } from './row-reader.ts';
+import type { OutlineOf } from './row-outline.ts';
+import { type InputFormat, type ReadRow, type RowOptions, type RowReader, WITHOUT_VALUE } from './row-reader.ts';
 import { type Cut, type RawRow, RowSplitter, type SplitterOptions, type SplitterState } from './row-splitter.ts';
 import { createSourceText, type Encoding, lineEndIn, type SourceText, withoutMark } from './source-text.ts';
 
@@ -47,10 +48,8 @@ export interface FeedOptions extends RowOptions {
   /** So many rows are passed over: they were recorded before. @default 0 */
   readonly skipRows?: number;
   /** Told of each row that can be recorded. */
-  readonly onRow?: ((text: string, event: TelemetryEvent) => void) | undefined;
+  readonly onRow?: ((text: string, event: TelemetryEvent, outlineOf: OutlineOf) => void) | undefined;
 }
-
-const NOTHING_FED: FedRows = { events: [], refused: [], rejected: [], rows: 0, passed: 0 };
 
 export class RowFeed {
   readonly #source: SourceText;
@@ -84,7 +83,7 @@ export class RowFeed {
     this.#csv = format === 'ndjson' ? undefined : new CsvRows({ ...options, format }, this.#columns);
     this.#reader = this.#csv ?? new NdjsonRows(options, this.#columns, state?.seen);
     const splitterOptions = {
-      quotedBy: format === 'ndjson' || format === 'tsv' ? undefined : delimiterOf({ ...options, format }).charCodeAt(0),
+      quotedBy: format === 'ndjson' ? undefined : delimiterOf({ ...options, format }).charCodeAt(0),
       ...{ quotedLines: options.quotedLines, quotedRowsMax: options.quotedRowsMax },
       // Bytes that are no text in the encoding would make a refused row, too.
       mayBeRow: (line: Buffer) =>
@@ -121,10 +120,7 @@ export class RowFeed {
 
   get state(): FeedState {
     const { state: splitter } = this.#splitter;
-    const unseen = this.unknown().names;
-    const isJudged = this.#csv === undefined || this.#csv.headingText !== undefined;
-    const mentioned = isJudged ? this.#columns.mentioned.filter((name) => !unseen.includes(name)) : [];
-    const seen = [...new Set([...this.#seen, ...mentioned])];
+    const seen = [...new Set([...this.#seen, ...this.#reader.seen])];
     const unusable = this.#csv?.unusable;
     const preamble = this.#preamble.length;
     return { splitter, kinds: this.#columns.learnt, heading: this.#heading, unusable, preamble, seen };
@@ -171,7 +167,7 @@ export class RowFeed {
     const { rest } = this.#splitter;
     const lines = this.#splitter.state.lines + (rest.length > 0 ? 1 : 0);
     if (!this.#preamble.hasRows && lines > 0) this.#csv?.assertReached(lines);
-    if (rest.length === 0) return NOTHING_FED;
+    if (rest.length === 0) return joinRows([]);
     const text = this.#source.texts(rest)(0, rest.length);
     const isRow = this.#lastLine || (this.#reader.isWholeByItself && isWhole(text));
     return this.#feed(this.#splitter.cut(Buffer.alloc(0), isRow || isGone ? 'last' : 'end'));
@@ -217,6 +213,7 @@ export class RowFeed {
     this.#check = createTableBuilder();
     let count = 0;
     let passed = 0;
+    let valueless = 0;
     for (let at = 0; at < rows.length; at++) {
       const row = rows[at]!;
       const text = texts[at];
@@ -233,10 +230,13 @@ export class RowFeed {
         passed++;
         continue;
       }
+      if (outcome === WITHOUT_VALUE) valueless++;
+      else if (!(outcome instanceof Error)) {
+        events.push(outcome);
+        this.#onRow?.(text!, outcome, this.#reader.outlineOf);
+      }
       if (!(outcome instanceof Error)) {
         count++;
-        events.push(outcome);
-        this.#onRow?.(text!, outcome);
         continue;
       }
       this.#rejected.add(bytes, row);
@@ -244,20 +244,20 @@ export class RowFeed {
       count++;
       refused.push(this.#located(cut, row, outcome));
     }
-    return { events, refused, rejected: this.#rejected.take(), rows: count, passed };
+    return { events, refused, rejected: this.#rejected.take(), rows: count, passed, valueless };
   }
 
   /** An event that can be recorded, why it cannot, or undefined for what is no row. */
   #outcome(
     row: RawRow,
     text: string | undefined,
-    read: () => TelemetryEvent | undefined,
-  ): TelemetryEvent | RowError | CodecError | undefined {
+    read: () => ReadRow | undefined,
+  ): ReadRow | RowError | CodecError | undefined {
     try {
       checkFault(row, text, this.#reader.isWholeByItself, this.#lastLine);
       this.#columns.begin();
       const event = read();
-      if (event === undefined) return undefined;
+      if (event === undefined || event === WITHOUT_VALUE) return event;
       this.#add(event);
       this.#columns.learn();
       return event;

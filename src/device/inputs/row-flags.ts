@@ -31,7 +31,7 @@ export function assertFlags(options: Said, format: InputFormat): void {
   }
   const keys = Object.keys(OF_CELLS) as (keyof typeof OF_CELLS)[];
   const given = keys.filter((key) => options[key] !== undefined && options[key] !== false);
-  const idle = format === 'ndjson' ? given : format === 'tsv' ? given.filter((key) => key === 'quotedLines') : [];
+  const idle = format === 'ndjson' ? given : [];
   if (idle.length === 0) return;
   throw new InputError(
     'input-flags',
@@ -40,9 +40,10 @@ export function assertFlags(options: Said, format: InputFormat): void {
 }
 
 /** One name, as it is in the input or as it is called here, may be said to be one thing. */
-function assertNames({ names, skip, texts, numbers, mixed }: RowOptions): void {
+function assertNames({ names, timeColumns, skip, texts, numbers, mixed }: RowOptions): void {
   const said = new Map<string, string>();
   for (const [flag, list] of [
+    ['--time-columns', timeColumns],
     ['--skip', skip],
     ['--text', texts],
     ['--number', numbers],
@@ -56,6 +57,8 @@ function assertNames({ names, skip, texts, numbers, mixed }: RowOptions): void {
     }
   }
   for (const [theirs, ours] of names) {
+    if (timeColumns !== undefined && (ours === 'ts' || timeColumns.has(theirs)))
+      throw both('--time-columns', '--map', theirs);
     if (said.get(ours) === '--skip') throw both('--skip', '--map', theirs);
   }
 }

@@ -6,6 +6,7 @@
 import type { TelemetryEvent } from '../../codec/index.ts';
 import type { ColumnOptions } from './columns.ts';
 import type { QuotedLines } from './quoted-row.ts';
+import type { OutlineOf } from './row-outline.ts';
 import type { TimeOptions } from './row-times.ts';
 
 export const INPUT_FORMATS = ['ndjson', 'csv', 'tsv', 'toa5'] as const;
@@ -29,6 +30,11 @@ export interface RowOptions extends ColumnOptions, TimeOptions {
   readonly quotedLines?: QuotedLines | undefined;
 }
 
+/** A row with a time, and nothing but what means no value where its values are: nothing was measured then. */
+export const WITHOUT_VALUE = Symbol('without value');
+
+export type ReadRow = TelemetryEvent | typeof WITHOUT_VALUE;
+
 export interface RowReader {
   /** Tells whether a row can be known to be whole without its line end. */
   readonly isWholeByItself: boolean;
@@ -37,9 +43,13 @@ export interface RowReader {
    * headings.
    * @throws (the function) RowError, CodecError for the row; InputError for all of the input
    */
-  open(texts: readonly string[]): (at: number, line: number) => TelemetryEvent | undefined;
+  open(texts: readonly string[]): (at: number, line: number) => ReadRow | undefined;
+  /** Of rows under the heading that holds now. */
+  readonly outlineOf: OutlineOf;
   /** Tells whether this line by itself could be a row of the format, be it one that is refused. */
   mayBeRow(text: string): boolean;
+  /** Names that flags mention and that the input had. */
+  readonly seen: readonly string[];
   /** Names that flags mention and no row had so far, and names that there are. */
   unknown(): { readonly names: readonly string[]; readonly known: readonly string[] };
 }

@@ -1,13 +1,13 @@
 /**
  * RowSamples: rows of a file that were recorded, some of them, by which the file is known however it is written.
  *
- * Owns what of a row is compared: what stands between quotes, delimiters and spaces, as text; of JSON its names and
- * values. So a copy of another encoding, with other line ends, or saved by a spreadsheet, is a copy; and a row whose
+ * Owns which rows are kept, and how another file is compared with them: by the outlines of its rows; and a row whose
  * value was edited is known by its time and sensor.
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { TelemetryEvent } from '../../codec/index.ts';
+import type { OutlineOf } from './row-outline.ts';
 
 /** Rows at the beginning that are all samples, and as many at the end: a file that was cut at its head has those. */
 const FIRST_ROWS = 8;
@@ -35,10 +35,12 @@ export interface SamplesState {
   readonly last: readonly RowSample[];
 }
 
-interface RecordedRow {
-  readonly at: number;
-  readonly text: string;
-  readonly event: TelemetryEvent;
+/** One of the last rows; written over by the next ones, so that a row costs no object. */
+interface LastRow {
+  at: number;
+  text: string;
+  event: TelemetryEvent;
+  outlineOf: OutlineOf;
 }
 
 const NO_SAMPLES: SamplesState = { rows: 0, stride: 1, first: [], others: [], last: [] };
@@ -50,8 +52,8 @@ export class RowSamples {
   #others: RowSample[];
   #lastBefore: readonly RowSample[];
   /** Rows since then, the last ones; each takes the place of one before it. */
-  readonly #last: RecordedRow[] = [];
-  #added = 0;
+  readonly #last: LastRow[] = [];
+  #nextLast = 0;
   #names: string[] = [];
 
   constructor({ rows, stride, first, others, last }: SamplesState = NO_SAMPLES) {
@@ -63,7 +65,9 @@ export class RowSamples {
   }
 
   get state(): SamplesState {
-    const since = this.#last.toSorted((a, b) => a.at - b.at).map((row) => sampleOfRow(row));
+    const since = this.#last
+      .toSorted((a, b) => a.at - b.at)
+      .map(({ at, text, event, outlineOf }) => sampleOf(at, outlineOf(text), event));
     const last = [...this.#lastBefore, ...since].slice(-LAST_ROWS);
     return { rows: this.#rows, stride: this.#stride, first: this.#first, others: this.#others, last };
   }
@@ -76,15 +80,16 @@ export class RowSamples {
   }
 
   /** A row that is recorded. */
-  add(text: string, event: TelemetryEvent): void {
+  add(text: string, event: TelemetryEvent, outlineOf: OutlineOf): void {
     const at = this.#rows++;
-    this.#last[this.#added++ % LAST_ROWS] = { at, text, event };
+    this.#keepLast(at, text, event, outlineOf);
     const isFirst = this.#first.length < FIRST_ROWS;
     if (!isFirst && at % this.#stride !== 0) return;
-    const sample = sampleOfRow({ at, text, event });
+    const outline = outlineOf(text);
+    const sample = sampleOf(at, outline, event);
     if (isFirst) {
       this.#first.push(sample);
-      this.#names.push(firstRowName(text, event));
+      this.#names.push(firstRowName(outline, event));
       return;
     }
     this.#others.push(sample);
@@ -92,11 +97,33 @@ export class RowSamples {
     this.#stride *= 2;
     this.#others = this.#others.filter((other) => other.at % this.#stride === 0);
   }
+
+  #keepLast(at: number, text: string, event: TelemetryEvent, outlineOf: OutlineOf): void {
+    const row = this.#last[this.#nextLast];
+    if (row === undefined) this.#last.push({ at, text, event, outlineOf });
+    else {
+      row.at = at;
+      row.text = text;
+      row.event = event;
+      row.outlineOf = outlineOf;
+    }
+    this.#nextLast = (this.#nextLast + 1) % LAST_ROWS;
+  }
 }
 
 /** Of a first row, to find a file by: another sensor's is another one. */
-export function firstRowName(text: string, { sensor }: TelemetryEvent): string {
-  return `input row ${digestOf(`${sensor}\n${outlineOf(text)}`)}`;
+export function firstRowName(outline: string, { sensor }: TelemetryEvent): string {
+  return `input row ${digestOf(`${sensor}\n${outline}`)}`;
+}
+
+/** True if the row is of a time, and of a sensor, of which rows were recorded. */
+export function isWithin({ ts, sensor }: TelemetryEvent, { first, others, last }: SamplesState): boolean {
+  const own = keyOf({ ts, sensor, fields: {} });
+  const sensorOf = (key: string): string => key.slice(key.indexOf(' '));
+  const times = [...first, ...others, ...last]
+    .filter(({ key }) => sensorOf(key) === sensorOf(own))
+    .map(({ key }) => tsOf(key));
+  return times.some((time) => time <= ts) && times.some((time) => time > ts);
 }
 
 export interface Likeness {
@@ -104,7 +131,9 @@ export interface Likeness {
   readonly samples: number;
   /** Of them, those that are there. */
   readonly rows: number;
-  /** And those of which a row is there with the same time and sensor. */
+  /** How many different times they have. */
+  readonly times: number;
+  /** Of the samples, those of which a row is there with the same time and sensor. */
   readonly keys: number;
   /** All of the first rows are there, as many as are kept of a file that is not shorter. */
   readonly isBeginning: boolean;
@@ -120,6 +149,7 @@ export class SampleSearch {
   readonly #found = new Set<string>();
   readonly #foundKeys = new Set<string>();
   #rows = 0;
+  #firstTs = Number.POSITIVE_INFINITY;
 
   constructor({ first, others, last }: SamplesState) {
     this.#first = first;
@@ -129,62 +159,43 @@ export class SampleSearch {
     this.#wantedKeys = new Set(this.#samples.map(({ key }) => key));
   }
 
-  add(text: string, event: TelemetryEvent): void {
+  add(outline: string, event: TelemetryEvent): void {
     this.#rows++;
+    this.#firstTs = Math.min(this.#firstTs, event.ts);
     const key = keyOf(event);
     if (this.#wantedKeys.has(key)) this.#foundKeys.add(key);
-    const outline = outlineOf(text);
     // Rows of which nobody has asked, nearly all of them, cost no SHA-256.
     if (!this.#checksums.has(checksumOf(outline))) return;
-    const sample = sampleOf(outline);
-    if (this.#wanted.has(sample)) this.#found.add(sample);
+    const row = rowOf(outline);
+    if (this.#wanted.has(row)) this.#found.add(row);
   }
 
   get likeness(): Likeness {
-    const within = this.#samples.filter(({ at }) => at < this.#rows);
+    return this.#likeness(this.#samples.filter(({ at }) => at < this.#rows));
+  }
+
+  /** Of a file that begins somewhere within the other one: only samples from its first time on could be there. */
+  get likenessOfWindow(): Likeness {
+    return this.#likeness(this.#samples.filter(({ key }) => tsOf(key) >= this.#firstTs));
+  }
+
+  #likeness(within: readonly RowSample[]): Likeness {
+    const found = this.#samples.filter(({ row }) => this.#found.has(row));
     return {
       samples: within.length,
-      rows: this.#samples.filter(({ row }) => this.#found.has(row)).length,
+      rows: found.length,
+      times: new Set(found.map(({ key }) => tsOf(key))).size,
       keys: within.filter(({ key }) => this.#foundKeys.has(key)).length,
       isBeginning: this.#first.length >= FIRST_ROWS && this.#first.every(({ row }) => this.#found.has(row)),
     };
   }
 }
 
-function outlineOf(text: string): string {
-  return outlineOfJson(text) ?? outlineOfCells(text);
+function sampleOf(at: number, outline: string, event: TelemetryEvent): RowSample {
+  return { at, row: rowOf(outline), key: keyOf(event) };
 }
 
-/** In whatever order and with whatever spaces: the names and values of an object, sorted. */
-function outlineOfJson(text: string): string | undefined {
-  if (!/^\s*\{/.test(text)) return undefined;
-  const found: string[] = [];
-  try {
-    // Without recursion: a line may be as deep as it is long.
-    const waiting: unknown[] = [JSON.parse(text)];
-    while (waiting.length > 0) {
-      const next = waiting.pop();
-      if (typeof next !== 'object' || next === null) found.push(String(next));
-      else {
-        if (!Array.isArray(next)) found.push(...Object.keys(next));
-        for (const value of Object.values(next)) waiting.push(value);
-      }
-    }
-  } catch {
-    return undefined;
-  }
-  return JSON.stringify(found.sort());
-}
-
-function outlineOfCells(text: string): string {
-  return text.replace(/[\s",;|]+/g, ',').replace(/^,|,$/g, '');
-}
-
-function sampleOfRow({ at, text, event }: RecordedRow): RowSample {
-  return { at, row: sampleOf(outlineOf(text)), key: keyOf(event) };
-}
-
-function sampleOf(outline: string): string {
+function rowOf(outline: string): string {
   return `${checksumOf(outline)} ${digestOf(outline)}`;
 }
 
@@ -194,6 +205,10 @@ function checksumOf(outline: string): string {
 
 function keyOf({ ts, sensor }: TelemetryEvent): string {
   return `${ts} ${sensor.length > SENSOR_CHARS ? digestOf(sensor) : sensor}`;
+}
+
+function tsOf(key: string): number {
+  return Number(key.slice(0, key.indexOf(' ')));
 }
 
 function digestOf(text: string): string {

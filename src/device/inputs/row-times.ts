@@ -39,8 +39,11 @@ const EXCEL_DAY_0_MS = Date.UTC(1899, 11, 30);
 const DAY_MS = 86_400_000;
 
 /** ISO 8601 as RFC 3339 has it, the zone and what is smaller than a minute left out where it is. */
-const ISO_PATTERN =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?)?$/i;
+const ISO_PATTERN = new RegExp(
+  '^(\\d{4})-(\\d\\d)-(\\d\\d)' +
+    '(?:[Tt ](\\d\\d):(\\d\\d)(?::(\\d\\d)(?:[.,](\\d{1,12}))?)?(?: ?(Z|UTC|GMT|[+-]\\d\\d(?::?\\d\\d)?))?)?$',
+  'i',
+);
 
 export function createTimeReader({ timeUnit, timeZone = UTC, timeFormat }: TimeOptions): TimeReader {
   const power = POWER[timeUnit ?? 'ms'];
@@ -138,7 +141,7 @@ function daysIn(year: number, month: number): number {
 function offsetOf(zone: string, text: string): number {
   if (/^[a-z]+$/i.test(zone)) return 0;
   const hours = Number(zone.slice(1, 3));
-  const minutes = Number(zone.slice(-2));
+  const minutes = zone.length > 3 ? Number(zone.slice(-2)) : 0;
   if (hours > 18 || minutes > 59) throw noTime('has a zone that is none', text);
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }

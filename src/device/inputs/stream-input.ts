@@ -38,6 +38,7 @@ export class StreamInput implements Input {
   /** The byte order mark. */
   #mark: Buffer = Buffer.alloc(0);
   #rows = 0;
+  #valueless = 0;
 
   constructor(stream: Readable, options: StreamOptions) {
     this.#stream = stream;
@@ -75,7 +76,8 @@ export class StreamInput implements Input {
     const { names: unknownNames = [], known: knownNames = [] } = this.#feed?.unknown() ?? {};
     const waitingBytes = this.#feed?.waiting ?? this.#first.length;
     const names = { unknownNames: this.#rows > 0 ? unknownNames : [], knownNames };
-    return { waitingBytes, lostBytes: 0, unreadable: 0, ...names, quotedNumbers: this.#feed?.quotedNumbers ?? [] };
+    const quotedNumbers = this.#feed?.quotedNumbers ?? [];
+    return { waitingBytes, lostBytes: 0, unreadable: 0, ...names, quotedNumbers, valueless: this.#valueless };
   }
 
   #push(bytes: Buffer): FedRows | undefined {
@@ -92,8 +94,9 @@ export class StreamInput implements Input {
     return this.#feed.push(bytes.subarray(markBytes));
   }
 
-  #chunk({ events, refused, rejected, rows }: FedRows): Chunk {
+  #chunk({ events, refused, rejected, rows, valueless }: FedRows): Chunk {
     this.#rows += rows;
+    this.#valueless += valueless;
     return { events, refused, rejected, rows: this.#rows, bytes: this.#feed!.offset, marks: () => [] };
   }
 }

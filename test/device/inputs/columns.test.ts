@@ -16,3 +16,13 @@ test('nothing is learnt of a column from a row that is refused', () => {
   assert.deepEqual(json.refused.map(([line]) => line)[0], 1);
   assert.deepEqual(json.events[1]?.fields, { a: 'open' });
 });
+
+test('behind the names that are remembered, fields hold numbers unless a flag says otherwise', () => {
+  const rows = Array.from({ length: 1_100 }, (_, i) => `{"ts":1,"tag${i}":${i % 2 === 0 ? 1 : '"on"'}}\n`).join('');
+  const more = '{"ts":2,"tag1090":"off"}\n{"ts":3,"tag1090":1}\n{"ts":4,"tag5":1}\n{"ts":5,"tag5":"off"}\n';
+  const { refused } = readRows('ndjson', rows + more);
+  const behind = Array.from({ length: 38 }, (_, i) => [1_026 + 2 * i, 'row-kind']);
+  assert.deepEqual(refused, [...behind, [1_101, 'row-kind'], [1_103, 'row-kind']]);
+  const mixed = new Set(Array.from({ length: 100 }, (_, i) => `tag${1_000 + i}`));
+  assert.deepEqual(readRows('ndjson', rows + more, { mixed }).refused, [[1_103, 'row-kind']]);
+});

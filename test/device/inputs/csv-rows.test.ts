@@ -31,11 +31,8 @@ test('a column that has held numbers holds numbers', () => {
     assert.deepEqual(refusedOf(text), [[3, 'row-kind']], bad);
     assert.deepEqual(timesOf(readRows('csv', text)), [1, 3]);
     assert.equal(fieldsOf(text, { texts: set('a') })[1]!['a'], bad.replaceAll('"', ''));
-    assert.deepEqual(
-      refusedOf(text, { missing: set(bad.replaceAll('"', '')) }),
-      [[3, 'event-field']],
-      'nothing is left',
-    );
+    const missing = readRows('csv', text, { missing: set(bad.replaceAll('"', '')) });
+    assert.deepEqual([timesOf(missing), missing.refused, missing.valueless], [[1, 3], [], 1], 'nothing was measured');
   }
   assert.deepEqual(refusedOf('ts,a\n1,x\n2,2\n'), [[3, 'row-kind']], 'nor does a column of texts hold numbers');
   assert.deepEqual(fieldsOf('ts,a\n1,x\n2,2\n', { mixed: set('a') }), [{ a: 'x' }, { a: 2 }]);
@@ -208,9 +205,24 @@ test('a row with other than the columns’ number of cells may be torn', () => {
   assert.deepEqual(fieldsOf(',ts,a\n7,1,2\n', { skip: set('column 1') }), [{ a: 2 }]);
 });
 
-test('TSV: quotes mean nothing, commas neither', () => {
-  const { events } = readRows('tsv', 'ts\tvolume\tnote\n1\t2\t12" main, "x"\n');
-  assert.deepEqual(events, [{ ts: 1, sensor: 'default', fields: { volume: 2, note: '12" main, "x"' } }]);
+test('TSV: a quote that begins a cell is one, others are letters, and so are commas', () => {
+  const fields = (row: string) =>
+    readRows('tsv', `ts\tvolume\tnote\n1\t2\t${row}\n`).events.map((event) => event.fields);
+  for (const [cell, note] of [
+    ['12" main, "x"', '12" main, "x"'],
+    ['"12"" main, ""x"""', '12" main, "x"'],
+    ['"a, b"', 'a, b'],
+    ['"a\tb\nc"', 'a\tb\nc'],
+  ] as const) {
+    assert.deepEqual(fields(cell), [{ volume: 2, note }], cell);
+  }
+  const row = readRows('tsv', 'ts\tnote\tv"\tname\n1\t7" pipe\t"1"\t"a"\n').events[0];
+  assert.deepEqual(row?.fields, { note: '7" pipe', 'v"': '1', name: 'a' }, 'both in one row');
+  for (const cell of ['"a', '"a" b', '"1,250.5"', ' "a"', ' "12.5"'])
+    assert.deepEqual(fields(cell), [], `${cell} may be one thing or another`);
+  const lines = 'ts\tvolume\tnote\n1\t2\t"a\n2\t3\tb"\n';
+  assert.deepEqual(readRows('tsv', lines).refused, [[2, 'row-quoted-lines']]);
+  assert.equal(readRows('tsv', lines, { quotedLines: 'text' }).events.length, 1);
 });
 
 test('bytes that are no text refuse their row, and a named encoding reads them', () => {

@@ -574,3 +574,123 @@ test('a line of the first row that lies behind recorded ones is refused', async 
   await assert.rejects(record({ rowsLine: 7 }), { code: 'input-heading', message: /--rows-line/ });
   assert.deepEqual(await record({ rowsLine: 2 }), [5, 6]);
 });
+
+/** More than one read of them. */
+const objects = (count: number) =>
+  Array.from({ length: count }, (_, i) => `{"ts":${1_772_323_200_000 + i * 1_000},"flow":${i},"secret":7}\n`).join('');
+
+test('a name that no row of a long file has is a mistake before the first row is recorded', async (t) => {
+  const { path, marks, open, record } = await folder(t, objects(12_000), 'rows.ndjson');
+  const names = (theirs: string) => new Map([[theirs, 'volume']]);
+  const mistaken = [{ names: names('flw') }, { skip: new Set(['secrt']) }, { numbers: new Set(['flw']) }];
+  const columns = { code: 'input-columns', message: /flw|secrt/ };
+  for (const options of mistaken) {
+    const input = await open(options);
+    await assert.rejects(input.chunks(NEVER).next(), columns);
+  }
+  assert.equal(marks.size, 0);
+  assert.equal((await record({ names: names('flow') })).length, 12_000);
+  await appendFile(path, objects(12_001).split('\n').slice(-2).join('\n'));
+  for (const options of mistaken) await assert.rejects(record(options), columns);
+  assert.equal((await record({ names: names('flow'), skip: new Set(['secret']) })).length, 1);
+});
+
+test('a name that only rows far down have is none', async (t) => {
+  const { path, open, record } = await folder(t, `${objects(9_000)}{"ts":1,"rare":1,"flow":1}\n`, 'rows.ndjson');
+  const skip = new Set(['rare']);
+  const input = await open({ skip });
+  let rows = 0;
+  for await (const { events } of input.chunks(NEVER)) rows += events.length;
+  assert.deepEqual([rows, input.rest().unknownNames], [9_001, []]);
+  await record();
+  await appendFile(path, '{"ts":2,"flow":1}\n');
+  assert.deepEqual(await record({ skip }), [2], 'also in rows that were recorded before');
+});
+
+test('a heading that lacks what a flag names stops before its rows, and a later run knows it', async (t) => {
+  const { record } = await folder(t, 'ts,flow\n1,1\nts,flow_m3\n2,2\n');
+  const one = { names: new Map([['flow', 'volume']]) };
+  const both = { names: new Map([...one.names, ['flow_m3', 'volume']]) };
+  await assert.rejects(record(one), { code: 'input-columns' });
+  assert.deepEqual(await record(both), [1, 2]);
+  const grown = await folder(t, 'ts,flow\n1,1\nts,flow_m3\n2,2\n');
+  await grown.record(both);
+  await appendFile(grown.path, '3,3\n');
+  await assert.rejects(grown.record(one), { code: 'input-columns', message: /"flow"/ });
+  assert.deepEqual(await grown.record(both), [3]);
+});
+
+test('a copy of CSV is known by values under their names', async (t) => {
+  const original = `ts,flow,note\n${minutes(20, (i) => `${i}.0,n ${i}`)}`;
+  const rows = (line: (ts: string, i: number) => string) =>
+    minutes(20)
+      .split('\n')
+      .slice(0, -1)
+      .map((row, i) => line(row.slice(0, row.indexOf(',')), i))
+      .join('\n');
+  const names = new Map([['flow', 'volume']]);
+  for (const [title, copy, flags] of [
+    ['1.0 as 1', `ts,flow,note\n${rows((ts, i) => `${ts},${i},n ${i}`)}\n`, {}],
+    ['columns moved', `note,ts,flow\n${rows((ts, i) => `n ${i},${ts},${i}.0`)}\n`, {}],
+    ['quoted', `note,ts,flow\n${rows((ts, i) => `"n  ${i}","${ts}",${i}.00`)}\n`, {}],
+    ['decimal comma', `ts;flow;note\n${rows((ts, i) => `${ts};${i},0;n ${i}`)}\n`, { decimal: ',', delimiter: ';' }],
+    ['other flags', `ts,flow,note\n${rows((ts, i) => `${ts},${i},n ${i}`)}\n`, { names }],
+  ] as const) {
+    const { at, record } = await folder(t, original);
+    await record();
+    await writeFile(at('copy.csv'), copy);
+    await assert.rejects(record({ path: at('copy.csv'), ...flags }), { code: 'input-copy' }, title);
+  }
+  const { at, record } = await folder(t, original);
+  await record();
+  await writeFile(at('valve2.csv'), original.replace('flow', 'flow_2').replace('note', 'note_2'));
+  assert.equal((await record({ path: at('valve2.csv') })).length, 20, 'the same values of other tags');
+});
+
+test('a file that was rotated between rows that are alike is another one', async (t) => {
+  const tenths = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => `${1_772_323_200_000 + 1_000 * Math.floor((from + i) / 10)},0\n`).join(
+      '',
+    );
+  const { at, path, record } = await folder(t, `ts,volume\n${tenths(0, 205)}`);
+  await record();
+  await rename(path, at('rows.csv.1'));
+  await writeFile(path, `ts,volume\n${tenths(205, 400)}`);
+  assert.equal((await record()).length, 195);
+  await appendFile(path, tenths(400, 500));
+  assert.equal((await record()).length, 100);
+  const day = await folder(t, `ts,volume\n${minutes(100)}`);
+  await day.record();
+  await writeFile(day.path, `ts,volume\n${minutes(200).split('\n').slice(99).join('\n')}`);
+  assert.equal((await day.record()).length, 101, 'midnight is in both days');
+  await writeFile(day.path, `ts,volume\n${minutes(300).split('\n').slice(198).join('\n')}`);
+  await assert.rejects(day.record(), { code: 'input-changed' }, 'more than a moment is there twice');
+});
+
+test('a file that begins within rows of another one is refused, whatever it is called', async (t) => {
+  for (const size of [40, 700, 9_000]) {
+    const rows = minutes(2 * size)
+      .split('\n')
+      .slice(0, -1);
+    const text = (from: number, to: number) => `ts,volume\n${rows.slice(from, to).join('\n')}\n`;
+    const { at, record } = await folder(t, text(0, size));
+    assert.equal((await record()).length, size);
+    for (const from of [Math.floor(size / 7), Math.floor(size / 2), size - 5]) {
+      await writeFile(at('window.csv'), text(from, from + size));
+      const copy = { code: 'input-copy', message: /--from-start/ };
+      await assert.rejects(record({ path: at('window.csv') }), copy, `${from} of ${size}`);
+    }
+    await writeFile(at('next.csv'), text(size, 2 * size));
+    assert.equal((await record({ path: at('next.csv') })).length, size, 'what follows it');
+    await writeFile(at('window.csv'), text(Math.floor(size * 1.5), 2 * size));
+    await assert.rejects(record({ path: at('window.csv') }), { code: 'input-copy' }, 'within the second one');
+  }
+  const { at, record } = await folder(t, `ts,volume\n${minutes(500)}`);
+  await record();
+  const middle = minutes(900, (i) => 3 * i + 1)
+    .split('\n')
+    .slice(100)
+    .join('\n');
+  await writeFile(at('other.csv'), `ts,volume\n${middle}`);
+  assert.equal((await record({ path: at('other.csv') })).length, 800, 'other values at the same times');
+});

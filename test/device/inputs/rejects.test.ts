@@ -125,3 +125,27 @@ test('rows of another heading, and what cannot keep rows, are refused in one lin
     await assert.rejects(openRejects(other, undefined, undefined), unusable, other);
   }
 });
+
+test('rows that need no heading do not come below that of others', async (t) => {
+  const path = join(await temporaryDirectory(t), 'rejects');
+  const write = async (before: Parameters<typeof openRejects>[2]) => {
+    const rejects = await openRejects(path, undefined, before);
+    try {
+      await rejects.write(rowsUnder(undefined, '{"ts":1}'), Buffer.alloc(0));
+    } finally {
+      await rejects.close();
+    }
+  };
+  for (const held of ['ts,volume\n1,x\n', '\ufeffts;a;b\r\n']) {
+    await writeFile(path, held);
+    await assert.rejects(write(undefined), { code: 'rejects-unusable' });
+    assert.equal(await readFile(path, 'utf8'), held);
+  }
+  for (const held of ['', 'no row\n', '{"ts":1,"a":\n', 'no, row\n{"ts":2}\n', '1,2\n']) {
+    await writeFile(path, held);
+    await write(undefined);
+    assert.equal(await readFile(path, 'utf8'), `${held}{"ts":1}\n`);
+  }
+  await writeFile(path, 'no, row\n');
+  await write({ bytes: 8, heading: undefined });
+});

@@ -24,7 +24,9 @@ test('flags that cannot all be meant are refused, and those that mean nothing', 
     ['ndjson', { rowsLine: 2 }],
     ['ndjson', { shortRows: true }],
     ['ndjson', { quotedLines: 'text' }],
-    ['tsv', { quotedLines: 'rows' }],
+    ['csv', { timeColumns: set('Date', 'Time') }],
+    ['csv', { timeColumns: set('Date', 'Time'), names: new Map(), texts: set('Time') }],
+    ['csv', { timeColumns: set('Date', 'Time'), names: new Map([['Time', 'clock']]) }],
   ];
   for (const [format, options] of cases) {
     const all = { ...OPTIONS, fromStart: false, goOn: false, names, ...options };

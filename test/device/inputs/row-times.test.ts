@@ -215,3 +215,18 @@ test('patterns take a text apart in one way or not at all', () => {
     assert.throws(() => compileTimeFormat(bad), Error, bad);
   }
 });
+
+test('a zone of hours only, and one without a colon', () => {
+  for (const [text, hours] of [
+    ['2026-03-01 00:00:00+00', 0],
+    ['2026-03-01T00:00:00.25-03', 3],
+    ['2026-03-01 00:00 +14', -14],
+    ['2026-03-01T00:00:00+0530', -5.5],
+  ] as const) {
+    const fraction = text.includes('.25') ? 250 : 0;
+    assert.equal(createTimeReader({})(text), Date.UTC(2026, 2, 1) + hours * 3_600_000 + fraction, text);
+    assert.equal(timeZoneOf(/[+-]\d+$/.exec(text)![0])!.toUtc(0), hours * 3_600_000);
+  }
+  for (const text of ['2026-03-01 00:00:00+1', '2026-03-01 00:00:00+19', '2026-03-01+00', '2026-03-01 00:00:00+053'])
+    assert.throws(() => createTimeReader({})(text), { code: 'event-time' }, text);
+});

@@ -13,6 +13,7 @@ export interface ReadRows {
   readonly messages: string[];
   readonly rejected: string;
   readonly waiting: number;
+  readonly valueless: number;
 }
 
 export interface ReadOptions extends Partial<RowOptions> {
@@ -41,6 +42,7 @@ export function readRows(format: InputFormat, text: string | Buffer, options: Re
       fed.flatMap(({ rejected }) => rejected),
     ),
     waiting: feed.waiting,
+    valueless: fed.reduce((sum, { valueless }) => sum + valueless, 0),
   };
 }
 
