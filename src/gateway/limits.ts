@@ -161,6 +161,15 @@ export const READS_AT_ONCE = 4;
 export const READS_OPEN_MAX = 64;
 
 /**
+ * Of these, the places for answers that may be megabytes long, and for charts and those, which may take long to make.
+ * Whoever reads many of them leaves places for totals. What is brief has answers that are worked on at once to itself,
+ * too, since a part of a long one may be seconds of work.
+ */
+export const LONG_READS_MAX = 48;
+export const CHARTS_MAX = 56;
+export const BRIEF_READS_AT_ONCE = 2;
+
+/**
  * Of a series each open answer holds a window: at least the fullest bucket there is, of 512 sums of 650 digits each.
  * What all of them may hold beyond that goes to who comes first, so that all together come to 48 MiB.
  */

@@ -18,7 +18,14 @@ import { GatewayError } from './errors.ts';
 import { exportEvents, readerTurns } from './event-export.ts';
 import type { DeviceSummary, Fleet } from './fleet.ts';
 import { createTurnstile } from './flow.ts';
-import { ANSWER_LENGTH_MAX, EXPORTS_BYTES_MAX, EXPORTS_OPEN_MAX, READS_OPEN_MAX } from './limits.ts';
+import {
+  ANSWER_LENGTH_MAX,
+  CHARTS_MAX,
+  EXPORTS_BYTES_MAX,
+  EXPORTS_OPEN_MAX,
+  LONG_READS_MAX,
+  READS_OPEN_MAX,
+} from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { bucketPageOf, type Page } from './pages.ts';
 import { bucketsQuery, deviceQuery, devicesQuery, eventsQuery, readQuery, totalsQuery } from './queries.ts';
@@ -48,6 +55,9 @@ const ANSWER_BOUNDS: AnswerBounds = { lengthMax: ANSWER_LENGTH_MAX, listedMax: 1
 /** Intervals of each stream in a list of them; a stream that has more had a very bad link. */
 const INTERVALS_MAX = 100;
 
+/** Devices with one measure each that make no long answer: as many as the page lists at a time. */
+const LISTED_BRIEFLY = 100;
+
 type StreamsQuery = Pick<z.infer<typeof deviceQuery>, 'stream' | 'streamsAfter' | 'intervalsAfter'>;
 
 interface OfDevice {
@@ -56,7 +66,7 @@ interface OfDevice {
 
 export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void {
   const { store, fleet, metrics, mayRead, bounds = ANSWER_BOUNDS } = options;
-  const desk = createReadDesk({ openMax: READS_OPEN_MAX });
+  const desk = createReadDesk({ openMax: READS_OPEN_MAX, chartsMax: CHARTS_MAX, longMax: LONG_READS_MAX });
   // An export may wait for memory that another one holds, which must be worked on meanwhile.
   const exports = createReadDesk({ openMax: EXPORTS_OPEN_MAX, workingMax: EXPORTS_OPEN_MAX });
   const held = createTurnstile(EXPORTS_BYTES_MAX);
@@ -68,14 +78,17 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
 
     reads.get('/v1/totals', async (request, reply) => {
       const { measure } = readQuery(totalsQuery, request.query);
-      return desk.send(reply, JSON_TYPE, async function* () {
+      const parts = async function* () {
         yield* totalsParts(await fleet.totals(measure), metrics.duplicates);
-      });
+      };
+      return desk.send(reply, JSON_TYPE, parts, 'brief');
     });
 
     reads.get('/v1/devices', async (request, reply) => {
       const { after, limit, measure } = readQuery(devicesQuery, request.query);
-      return desk.send(reply, JSON_TYPE, (turns) => devicesParts(after, limit, measure, turns));
+      // A list that somebody looks at goes with the charts that are below it.
+      const kind = measure !== undefined && limit <= LISTED_BRIEFLY ? 'chart' : 'long';
+      return desk.send(reply, JSON_TYPE, (turns) => devicesParts(after, limit, measure, turns), kind);
     });
 
     reads.get<OfDevice>('/v1/devices/:id', async (request, reply) => {
@@ -93,28 +106,31 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
 
     reads.get<OfDevice>('/v1/devices/:id/buckets', async (request, reply) => {
       const query = readQuery(bucketsQuery, request.query);
-      return desk.send(reply, JSON_TYPE, async (turns, gone) => {
+      const kind = isChart(query) ? 'chart' : 'long';
+      const parts = async (turns: Turns, gone: AbortSignal) => {
         const { id } = request.params;
         const change = fleet.changeOf(id);
         const { page } = await deviceOf(id);
         const range = rangeOf(query, page.tsPast > -Infinity ? page.tsPast : page.tsMax);
-        const isChart = query.measure !== undefined && range.end - range.begin <= BUCKETS_DEFAULT;
-        if (!isChart) return seriesParts(id, query, range, turns);
+        const isLong = query.measure === undefined || range.end - range.begin > BUCKETS_DEFAULT;
+        if (isLong) return seriesParts(id, query, range, turns);
         const ageMaxMs = ageMaxOf(request.headers);
         const make = (shared: Turns) => seriesParts(id, query, range, shared);
         const { text, ageMs, tookMs } = await charts.get(id, JSON.stringify(query), change, ageMaxMs, gone, make);
         reply.headers({ age: Math.floor(ageMs / 1e3), 'cache-control': `private, max-age=${pauseAfter(tookMs)}` });
         return [text];
-      });
+      };
+      return desk.send(reply, JSON_TYPE, parts, kind);
     });
 
-    reads.get<OfDevice>('/v1/devices/:id/measures', async (request, reply) =>
-      desk.send(reply, JSON_TYPE, async function* (turns) {
+    reads.get<OfDevice>('/v1/devices/:id/measures', async (request, reply) => {
+      const parts = async function* (turns: Turns) {
         const { deviceId, totals } = await deviceOf(request.params.id);
         const { measures, isCut } = await inTurns(tellTotals(totals), turns);
         yield JSON.stringify({ id: deviceId, measures: [...measures.keys()], measuresCut: isCut });
-      }),
-    );
+      };
+      return desk.send(reply, JSON_TYPE, parts, 'brief');
+    });
 
     // No HEAD: it would read every batch to say nothing.
     reads.get<OfDevice>('/v1/devices/:id/events', { exposeHeadRoute: false }, async (request, reply) => {
@@ -238,6 +254,12 @@ export function addReadRoutes(app: FastifyInstance, options: ReadOptions): void 
     const ledger = await store.ledger({ deviceId, stream });
     if (ledger.ranges > 0) yield { stream, ledger };
   }
+}
+
+/** Whether a series has one measure and few buckets; without `from` it has the latest. */
+function isChart({ granularity, measure, from, to = Infinity }: SeriesQuery): boolean {
+  const isFew = from === undefined || to - from <= BUCKETS_DEFAULT * GRANULARITIES[granularity].bucketMs;
+  return measure !== undefined && isFew;
 }
 
 function behind(after: string | undefined): { readonly after?: string } {

@@ -21,7 +21,11 @@ export interface Reader {
 }
 
 export interface Readers {
-  admit(reply: FastifyReply): Reader | 'full';
+  /**
+   * @param places of all that there are, those that answers of this kind may have, with kinds that may have no more of
+   *   them. @default all
+   */
+  admit(reply: FastifyReply, places?: number): Reader | 'full';
   /** Of those who are waited for now, and were for `roomMs` in all, ends the one who was for longest. */
   makeRoom(): void;
 }
@@ -38,10 +42,12 @@ export function createReaders(openMax: number, patience: ReaderPatience): Reader
   }
 
   return {
-    admit(reply) {
+    admit(reply, places = openMax) {
       const address = reply.request.raw.socket.remoteAddress ?? '';
+      const alike = [...open].filter((reader) => reader.places <= places);
+      if (alike.length >= places && !makePlace(alike, address, patience.roomMs)) return 'full';
       if (open.size >= openMax && !makePlace(open, address, patience.roomMs)) return 'full';
-      const reader = new OpenReader(reply, address, patience, leave);
+      const reader = new OpenReader(reply, address, places, patience, leave);
       if (reader.gone.aborted) return reader;
       open.add(reader);
       watch ??= setInterval(() => {
@@ -60,7 +66,7 @@ export function createReaders(openMax: number, patience: ReaderPatience): Reader
  * have been waited for `roomMs`; who holds two or more above those of the newcomer's address has taken the place from
  * it.
  */
-function makePlace(open: ReadonlySet<OpenReader>, address: string, roomMs: number): boolean {
+function makePlace(open: Iterable<OpenReader>, address: string, roomMs: number): boolean {
   const places = new Map<string, number>();
   for (const reader of open) places.set(reader.address, (places.get(reader.address) ?? 0) + 1);
   const most = Math.max(...places.values());
@@ -68,7 +74,7 @@ function makePlace(open: ReadonlySet<OpenReader>, address: string, roomMs: numbe
   return endSlowest(open, (reader) => reader.waitedMs >= roomMs || (reader.waitedMs > 0 && isCrowding(reader)));
 }
 
-function endSlowest(open: ReadonlySet<OpenReader>, mayGo: (reader: OpenReader) => boolean): boolean {
+function endSlowest(open: Iterable<OpenReader>, mayGo: (reader: OpenReader) => boolean): boolean {
   let slowest: OpenReader | undefined;
   for (const reader of open) {
     if (mayGo(reader) && (slowest === undefined || reader.waitedMs > slowest.waitedMs)) slowest = reader;
@@ -79,6 +85,7 @@ function endSlowest(open: ReadonlySet<OpenReader>, mayGo: (reader: OpenReader) =
 
 class OpenReader implements Reader {
   readonly address: string;
+  readonly places: number;
   readonly gone: AbortSignal;
   readonly #socket: Socket;
   readonly #patience: ReaderPatience;
@@ -91,10 +98,17 @@ class OpenReader implements Reader {
   #given = 0;
   #windowBegan = 0;
 
-  constructor(reply: FastifyReply, address: string, patience: ReaderPatience, onLeave: (reader: OpenReader) => void) {
+  constructor(
+    reply: FastifyReply,
+    address: string,
+    places: number,
+    patience: ReaderPatience,
+    onLeave: (reader: OpenReader) => void,
+  ) {
     const client = new AbortController();
     const { socket } = reply.request.raw;
     this.address = address;
+    this.places = places;
     this.gone = client.signal;
     this.#socket = socket;
     this.#patience = patience;

@@ -5,18 +5,22 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Fastify from 'fastify';
-import { createReadDesk, type Parts, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
+import { sendProblem } from '../../src/gateway/answers.ts';
+import { type AnswerKind, createReadDesk, type Parts, type ReadDeskOptions } from '../../src/gateway/read-desk.ts';
 import type { Turns } from '../../src/store/index.ts';
 import { until } from '../until.ts';
 import { say } from './gateway-fixture.ts';
 
-/** A desk, and answers by their path. */
+const kinds: Partial<Record<string, AnswerKind>> = { '/brief': 'brief', '/chart': 'chart' };
+
+/** A desk, and answers by their path, which may be the name of a kind. */
 async function testDesk(
   t: TestContext,
   options: Partial<ReadDeskOptions>,
-  answers: Record<string, (turns: Turns) => Parts>,
+  answers: Record<string, (turns: Turns) => Parts | Promise<Parts>>,
 ) {
   const app = Fastify();
+  app.setErrorHandler((error, request, reply) => void sendProblem(request, reply, error));
   const desk = createReadDesk({ openMax: 100, ...options });
   let asked = 0;
   let closed = 0;
@@ -26,7 +30,7 @@ async function testDesk(
       reply.raw.once('close', () => {
         closed += 1;
       });
-      return desk.send(reply, 'text/plain', parts);
+      return desk.send(reply, 'text/plain', parts, kinds[path] ?? 'long');
     });
   }
   t.after(() => {
@@ -72,6 +76,44 @@ test('as many answers are worked on at once as may be, and no more, however many
     for (const { status, body } of said) assert.deepEqual([status, body.length], [200, 20 * 40_000]);
     assert.equal(most, workingMax);
   }
+});
+
+test('however much long answers take, brief ones have places, and are worked on beside them', async (t) => {
+  let begun = 0;
+  let finish!: () => void;
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  const slow = async () => {
+    begun += 1;
+    await finished;
+  };
+  const answers = {
+    '/long': async function* () {
+      await slow();
+      yield 'long';
+    },
+    '/chart': async () => {
+      await slow();
+      return ['chart'];
+    },
+    '/brief': () => ['brief'],
+  };
+  const { url } = await testDesk(t, { openMax: 5, chartsMax: 4, longMax: 3, workingMax: 2 }, answers);
+  const ask = async (path: string) => (await say(`${url}${path}`)).status;
+  const long = [1, 2, 3, 4].map(() => ask('/long'));
+  assert.equal(await Promise.race(long), 503, 'there are three places for long ones');
+  const charts = [1, 2].map(() => ask('/chart'));
+  assert.equal(await Promise.race(charts), 503, 'and one more for a chart');
+  await until(() => begun === 3, 'two of the long ones are worked on, and the chart');
+  for (let i = 0; i < 3; i += 1) assert.equal(await ask('/brief'), 200);
+  assert.equal(begun, 3);
+  finish();
+  assert.deepEqual(
+    [(await Promise.all(long)).sort(), (await Promise.all(charts)).sort()],
+    [
+      [200, 200, 200, 503],
+      [200, 503],
+    ],
+  );
 });
 
 /** So much is done where nobody notices that the client is gone. */
