@@ -64,9 +64,9 @@ export function divide(page: BucketPage, delta: BucketPage): Division | undefine
 }
 
 /**
- * Cuts off what makes `page` too large, and packs what may be packed; gives the new parts, or undefined where all is as
- * it should be. `head` is the page that knows of the parts, and begins at `start`: it may be `page` itself, or `page` is
- * a part of it.
+ * Cuts off what makes `page` too large, and packs what may be packed. Gives the new parts; undefined where nothing is to
+ * be done. `head` is the page that knows of the parts, and begins at `start`: it is `page` itself, or what `page` is a
+ * part of.
  *
  * @param cutBytes what packed buckets may take, whatever the names take
  */
