@@ -65,8 +65,8 @@ export function divide(page: BucketPage, delta: BucketPage): Division | undefine
 
 /**
  * Cuts off what makes `page` too large, and packs what may be packed. Gives the new parts; undefined where nothing is
- * to be done. `head` is the page that knows of the parts, and begins at `start`: it is `page` itself, or what `page` is a
- * part of.
+ * to be done. `head` is the page that knows of the parts, and begins at `start`: it is `page` itself, or what `page`
+ * is a part of.
  *
  * @param cutBytes what packed buckets may take, whatever the names take
  */
