@@ -11,6 +11,22 @@ import { CommandError } from './errors.ts';
 const CERTIFICATE_PATTERN =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
+const UNTRUSTED_CODES: ReadonlySet<string> = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_UNTRUSTED',
+  'CERT_SIGNATURE_FAILURE',
+  'INVALID_CA',
+]);
+
+/** Whether a connection has failed with this code because nobody who is trusted has signed the certificate. */
+export function isUntrusted(code: string): boolean {
+  return UNTRUSTED_CODES.has(code);
+}
+
 /**
  * The text of the file that a flag such as `--ca` names.
  * @throws CommandError `ca-unreadable` or `ca-invalid`

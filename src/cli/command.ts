@@ -109,9 +109,13 @@ function familyOf(command: Command): Command[] {
   return [command, ...command.commands.flatMap(familyOf)];
 }
 
+/** Of errors that are none of the command line's, and whose call is to be changed all the same. */
+const CALL_CODES: ReadonlySet<unknown> = new Set(['not-a-folder', 'keys-not-found', 'device-id-invalid']);
+
 function exitStatusOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof CommandError) return 2;
+  if (error instanceof Error && 'code' in error && CALL_CODES.has(error.code)) return 2;
   return error instanceof Error && 'exitStatus' in error && typeof error.exitStatus === 'number' ? error.exitStatus : 1;
 }
 

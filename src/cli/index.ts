@@ -3,7 +3,7 @@
  *
  * Imports nothing else of ours and knows nothing of devices and gateways.
  */
-export { certificateProblem, readCertificates } from './certificates.ts';
+export { certificateProblem, isUntrusted, readCertificates } from './certificates.ts';
 export {
   addCommand,
   callText,

@@ -78,7 +78,10 @@ async function readPrivateFile(name: string, path: string): Promise<string> {
   };
   const file = await open(path).catch(unreadable);
   try {
-    const { mode } = await file.stat();
+    const found = await file.stat();
+    const { mode } = found;
+    if (found.isDirectory())
+      throw new CommandError('secret-unreadable', `cannot read the ${name}: ${path} is a directory`);
     // Windows has no such bits; its files answer 0666 whatever their access list says.
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw new CommandError('secret-exposed', `other users can reach the ${name}: run chmod 600 '${path}'`);

@@ -29,12 +29,19 @@ interface Names {
 interface Found {
   readonly value: unknown;
   readonly origin: string;
+  /** What is less goes first. */
+  readonly rank: number;
 }
 
+/** Settings of which one at most is to be set: a typed flag puts aside what another place says instead. */
+export type Exclusive<S extends Settings> = readonly (readonly (keyof S & string)[])[];
+
 const settingsOfCommand = new WeakMap<Command, Settings[]>();
+const exclusiveIn = new WeakMap<Settings, Exclusive<Settings>>();
 
 /** Says what a table of settings is, and keeps the exact types of its schemas. */
-export function settings<const S extends Settings>(table: S): S {
+export function settings<const S extends Settings>(table: S, exclusive: Exclusive<S> = []): S {
+  exclusiveIn.set(table, exclusive);
   return table;
 }
 
@@ -59,9 +66,16 @@ export function readSettings<S extends Settings>(
   environment: NodeJS.ProcessEnv = process.env,
 ): SettingValues<S> {
   const file = readConfigFile(command, environment);
+  const all = new Map(
+    Object.entries(table).map(([name, [flags]]) => {
+      const names = namesOf(flags);
+      return [name, fromFlag(command, names) ?? fromEnvironment(environment, names) ?? file(names)];
+    }),
+  );
+  for (const group of exclusiveIn.get(table) ?? []) putAside(group, all);
   const values = Object.entries(table).map(([name, [flags, , schema]]) => {
     const names = namesOf(flags);
-    const found = fromFlag(command, names) ?? fromEnvironment(environment, names) ?? file(names);
+    const found = all.get(name);
     const result = schema.safeParse(found?.value);
     if (result.success) return [name, result.data];
     if (found === undefined) throw missing(flags, names);
@@ -71,14 +85,25 @@ export function readSettings<S extends Settings>(
   return Object.fromEntries(values) as SettingValues<S>;
 }
 
+/** All that were found further away than another of the group. Those of one place are for the command to refuse. */
+function putAside(group: readonly string[], all: Map<string, Found | undefined>): void {
+  const nearest = Math.min(...group.map((name) => rankOf(all.get(name))));
+  for (const name of group) if ((all.get(name)?.rank ?? 0) > nearest) all.set(name, undefined);
+}
+
+/** A switch that is off is not set. */
+function rankOf(found: Found | undefined): number {
+  return found === undefined || [false, 'false', '0'].includes(found.value as string) ? Infinity : found.rank;
+}
+
 function fromFlag(command: Command, { key, flag }: Names): Found | undefined {
   const source = command.getOptionValueSourceWithGlobals(key);
-  return source === 'cli' ? { value: command.optsWithGlobals()[key], origin: `the flag ${flag}` } : undefined;
+  return source === 'cli' ? { value: command.optsWithGlobals()[key], origin: `the flag ${flag}`, rank: 0 } : undefined;
 }
 
 function fromEnvironment(environment: NodeJS.ProcessEnv, names: Names): Found | undefined {
   const value = environment[names.environment];
-  return value === undefined || value === '' ? undefined : { value, origin: names.environment };
+  return value === undefined || value === '' ? undefined : { value, origin: names.environment, rank: 1 };
 }
 
 /** Reads the config file, if one is named; refuses keys that no command of the program knows: one file serves all. */
@@ -96,7 +121,7 @@ function readConfigFile(command: Command, environment: NodeJS.ProcessEnv): (name
     }
   }
   return ({ key }) =>
-    Object.hasOwn(content, key) ? { value: content[key], origin: `"${key}" in ${path}` } : undefined;
+    Object.hasOwn(content, key) ? { value: content[key], origin: `"${key}" in ${path}`, rank: 2 } : undefined;
 }
 
 function parseConfig(path: string): Readonly<Record<string, unknown>> {

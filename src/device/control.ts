@@ -83,6 +83,9 @@ function answerJson(answer: ServerResponse, value: unknown): void {
   answer.end(JSON.stringify(value));
 }
 
+/** Nobody listens there. */
+const UNHEARD: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED']);
+
 /** A device says where it is within milliseconds; one that is this late hangs, or was stopped. */
 const SILENT_MS = 5_000;
 
@@ -106,8 +109,7 @@ export async function askControl(
       );
     });
     asked.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
-        unheard(data).then(() => answered(undefined), failed);
+      if (error.code !== undefined && UNHEARD.has(error.code)) unheard(data).then(() => answered(undefined), failed);
       else if (error.code === 'EACCES') barred(data).then(failed, failed);
       else failed(error);
     });

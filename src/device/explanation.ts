@@ -5,6 +5,7 @@
  * do, when next. Promises a sentence for any code, also one that Node has yet to invent. Never decides anything:
  * programs branch on codes.
  */
+import { isUntrusted } from '../cli/index.ts';
 import type { LinkStatus } from './link-status.ts';
 
 interface Words {
@@ -67,14 +68,6 @@ const WORDS: Readonly<Record<string, Words>> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: CLOSED,
   UND_ERR_HEADERS_OVERFLOW: NO_HTTP,
 
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  CERT_UNTRUSTED: UNTRUSTED,
-  CERT_SIGNATURE_FAILURE: UNTRUSTED,
-  INVALID_CA: UNTRUSTED,
   CERT_REVOKED: { reason: 'its certificate was revoked', advice: 'give the gateway a new one' },
   ERR_TLS_CERT_ALTNAME_INVALID: {
     reason: 'its certificate is for another name than this address has',
@@ -153,6 +146,7 @@ function unsignedWords(status: number, said: string | undefined): Words {
 /** @param detail what else is known: of an unsigned answer the code that it gave, of an odd error its message */
 function wordsFor(code: string, detail: string | undefined, now: number): Words {
   if (Object.hasOwn(WORDS, code)) return WORDS[code]!;
+  if (isUntrusted(code)) return UNTRUSTED;
   const unsigned = /^unsigned-(\d{3})$/.exec(code);
   if (unsigned) return unsignedWords(Number(unsigned[1]), detail);
   const clock = `by this device’s clock, which says ${new Date(now).toISOString().slice(0, 16).replace('T', ' ')} UTC`;

@@ -4,12 +4,13 @@
  * Owns how they reach a queue: through the running device where there is one that answers, else on disk. Promises that
  * they end, that neither disturbs a running device, and that looking changes nothing. Never sends events.
  */
-import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { failureText, printable, tableLines } from '../cli/index.ts';
+import { CommandError, failureText, printable, tableLines } from '../cli/index.ts';
 import { HEADLINE } from '../codec/index.ts';
+import { isNotFound } from '../store/index.ts';
 import { askControl } from './control.ts';
 import type { DeviceStatus } from './device.ts';
 import { DeviceError } from './errors.ts';
@@ -27,7 +28,7 @@ export async function printStatus({ data, json: asJson }: { data: string; json: 
       const answer = await askControl(data, 'GET', '/status');
       return answer && ((await json(answer)) as DeviceStatus);
     },
-    (silent) => offlineStatus(data, silent),
+    (silent) => offlineStatus(data, silent).catch(queueGone(data)),
   );
   process.stdout.write(asJson ? `${JSON.stringify(status)}\n` : statusText(status));
 }
@@ -47,21 +48,40 @@ export async function listQuarantine({ data, json: asJson }: { data: string; jso
 
 export async function exportQuarantine({ data, output }: { data: string; output?: string | undefined }): Promise<void> {
   await eachQuarantined(data, async (lines) => {
-    const target = output === undefined ? process.stdout : createWriteStream(output, { mode: 0o600 });
-    await pipeline(Readable.from(lines), target, { end: output !== undefined });
+    if (output === undefined) return await pipeline(Readable.from(lines), process.stdout, { end: false });
+    const unwritable = (cause: NodeJS.ErrnoException): never => {
+      if (cause.syscall !== 'open' && cause.syscall !== 'write') throw cause;
+      throw new CommandError('output-unwritable', `--output: cannot write ${output}`, { cause });
+    };
+    const file = await open(output, 'w', 0o600).catch(unwritable);
+    await pipeline(Readable.from(lines), file.createWriteStream()).catch(unwritable);
   });
 }
 
 export async function retryQuarantine({ data }: { data: string }): Promise<void> {
   const answer = await askControl(data, 'POST', '/quarantine/retry');
-  const events = answer ? ((await json(answer)) as { events: number }).events : await retryOffline(data);
+  const events = answer
+    ? ((await json(answer)) as { events: number }).events
+    : await retryOffline(data).catch(queueGone(data));
   process.stdout.write(`${events} events will be sent again\n`);
+}
+
+/** A mistyped folder is a call to change. */
+function queueGone(data: string): (error: unknown) => never {
+  return (error) => {
+    if (!isNotFound(error)) throw error;
+    throw new CommandError('not-found', `there is no queue in ${data}: --data names the folder that \`run\` has`);
+  };
 }
 
 /** Gives the events as NDJSON lines. */
 async function eachQuarantined(data: string, use: (lines: AsyncIterable<string>) => Promise<void>): Promise<void> {
   const lines = async function* () {
-    for await (const event of offlineQuarantine(data)) yield `${JSON.stringify(event)}\n`;
+    try {
+      for await (const event of offlineQuarantine(data)) yield `${JSON.stringify(event)}\n`;
+    } catch (error) {
+      queueGone(data)(error);
+    }
   };
   const asked = async () => {
     const answer = await askControl(data, 'GET', '/quarantine');

@@ -59,7 +59,11 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
     void Promise.all([reloadKeys(), certificate?.reload()]);
   };
   try {
-    const url = await app.listen(values.listen);
+    const url = await app.listen(values.listen).catch((cause: NodeJS.ErrnoException) => {
+      const { host, port } = values.listen;
+      const why = WHY_NOT_LISTENING[cause.code ?? ''] ?? cause.message;
+      throw new CommandError('listen-failed', `--listen: cannot listen on ${host} port ${port}: ${why}`);
+    });
     const addresses = app.addresses();
     log.info({ url, addresses: addresses.map(addressText) }, 'listening');
     if (adminToken === undefined && !addresses.every(isLoopbackAddress)) {
@@ -75,6 +79,13 @@ export async function serve(values: SettingValues<typeof serveSettings>, program
     shutdown.release();
   }
 }
+
+const WHY_NOT_LISTENING: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process does; is a gateway running already? Else give another port',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this user may not; give a port above 1023',
+  ENOTFOUND: 'no such host is known',
+};
 
 function certificateFiles(cert: string | undefined, key: string | undefined): CertificateFiles | undefined {
   if (cert === undefined && key === undefined) return undefined;

@@ -76,10 +76,13 @@ export const addKeySettings = settings({
 
 export const keySettings = settings({ ...dataSettings, ...jsonSettings });
 
-export const totalsSettings = settings({
-  ...tokenSettings,
-  ...jsonSettings,
-  data: ['--data <dir>', 'directory of a gateway on this machine, running or not', text().optional()],
-  url: ['--url <url>', 'address of a gateway that runs, here or elsewhere', httpUrl().optional()],
-  ca: ['--ca <file>', 'PEM certificates to trust for --url, instead of the usual ones', text().optional()],
-});
+export const totalsSettings = settings(
+  {
+    ...tokenSettings,
+    ...jsonSettings,
+    data: ['--data <dir>', 'directory of a gateway on this machine, running or not', text().optional()],
+    url: ['--url <url>', 'address of a gateway that runs, here or elsewhere', httpUrl().optional()],
+    ca: ['--ca <file>', 'PEM certificates to trust for --url, instead of the usual ones', text().optional()],
+  },
+  [['data', 'url']],
+);

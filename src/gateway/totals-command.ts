@@ -5,7 +5,8 @@
  * either way. Never changes anything, nor makes a file or folder.
  */
 import { Agent, request } from 'undici';
-import { CommandError, readCertificates, type SettingValues, tableLines } from '../cli/index.ts';
+import { CommandError, isUntrusted, readCertificates, type SettingValues, tableLines } from '../cli/index.ts';
+import { isNotFound } from '../store/index.ts';
 import { readAdminToken } from './admin-token.ts';
 import { lookAtStore } from './data.ts';
 import { createFleet } from './fleet.ts';
@@ -42,9 +43,15 @@ async function readTotals({ url, data, ca, adminTokenFile }: TotalsValues): Prom
   throw new CommandError('missing-value', 'give --data of a gateway on this machine, or --url of one that runs');
 }
 
-/** Beside a gateway that runs on it, too. Rejects with a StoreError, `not-found` where no gateway was. */
-function readStore(folder: string): Promise<TotalsView> {
-  return lookAtStore(folder, async (store) => totalsView(await createFleet(store).totals(), 0));
+/** Beside a gateway that runs on it, too. Rejects with `not-found` where no gateway was. */
+async function readStore(folder: string): Promise<TotalsView> {
+  try {
+    return await lookAtStore(folder, async (store) => totalsView(await createFleet(store).totals(), 0));
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const said = `there is no database of a gateway in ${folder}: --data names the folder that \`serve\` has`;
+    throw new CommandError('not-found', said);
+  }
 }
 
 async function askGateway(url: URL, token: string | undefined, ca: string | undefined): Promise<TotalsView> {
@@ -78,16 +85,13 @@ function routeOf(url: URL): URL {
 /** A gateway tells its totals at once; one that says nothing for so long hangs, or was stopped. */
 const SILENT_MS = 10_000;
 
-/** The codes of a certificate that is not trusted. */
-const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:GET_ISSUER|VERIFY)|CERT_UNTRUSTED/;
-
 function unreachable(url: URL, cause: NodeJS.ErrnoException, ca: string | undefined): Error {
   const code = cause.code ?? 'unreachable';
   if (/^UND_ERR_(?:HEADERS|BODY|CONNECT)_TIMEOUT$/.test(code)) {
     const said = `${url.origin} has not answered for ${SILENT_MS / 1e3} s: it hangs, was stopped, or is no gateway`;
     return Object.assign(new Error(said, { cause }), { code: 'no-answer' });
   }
-  if (!UNTRUSTED.test(code)) return Object.assign(new Error(`cannot reach ${url.origin}`, { cause }), { code });
+  if (!isUntrusted(code)) return Object.assign(new Error(`cannot reach ${url.origin}`, { cause }), { code });
   const advice =
     ca === undefined ? 'give that of its authority with --ca FILE' : 'that of its authority is not in the --ca file';
   return Object.assign(new Error(`the certificate of ${url.origin} is not trusted: ${advice}`, { cause }), { code });

@@ -16,11 +16,15 @@ export interface InputChoice {
 }
 
 /**
- * @throws CommandError `bad-value` where the text is not hex; CodecError `body-too-large`; any error of the file system
+ * @throws CommandError `bad-value` where the text is not hex, `input-unreadable`; CodecError `body-too-large`
  */
 export async function readInput({ file, hex }: InputChoice, stdin: Readable): Promise<Uint8Array> {
   if (hex !== undefined) return bytesOfHex(hex);
-  return readAll(file === '-' ? stdin : createReadStream(file));
+  if (file === '-') return readAll(stdin);
+  return readAll(createReadStream(file)).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.syscall === undefined) throw cause;
+    throw new CommandError('input-unreadable', `cannot read ${file}: name a file with a batch`, { cause });
+  });
 }
 
 async function readAll(stream: Readable): Promise<Uint8Array> {

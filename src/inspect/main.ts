@@ -32,25 +32,28 @@ export interface InspectHost extends Host {
   readonly stdin: Readable & { readonly isTTY?: boolean };
 }
 
-const inspectSettings = settings({
-  hex: ['--hex <digits>', 'the batch itself, instead of a file', text().optional()],
-  encoding: [
-    '--encoding <encoding>',
-    'content encoding: br, zstd (where Node has it), gzip or identity; without it, found out',
-    choice('br', 'zstd', 'gzip', 'identity').optional(),
-  ],
-  json: ['--json', 'print one JSON document', toggle().prefault(false)],
-  ndjson: ['--ndjson', 'print each event as one line of JSON', toggle().prefault(false)],
-  signature: ['--signature <value>', 'check this X-Signature, header or hex', text().optional()],
-  secretFile: ['--secret-file <file>', 'the key to check it with, <key id>.<secret>', text().optional()],
-  device: ['--device <id>', 'X-Device-Id of the request', text().optional()],
-  keyId: ['--key-id <id>', 'X-Key-Id of the request, where it is not that of the secret', text().optional()],
-  timestamp: [
-    '--timestamp <ms>',
-    'X-Timestamp of the request',
-    integer({ min: -INTEGER_MAX, max: INTEGER_MAX }).optional(),
-  ],
-});
+const inspectSettings = settings(
+  {
+    hex: ['--hex <digits>', 'the batch itself, instead of a file', text().optional()],
+    encoding: [
+      '--encoding <encoding>',
+      'content encoding: br, zstd (where Node has it), gzip or identity; without it, found out',
+      choice('br', 'zstd', 'gzip', 'identity').optional(),
+    ],
+    json: ['--json', 'print one JSON document', toggle().prefault(false)],
+    ndjson: ['--ndjson', 'print each event as one line of JSON', toggle().prefault(false)],
+    signature: ['--signature <value>', 'check this X-Signature, header or hex', text().optional()],
+    secretFile: ['--secret-file <file>', 'the key to check it with, <key id>.<secret>', text().optional()],
+    device: ['--device <id>', 'X-Device-Id of the request', text().optional()],
+    keyId: ['--key-id <id>', 'X-Key-Id of the request, where it is not that of the secret', text().optional()],
+    timestamp: [
+      '--timestamp <ms>',
+      'X-Timestamp of the request',
+      integer({ min: -INTEGER_MAX, max: INTEGER_MAX }).optional(),
+    ],
+  },
+  [['json', 'ndjson']],
+);
 type Values = SettingValues<typeof inspectSettings>;
 
 /** Not a fault of the call, nor of the batch. */

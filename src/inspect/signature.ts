@@ -63,7 +63,7 @@ function credentialFrom(text: string): Credential {
   if (credential) return credential;
   throw new CommandError(
     'bad-value',
-    '--secret-file: expected <key id>.<secret>, as tidegate-gateway keys add wrote it',
+    'the secret of --secret-file or TIDEGATE_SECRET must be <key id>.<secret>, as tidegate-gateway keys add wrote it',
   );
 }
 

@@ -6,7 +6,7 @@
  */
 import { access, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { toStoreError } from './errors.ts';
+import { StoreError, toStoreError } from './errors.ts';
 
 const PROBE_BYTES = 4_096;
 
@@ -20,7 +20,10 @@ export async function makeDirectory(path: string): Promise<void> {
   const above = dirname(at);
   const isThere = await exists(at);
   if (!isThere && above !== at) await makeDirectory(above);
-  await mkdir(at, { recursive: true, mode: 0o700 });
+  await mkdir(at, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+    const isFile = cause.code === 'EEXIST' || cause.code === 'ENOTDIR';
+    throw isFile ? new StoreError('not-a-folder', `${at} is a file, where a folder is to be`) : cause;
+  });
   await syncDirectory(above).catch((error: NodeJS.ErrnoException) => {
     // One that was made for us, in a place where we may not look around.
     if (!isThere || error.code !== 'EACCES') throw error;

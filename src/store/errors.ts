@@ -14,10 +14,19 @@ import { dirname } from 'node:path';
  * - `corrupt`: the database as a whole cannot be read; a single damaged block is set aside instead.
  * - `other-device`: the queue belongs to another device id.
  * - `not-found`: there is no database and none was to be made.
+ * - `not-a-folder`: a file is where the folder of the database, or one above it, is to be.
  * - `closed`: the call came after `close()`.
  * - `io`: anything else that the disk answered; see `cause`.
  */
-export type StoreErrorCode = 'disk-full' | 'locked' | 'corrupt' | 'other-device' | 'not-found' | 'closed' | 'io';
+export type StoreErrorCode =
+  | 'disk-full'
+  | 'locked'
+  | 'corrupt'
+  | 'other-device'
+  | 'not-found'
+  | 'not-a-folder'
+  | 'closed'
+  | 'io';
 
 export class StoreError extends Error {
   override readonly name = 'StoreError';
@@ -49,6 +58,12 @@ function adviceOn({ code, path }: NodeJS.ErrnoException): string {
       );
     if (at === dirname(at)) return '';
   }
+}
+
+/** Whether nothing is there of what was to be looked at, also where the path goes through a file. */
+export function isNotFound(error: unknown): boolean {
+  if (!(error instanceof StoreError)) return false;
+  return error.code === 'not-found' || (rootOf(error) as NodeJS.ErrnoException).code === 'ENOTDIR';
 }
 
 export function isDiskFull(error: unknown): boolean {

@@ -16,7 +16,7 @@ export type {
   Release,
 } from './device-queue.ts';
 export { makeDirectory, syncDirectory } from './directories.ts';
-export { StoreError, type StoreErrorCode } from './errors.ts';
+export { isNotFound, StoreError, type StoreErrorCode } from './errors.ts';
 export { type FileLock, lockFile, ownerPid, runningOwner } from './folder-lock.ts';
 export {
   type AcceptedBatch,

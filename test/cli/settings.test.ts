@@ -197,3 +197,33 @@ test('the settings of the program are read before and after the name of the comm
     assert.deepEqual(values, { logLevel: undefined, verbose: true });
   }
 });
+
+test('of settings that exclude each other the nearer one counts; of one place both are there', async () => {
+  const excluding = settings(
+    {
+      data: ['--data <dir>', 'a folder', text().optional()],
+      url: ['--url <url>', 'an address', text().optional()],
+      json: ['--json', 'as JSON', toggle().prefault(false)],
+    },
+    [['data', 'url', 'json']],
+  );
+  const readWith = async (flags: readonly string[], environment: NodeJS.ProcessEnv) => {
+    let values: unknown;
+    const program = createProgram('tidegate-test', 'A program.');
+    const run = program.command('run').action((_options, command) => {
+      values = readSettings(command, excluding, environment);
+    });
+    addSettings(run, excluding);
+    await program.parseAsync(['run', ...flags], { from: 'user' });
+    return values;
+  };
+  const nothing = { data: undefined, url: undefined, json: false };
+  assert.deepEqual(await readWith(['--url', 'u'], { TIDEGATE_DATA: 'd' }), { ...nothing, url: 'u' });
+  assert.deepEqual(await readWith(['--data', 'd'], { TIDEGATE_URL: 'u', TIDEGATE_JSON: '1' }), {
+    ...nothing,
+    data: 'd',
+  });
+  assert.deepEqual(await readWith(['--json'], { TIDEGATE_DATA: 'd' }), { ...nothing, json: true });
+  assert.deepEqual(await readWith([], { TIDEGATE_DATA: 'd', TIDEGATE_JSON: 'false' }), { ...nothing, data: 'd' });
+  assert.deepEqual(await readWith(['--data', 'd', '--url', 'u'], {}), { ...nothing, data: 'd', url: 'u' });
+});

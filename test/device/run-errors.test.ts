@@ -50,14 +50,14 @@ test('a call that must be changed ends with status 2 and one line that says how'
   ]);
 });
 
-test('whatever else fails ends with status 1', async (t) => {
+test('a folder without a queue, and a secret that is none, are calls to change', async (t) => {
   const found = await Promise.all([
     failure(t, ['status', '--data', await temporaryDirectory(t)]),
     failure(t, runFlags(await temporaryDirectory(t), NOWHERE), { TIDEGATE_SECRET: 'not a credential' }),
   ]);
   assert.deepEqual(found, [
-    { status: 1, code: 'not-found' },
-    { status: 1, code: 'options-invalid' },
+    { status: 2, code: 'not-found' },
+    { status: 2, code: 'secret-invalid' },
   ]);
 });
 

@@ -87,6 +87,43 @@ async function serve(t: TestContext, args: readonly string[], environment?: Node
   return { url, lines, end, says, signal: (signal: NodeJS.Signals) => child.kill(signal) };
 }
 
+test('an address that is taken, and a file where a folder is to be, are calls to change, in one line', async (t) => {
+  const data = await temporaryFolder(t);
+  await succeeds(t, 'keys', 'add', DEVICE, '--data', join(data, 'one'));
+  const { url, end } = await serve(t, ['--data', join(data, 'one')]);
+  const listen = ['--listen', new URL(url).host];
+  await fails(
+    t,
+    { code: 'listen-failed', status: 2 },
+    'serve',
+    '--data',
+    join(data, 'two'),
+    ...listen,
+    '--log-level',
+    'silent',
+  );
+  const file = join(data, 'one', 'keys.json');
+  await fails(t, { code: 'not-a-folder', status: 2 }, 'keys', 'add', DEVICE, '--data', file);
+  await fails(
+    t,
+    { code: 'not-a-folder', status: 2 },
+    'serve',
+    '--data',
+    join(file, 'below'),
+    '--listen',
+    '127.0.0.1:0',
+  );
+  await fails(t, { code: 'not-found', status: 2 }, 'totals', '--data', file);
+  await end('SIGTERM');
+});
+
+test('a typed address overrides a folder that the environment names', async (t) => {
+  const data = await temporaryFolder(t);
+  const child = start(t, ['totals', '--url', 'http://127.0.0.1:9'], { TIDEGATE_DATA: data });
+  const [status] = (await once(child, 'close')) as [number | null];
+  assert.equal(status, 1, 'it was asked, and 2 is a call to change');
+});
+
 test('a key whose secret could not be printed is not in force', async (t) => {
   if (process.platform !== 'linux') return t.skip('no /dev/full here');
   const data = join(await temporaryFolder(t), 'gateway');
@@ -132,9 +169,9 @@ test('keys are made, listed, rotated and revoked; secrets are shown once', async
 test('looking at a mistyped folder, and changing keys in one, is an error and makes nothing', async (t) => {
   const above = await temporaryFolder(t);
   for (const data of [join(above, 'mistyped'), above]) {
-    await fails(t, { code: 'not-found', status: 1 }, 'totals', '--data', data);
+    await fails(t, { code: 'not-found', status: 2 }, 'totals', '--data', data);
     for (const command of [['list'], ['revoke', DEVICE], ['rotate', DEVICE]]) {
-      await fails(t, { code: 'keys-not-found', status: 1 }, 'keys', ...command, '--data', data);
+      await fails(t, { code: 'keys-not-found', status: 2 }, 'keys', ...command, '--data', data);
     }
   }
   assert.deepEqual(await readdir(above), []);
@@ -154,7 +191,7 @@ test('a device whose secret file is taken is not made', async (t) => {
     '--secret-file',
     join(data, 'taken'),
   );
-  await fails(t, { code: 'keys-not-found', status: 1 }, 'keys', 'list', '--data', data);
+  await fails(t, { code: 'keys-not-found', status: 2 }, 'keys', 'list', '--data', data);
   await succeeds(t, 'keys', 'add', DEVICE, '--data', data);
   await fails(t, { code: 'device-exists', status: 1 }, 'keys', 'add', DEVICE, '--data', data);
 });
@@ -254,7 +291,7 @@ test('over TLS, with the token in the environment, on an address that is taken',
   const ca = await readFile(pem('tls-cert.pem'), 'utf8');
   assert.equal((await post(gateway, { ca })).problem?.code, 'key-unknown');
   const other = ['serve', '--data', await temporaryFolder(t), '--listen', new URL(gateway.url).host];
-  await fails(t, { code: 'EADDRINUSE', status: 1 }, ...other);
+  await fails(t, { code: 'listen-failed', status: 2 }, ...other);
   await gateway.end('SIGINT');
 });
 

@@ -241,10 +241,10 @@ test('a call that makes no sense ends with status 2', async () => {
   }
 });
 
-test('a file that is not there is status 1', async () => {
+test('a file that is not there is a call to change', async () => {
   const { status, err } = await inspect(['/nowhere/at/all']);
-  assert.equal(status, 1);
-  assert.match(err, /\(ENOENT\)\n$/);
+  assert.equal(status, 2);
+  assert.match(err, /\(input-unreadable\)\n$/);
 });
 
 async function signedRequest(t: TestContext) {

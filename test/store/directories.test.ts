@@ -20,9 +20,9 @@ test('directories are made for their owner only, and existing ones left as they 
 test('what is no directory is an error, wherever it stands in the way', async (t) => {
   const folder = await temporaryDirectory(t);
   await writeFile(join(folder, 'file'), '');
-  await assert.rejects(makeDirectory(join(folder, 'file')), { code: 'EEXIST' });
-  await assert.rejects(makeDirectory(join(folder, 'file/a/b')), { code: 'EEXIST' });
-  await assert.rejects(openQueue({ path: join(folder, 'file'), deviceId: 'pump-7' }), { code: 'io' });
+  await assert.rejects(makeDirectory(join(folder, 'file')), { code: 'not-a-folder' });
+  await assert.rejects(makeDirectory(join(folder, 'file/a/b')), { code: 'not-a-folder' });
+  await assert.rejects(openQueue({ path: join(folder, 'file'), deviceId: 'pump-7' }), { code: 'not-a-folder' });
 });
 
 test('trying whether a directory can be written in leaves nothing there', async (t) => {

@@ -132,7 +132,7 @@ test('opens what is there, and makes only where asked to', async (t) => {
   await assert.rejects(openRocks(path, { create: false }), { code: 'not-found' });
   assert.deepEqual(await readdir(path), []);
   await writeFile(join(path, 'file'), '');
-  await assert.rejects(openRocks(join(path, 'file')), { code: 'io' });
+  await assert.rejects(openRocks(join(path, 'file')), { code: 'not-a-folder' });
 });
 
 test('is open once, in this process and in any other', async (t) => {
