@@ -24,7 +24,7 @@ const DAY_MS = 86_400_000;
 /**
  * Whether the device may own what it would after this. False where that depends on for how long it has been sending.
  *
- * @param ageMs for how long the device has been sending, milliseconds; undefined while nobody has looked
+ * @param ageMs for how long the device has been sending, milliseconds, never below 0; undefined while nobody has looked
  * @throws GatewayError `interval-limit`, `stream-limit` or `storage-limit`
  */
 export function isWithinBounds(
@@ -42,7 +42,7 @@ export function isWithinBounds(
       `what was counted of this device lies in ${holdings.ranges} separate ranges; ${limits.rangesMax} are the most`,
     );
   }
-  const days = ageMs === undefined ? 0 : Math.max(0, ageMs) / DAY_MS;
+  const days = (ageMs ?? 0) / DAY_MS;
   const streamsMax = Math.floor(limits.streamsMax + days * limits.streamsPerDay);
   const isOverStreams = ledger.ranges === 0 && holdings.streams >= streamsMax;
   const pageBytesMax = Math.floor(limits.pageBytesMax + days * limits.pageBytesPerDay);

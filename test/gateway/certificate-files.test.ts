@@ -91,6 +91,9 @@ test('new connections are shown the new certificate, and the old one while the n
   await write(first);
   await certificate.reload();
   assert(await isShown(first), 'at once where it is asked for');
+  await write({ cert: second.cert });
+  await certificate.reload();
+  assert.equal(lines.filter(({ code }) => code === 'tls-invalid').length, 2, 'wrong in the same way, and said again');
 });
 
 test('a certificate that devices refuse for its dates, or soon will, is spoken of once a day', async (t) => {
@@ -123,5 +126,8 @@ test('a certificate that devices refuse for its dates, or soon will, is spoken o
     // By looking alone, at files that have not changed.
     t.mock.timers.tick(1e6);
     assert.equal(lines.length, code === undefined ? 2 : 3, 'and yet a day later');
+    time -= 1.2 * day;
+    t.mock.timers.tick(1e6);
+    assert.equal(lines.length, code === undefined ? 3 : 4, 'a clock that is set back silences nothing');
   }
 });

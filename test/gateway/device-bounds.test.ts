@@ -68,6 +68,15 @@ test('streams have a bound that grows with the time for which a device is known'
   assert.equal((await gateway.store.holdings(DEVICE)).streams, 6);
 });
 
+test('a clock that is set back to before the first contact lowers no bound', async (t) => {
+  let now = BASE_MS;
+  const gateway = await testGateway(t, { limits: { streamsMax: 2, streamsPerDay: 3 }, clock: () => now });
+  const sent = (number: number) => post(gateway, { batch: { stream: stream(number), ...single(1) }, timestamp: now });
+  assert.equal((await sent(1)).status, 200);
+  now -= DAY_MS / 2;
+  assert.equal((await sent(2)).status, 200);
+});
+
 test('reports of streams without events are no streams', async (t) => {
   const gateway = await testGateway(t, { limits: { streamsMax: 1, streamsPerDay: 0 } });
   for (let number = 1; number < 20; number += 1) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { writeDraft } from '../../src/gateway/key-file-disk.ts';
+import { privateMode, writeDraft } from '../../src/gateway/key-file-disk.ts';
 import { onOpen } from '../opened-files.ts';
 import { turns } from '../until.ts';
 import { temporaryFolder } from './gateway-fixture.ts';
@@ -35,4 +35,9 @@ test('a draft is written to its end, then flushed, then closed, and private', as
   assert.deepEqual(steps, ['written', 'flushed', 'closed']);
   assert.equal(await readFile(draft, 'utf8'), text);
   assert.equal((await stat(draft)).mode & 0o777, 0o600);
+});
+
+test('what a group may is kept, and nothing where everybody may anything', () => {
+  for (const mode of [0o600, 0o640, 0o660, 0o400]) assert.equal(privateMode(0o100_000 | mode), mode);
+  for (const mode of [0o644, 0o666, 0o661, 0o662, 0o604]) assert.equal(privateMode(0o100_000 | mode), 0o600);
 });

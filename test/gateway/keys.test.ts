@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import fs, { chownSync, renameSync, writeFileSync } from 'node:fs';
-import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { pino } from 'pino';
@@ -47,6 +47,70 @@ test('where the file system tells of nothing, a change is found by looking', asy
   syncBuiltinESMExports();
   await file.revoke('d', 'k1');
   await until(() => ring.lookup('d', 'k1')?.revoked === true, 'it is looked at');
+});
+
+/** A ring that looks only when told, and a file whose every reading `reading` may hold, or change it behind. */
+async function attentive(t: TestContext, reading: (path: string, revoked: Buffer) => Promise<void>) {
+  const { path, file } = await keyFile(t);
+  await file.add('d');
+  const before = await readFile(path);
+  await file.revoke('d', 'k1');
+  const revoked = await readFile(path);
+  await writeFile(path, before);
+  let look = (): void => {};
+  const watch = (_folder: string, _options: object, heard: (event: string, name: string) => void) => {
+    look = () => heard('rename', basename(path));
+    return Object.assign(new EventEmitter(), { close: () => {} });
+  };
+  const read = fs.promises.readFile;
+  t.mock.method(fs, 'watch', watch as typeof fs.watch);
+  t.mock.method(fs.promises, 'readFile', (async (...args: Parameters<typeof read>) => {
+    const text = await read(...args);
+    await reading(path, revoked);
+    return text;
+  }) as typeof read);
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  const { ring } = await follow(t, path, 3_600_000);
+  return { path, revoked, ring, look };
+}
+
+test('a change while the file is read is one at the next look', async (t) => {
+  const { ring, look } = await attentive(t, (path, revoked) => writeFile(path, revoked));
+  assert(isLive(ring, 'k1'));
+  look();
+  await until(() => !isLive(ring, 'k1'), 'it is read anew');
+});
+
+test('who has the file read now gets what it says now, also where a look is under way', async (t) => {
+  let held: Promise<void> | undefined;
+  let isHeld = false;
+  let free = (): void => {};
+  const { path, revoked, ring, look } = await attentive(t, async () => {
+    isHeld = held !== undefined;
+    await held;
+  });
+  held = new Promise((resolve) => {
+    free = resolve;
+  });
+  await utimes(path, 1, 1);
+  look();
+  await until(() => isHeld, 'a look has read it');
+  held = undefined;
+  await writeFile(path, revoked);
+  // As long as reading takes many times over: whoever does not wait for the look is done before it.
+  const readings = async () => {
+    for (let i = 0; i < 50; i += 1) await stat(path);
+  };
+  const read = ring.reload();
+  await readings();
+  free();
+  await read;
+  await readings();
+  assert(!isLive(ring, 'k1'));
 });
 
 test('a device gets a key, a second one, and loses the first', async (t) => {
@@ -209,7 +273,8 @@ test('a file that cannot be read for a while is read when it can be, and that is
   await chown(dirname(path), other, other);
   await chown(path, other, other);
   process.seteuid!(other);
-  const { ring, lines } = await follow(t, path, 5);
+  // Told of changes, and not looking by itself: a look that is under way as the owner is put right finds either.
+  const { ring, lines } = await follow(t, path, 3_600_000);
   // At once, so that nobody looks while this process may read everything.
   process.seteuid!(0);
   writeFileSync(`${path}.new`, revoked, { mode: 0o600 });

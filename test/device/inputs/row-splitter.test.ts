@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { TelemetryEvent } from '../../../src/codec/index.ts';
 import { RowFeed } from '../../../src/device/inputs/row-feed.ts';
-import { ROW_BYTES_MAX } from '../../../src/device/inputs/row-splitter.ts';
+import { ROW_BYTES_MAX, RowSplitter } from '../../../src/device/inputs/row-splitter.ts';
 import { seedOf } from '../../codec/property.ts';
 import { cpuMs, yardstickMs } from '../../processor-time.ts';
 import { OPTIONS, readRows, timesOf } from './rows.ts';
@@ -50,6 +50,25 @@ test('a hole of NULs costs what may be torn by it', () => {
     assert.deepEqual(csv.refused, [[3, 'row-hole']]);
     assert.equal(csv.rejected, 'ts,volume\n\x005,2\n');
   }
+});
+
+test('a hole that is told of keeps no more of itself, and a line too long for a row is one line around it', () => {
+  const long = Buffer.alloc(ROW_BYTES_MAX + 1, 'x');
+  const splitter = new RowSplitter({ mayBeRow: () => true, quotedBy: undefined });
+  const cut = (bytes: Buffer) => splitter.cut(bytes).rows.map(({ line, fault }) => [line, fault]);
+  assert.deepEqual(cut(Buffer.concat([Buffer.from('1\n'), Buffer.alloc(ROW_BYTES_MAX + 1)])), [
+    [1, undefined],
+    [2, 'hole'],
+  ]);
+  assert.deepEqual(cut(Buffer.alloc(1_000)), []);
+  assert.equal(splitter.rest.length, 0);
+  assert.deepEqual(cut(long), [[2, 'too-long']]);
+  assert.deepEqual(cut(Buffer.from('more\0rest\n3\n')), [
+    [2, 'more'],
+    [2, 'hole'],
+    [2, undefined],
+    [3, undefined],
+  ]);
 });
 
 test('NULs at the end of a file are room that may still be filled', () => {
