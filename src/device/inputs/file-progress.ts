@@ -81,7 +81,7 @@ export class FileNames {
   /** Its first row. */
   #first: TelemetryEvent | undefined;
   /** Of the files that were recorded last. */
-  readonly #recent: readonly string[];
+  #recent: readonly string[];
 
   private constructor(options: FindOptions, inode: string, path: string, recent: readonly string[]) {
     this.#options = options;
@@ -108,8 +108,9 @@ export class FileNames {
 
   /** Marks that lead to this progress. */
   marks(id: string): Mark[] {
-    const recent = [...this.#recent.filter((other) => other !== id), id].slice(-RECENT_MAX);
-    return [...marksTo(id, [this.#inode, this.#path]), { name: RECENT, value: Buffer.from(JSON.stringify(recent)) }];
+    this.#recent = [...this.#recent.filter((other) => other !== id), id].slice(-RECENT_MAX);
+    const recent = { name: RECENT, value: Buffer.from(JSON.stringify(this.#recent)) };
+    return [...marksTo(id, [this.#inode, this.#path]), recent];
   }
 
   /** @throws InputError `input-changed`, `input-copy`, or why nothing can be made of the file */
@@ -139,10 +140,19 @@ export class FileNames {
   /** @throws InputError `input-copy` where the file begins within rows that were recorded from another one */
   async #assertNoWindow(tried: ReadonlySet<string>): Promise<void> {
     if (this.#first === undefined) return;
+    const around: [Progress, SampleSearch][] = [];
     for (const id of this.#recent) {
       const progress = tried.has(id) ? undefined : await this.#progressOf(id);
       if (progress?.samples === undefined || !isWithin(this.#first, progress.samples)) continue;
-      const { samples, rows, times } = (await search(this.#options, progress.samples)).likenessOfWindow;
+      around.push([progress, new SampleSearch(progress.samples)]);
+    }
+    if (around.length === 0) return;
+    await search(
+      this.#options,
+      around.map(([, found]) => found),
+    );
+    for (const [progress, { likenessOfWindow }] of around) {
+      const { samples, rows, times } = likenessOfWindow;
       if (2 * rows > samples && times > 1) throw this.#copyError(progress, rows, samples);
     }
   }
@@ -241,19 +251,21 @@ async function likeness(
   samples: SamplesState | undefined,
 ): Promise<Likeness> {
   if (samples === undefined) return { samples: 0, rows: 0, times: 0, keys: 0, isBeginning: false };
-  return (await search(options, samples)).likeness;
+  const found = new SampleSearch(samples);
+  await search(options, [found]);
+  return found.likeness;
 }
 
+/** In one pass over the file. */
 async function search(
   options: FileRowsOptions & Pick<FindOptions, 'file'>,
-  samples: SamplesState,
-): Promise<SampleSearch> {
-  const found = new SampleSearch(samples);
+  searches: readonly SampleSearch[],
+): Promise<void> {
   await readFileRows(options.file, options, (text, event, outlineOf) => {
-    found.add(outlineOf(text), event);
+    const outline = outlineOf(text);
+    for (const found of searches) found.add(outline, event);
     return true;
   });
-  return found;
 }
 
 /** Marks of these names that lead to a progress. */

@@ -108,18 +108,18 @@ function refuseUnlikely(number: string, text = number): void {
 
 /** A time in a local zone, checked. */
 function utcOf(parts: TimeParts, timeZone: TimeZone, text: string): number {
-  const { year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone } = parts;
-  const [y, mo, d, h, mi, s] = [year, month, day, hour, minute, second].map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const { year, month, day, hour = '0', minute = '0', second = '0', fraction, zone } = parts;
+  // By name, and not as a list: it is read for each row.
+  const y = Number(year);
+  const mo = Number(month);
+  const d = Number(day);
+  const h = Number(hour);
+  const mi = Number(minute);
+  const s = Number(second);
   if (mo < 1 || mo > 12 || d < 1 || d > daysIn(y, mo)) throw noTime('is no day of the calendar', text);
   if (h > 23 || mi > 59 || s > 59) throw noTime('is no time of the day', text);
-  const date = Date.UTC(y < 100 ? 2000 : y, mo - 1, d, h, mi, s, Number(fraction.slice(0, 3).padEnd(3, '0')));
+  const ms = fraction === undefined ? 0 : Number(fraction.slice(0, 3).padEnd(3, '0'));
+  const date = Date.UTC(y < 100 ? 2000 : y, mo - 1, d, h, mi, s, ms);
   // Date.UTC takes years below 100 for those of the last century.
   const wallMs = y < 100 ? new Date(date).setUTCFullYear(y, mo - 1, d) : date;
   if (zone !== undefined) return wallMs - offsetOf(zone, text);
