@@ -22,7 +22,7 @@ export async function makeDirectory(path: string): Promise<void> {
   if (!isThere && above !== at) await makeDirectory(above);
   await mkdir(at, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     const isFile = cause.code === 'EEXIST' || cause.code === 'ENOTDIR';
-    throw isFile ? new StoreError('not-a-folder', `${at} is a file, where a folder is to be`) : cause;
+    throw isFile ? new StoreError('not-a-folder', `${at} is a file, where a folder is to be`, cause) : cause;
   });
   await syncDirectory(above).catch((error: NodeJS.ErrnoException) => {
     // One that was made for us, in a place where we may not look around.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, link, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -472,6 +472,36 @@ test('a database that is replaced while it is in use takes nothing into files th
   assert.equal(await assertBalanced(await reopen(), 'a'), 30);
 });
 
+test('a database over whose files a copy is written while it is in use acknowledges nothing more', async (t) => {
+  const { store, reopen, elsewhere } = await open(t);
+  const path = elsewhere.location;
+  const copies = await temporaryDirectory(t);
+  const [older, latest] = [join(copies, 'older'), join(copies, 'latest')];
+  await send(store, key, { first: 1, last: 10 });
+  await cp(path, older, { recursive: true, preserveTimestamps: true });
+  await send(store, key, { first: 11, last: 20 });
+  await cp(path, latest, { recursive: true, preserveTimestamps: true });
+  await cp(older, path, { recursive: true, preserveTimestamps: true });
+  await assert.rejects(send(store, key, { first: 21, last: 30 }), { code: 'io' });
+  await assert.rejects(send(store, key, { first: 21, last: 30 }), corrupt);
+  await rm(path, { recursive: true });
+  await cp(latest, path, { recursive: true });
+  await send(store, key, { first: 21, last: 30 });
+  await store.close();
+  assert.equal(await assertBalanced(await reopen(), 'a'), 30);
+});
+
+test('files of a database in use that are linked or given away cost a write that is asked for again', async (t) => {
+  const { store, reopen, elsewhere } = await open(t);
+  const path = elsewhere.location;
+  await send(store, key, { first: 1, last: 10 });
+  for (const name of ['LOCK', 'CURRENT']) await link(join(path, name), join(path, '..', name));
+  await assert.rejects(send(store, key, { first: 11, last: 20 }), { code: 'io' });
+  await send(store, key, { first: 11, last: 30 });
+  await store.close();
+  assert.equal(await assertBalanced(await reopen(), 'a'), 30);
+});
+
 test('a database that is gone is not made anew beside its witness: nothing is made', async (t) => {
   const { store, reopen, elsewhere } = await open(t);
   const path = elsewhere.location;
@@ -585,7 +615,7 @@ test('what the disk says is a StoreError with its cause', async (t) => {
   closeSync(openSync(file, 'w'));
   await assert.rejects(openRocksGatewayStore({ path: file, operator: counters }), (error) => {
     assert.ok(error instanceof StoreError);
-    assert.equal(error.code, 'io');
+    assert.equal(error.code, 'not-a-folder');
     assert.ok(error.cause instanceof Error);
     return true;
   });
