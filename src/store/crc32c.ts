@@ -3,7 +3,8 @@
  *
  * Owns that arithmetic. A checksum that is off by what one flipped bit makes of it names that bit, for no two bits
  * within 2^31 of each other leave the same trace. Promises that what it calls whole or mended fits its checksum. Never
- * guesses at more than one bit.
+ * guesses at more than one bit; but three that were flipped look like one other once in some 10^5 times, and then it is
+ * the seals of the records within that tell.
  */
 
 /** `mended`: one bit was wrong, and is right now. `broken`: more than one is wrong, and nothing was changed. */
