@@ -23,14 +23,13 @@ import { type OutlineOf, outlineOfCells } from './row-outline.ts';
 import { type InputFormat, type ReadRow, type RowOptions, type RowReader, WITHOUT_VALUE } from './row-reader.ts';
 import { createTimeReader, type TimeReader } from './row-times.ts';
 
-/** Times in all forms that people write. */
 const TIME_LIKE = /^\d[\d\s.,:/TZ+-]*([AaPp]\.?[Mm]\.?|[A-Z]{3,4})?$/;
 
-/** A row with more cells than this is no heading. */
 const HEADING_CELLS_MAX = 4_096;
 
 export interface CsvOptions extends RowOptions {
   readonly format: Exclude<InputFormat, 'ndjson'>;
+  readonly isReadOnce?: boolean | undefined;
 }
 
 export function delimiterOf({ format, delimiter }: CsvOptions): string {
@@ -53,7 +52,6 @@ export class CsvRows implements RowReader {
   readonly #seen = new Set<string>();
   #unusable: string | undefined;
   #isHeld = false;
-  /** The text of the heading that holds now. */
   headingText: string | undefined;
   outlineOf: OutlineOf = (text) => text;
 
@@ -130,7 +128,7 @@ export class CsvRows implements RowReader {
   }
 
   /**
-   * A run that goes on does not read the first heading: names are as wrong there as in a run that does.
+   * Of a run that goes on, and does not read the first heading.
    * @param headings of rows that are to be read once more
    * @param seen names that flags of earlier runs have mentioned and that the input has
    * @throws InputError `input-columns`
@@ -270,13 +268,15 @@ export class CsvRows implements RowReader {
     if (this.#isHeld) throw this.#noHeading('rows were refused below it; --from-start reads all under their headings');
     this.#unusable = undefined;
     const before = { names: known, hasSensor: this.#heading!.some(({ role }) => role === 'sensor') };
+    const next = { names: namesOf(cells), delimiter: this.#delimiter };
     try {
+      if (this.#options.isReadOnce) assertGoesOn(next, before, this.#columns, line);
       this.#use(cells, text);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw this.#noHeading(error.message);
     }
-    assertGoesOn({ names: this.#names, delimiter: this.#delimiter }, before, this.#columns, line);
+    if (!this.#options.isReadOnce) assertGoesOn(next, before, this.#columns, line);
     return true;
   }
 

@@ -47,7 +47,8 @@ export interface FeedOptions extends RowOptions {
   readonly quotedRowsMax?: number | undefined;
   /** So many rows are passed over: they were recorded before. @default 0 */
   readonly skipRows?: number;
-  /** Told of each row that can be recorded. */
+  /** What was read is gone: where a file would end the run, rows are refused. */
+  readonly isReadOnce?: boolean | undefined;
   readonly onRow?: ((text: string, event: TelemetryEvent, outlineOf: OutlineOf) => void) | undefined;
 }
 
@@ -131,7 +132,6 @@ export class RowFeed {
     return this.#preamble.bytes;
   }
 
-  /** See `CsvRows`. */
   assertColumns(headings: readonly string[]): void {
     this.#csv?.assertColumns(headings, this.#seen);
     if (this.#preamble.hasRows) this.#csv?.assertReached(this.#splitter.state.lines + 1);

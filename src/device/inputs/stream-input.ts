@@ -90,7 +90,8 @@ export class StreamInput implements Input {
     assertRows(bytes, '-');
     const { encoding, markBytes } = encodingAt(bytes, this.#options.encoding);
     this.#mark = Buffer.from(bytes.subarray(0, markBytes));
-    this.#feed = new RowFeed({ ...this.#options, encoding, offset: markBytes, quotedRowsMax: QUOTED_ROWS_MAX });
+    const once = { quotedRowsMax: QUOTED_ROWS_MAX, isReadOnce: true };
+    this.#feed = new RowFeed({ ...this.#options, ...once, encoding, offset: markBytes });
     return this.#feed.push(bytes.subarray(markBytes));
   }
 

@@ -93,3 +93,25 @@ test('a folder is no input', async (t) => {
   const path = await temporaryDirectory(t);
   await assert.rejects(openInput({ ...READ, path, format: undefined }), { code: 'input-kind' });
 });
+
+test('another heading in a pipe that lacks what flags name refuses its rows, and loses none before it', async () => {
+  const text = 'ts,flow\n1,1\nts,flow_m3\n2,2\nts,flow\n3,3\n';
+  const names = new Map([['flow', 'volume']]);
+  const input = new StreamInput(Readable.from([Buffer.from(text)]), { ...STREAM, names, format: 'csv' });
+  const chunks: Chunk[] = [];
+  for await (const chunk of input.chunks(new AbortController().signal)) chunks.push(chunk);
+  assert.deepEqual(
+    chunks.flatMap(({ events }) => events.map(({ ts, fields }) => [ts, fields])),
+    [
+      [1, { volume: 1 }],
+      [3, { volume: 3 }],
+    ],
+  );
+  assert.deepEqual(
+    chunks.flatMap(({ refused }) => refused.map(({ line, code }) => [line, code])),
+    [
+      [3, 'row-cells'],
+      [4, 'row-cells'],
+    ],
+  );
+});
