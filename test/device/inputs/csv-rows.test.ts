@@ -306,3 +306,59 @@ test('a row whose time is refused is no heading, although its texts are called l
     'what may be a heading without a time is counted, and no row below it is read under names that may not be its own',
   );
 });
+
+test('another heading further down that lacks what flags name ends the run', () => {
+  const columns = { code: 'input-columns', message: /line 3/ };
+  const names = map({ flow: 'volume' });
+  const mapped = 'ts,flow\n1,1\nts,flow_m3\n2,2\n';
+  assert.throws(() => readRows('csv', mapped, { names }), columns);
+  assert.throws(() => readRows('csv', 'ts,flow,a\n1,1,1\nts,a\n2,2\n', { names }), columns, 'it is not there any more');
+  const both = map({ flow: 'volume', flow_m3: 'volume' });
+  assert.deepEqual(fieldsOf(mapped, { names: both }), [{ volume: 1 }, { volume: 2 }]);
+  assert.throws(() => readRows('csv', mapped, { names: map({ flow: 'volume', flw_m3: 'volume' }) }), columns);
+  const skipped = 'ts,a,secret\n1,1,7\nts,a,secret_2\n2,2,7\n';
+  for (const options of [{ skip: set('secret') }, { texts: set('secret') }, { numbers: set('secret') }])
+    assert.throws(() => readRows('csv', skipped, options), columns);
+  assert.deepEqual(fieldsOf('ts,a,secret\n1,1,7\nts,a\n2,2\n', { skip: set('secret') }), [{ a: 1 }, { a: 2 }]);
+  assert.throws(() => readRows('csv', 'ts,sensor,a\n1,x,1\nts,a\n2,2\n'), columns, 'rows of no sensor that is known');
+  const time = readRows('csv', 'when,a\n1,1\na,b\n2,2\n', { names: map({ when: 'ts' }) });
+  assert.deepEqual([timesOf(time), time.refused.length], [[1], 2], 'which may be a row');
+});
+
+test('a time in two columns is read as one', () => {
+  const timeColumns = set('Date', 'Time');
+  const text = 'Time,a,Date\n01:02:03,1,2026-03-01\n,2,2026-03-01\n04:05,3,2026-03-02\n';
+  const { events, refused } = readRows('csv', text, { timeColumns: set('Date', 'Time') });
+  assert.deepEqual(
+    events.map(({ ts, fields }) => [new Date(ts).toISOString(), fields]),
+    [
+      ['2026-03-01T01:02:03.000Z', { a: 1 }],
+      ['2026-03-02T04:05:00.000Z', { a: 3 }],
+    ],
+  );
+  assert.deepEqual(refused, [[3, 'event-time']], 'midnight is a guess');
+  const timeZone = timeZoneOf('Europe/Berlin')!;
+  const german = { timeColumns, timeFormat: 'dd.MM.yyyy HH:mm:ss', timeZone, delimiter: ';' };
+  const joined = readRows('csv', 'Date;Time;a\n01.03.2026;01:02:03;1\nDate;Time;a\n02.03.2026;00:00:00;2\n', german);
+  assert.deepEqual(timesOf(joined), [Date.UTC(2026, 2, 1, 0, 2, 3), Date.UTC(2026, 2, 1, 23)]);
+  assert.deepEqual(joined.refused, [], 'a heading that comes again is no row');
+  assert.throws(() => readRows('csv', 'Date,a\n2026-03-01,1\n', { timeColumns }), { code: 'input-columns' });
+  const json = '{"Date":"2026-03-01","Time":"01:02:03","a":1}\n{"Date":"2026-03-01","a":1}\n';
+  const objects = readRows('ndjson', json, { timeColumns });
+  assert.deepEqual(timesOf(objects), [Date.UTC(2026, 2, 1, 1, 2, 3)]);
+  assert.deepEqual(objects.refused, [[2, 'event-time']]);
+});
+
+test('a row with a time and no value is no event, and is not refused', () => {
+  const csv = readRows('csv', 'ts,a,b\n1,,\n2,NAN,\n3,NAN,1\n,NAN,\n', { missing: set('NAN') });
+  assert.deepEqual([timesOf(csv), csv.valueless, csv.refused], [[3], 2, [[5, 'event-time']]]);
+  const json = '{"ts":1,"a":null}\n{"ts":2,"a":"NAN"}\n{"ts":3}\n{"ts":4,"fields":{"a":null}}\n{"a":null}\n';
+  const ndjson = readRows('ndjson', json, { missing: set('NAN') });
+  assert.equal(ndjson.valueless, 3);
+  const refused = [
+    [3, 'event-field'],
+    [5, 'event-time'],
+  ];
+  assert.deepEqual(ndjson.refused, refused, 'nothing is there that could be missing, or no time');
+  assert.deepEqual(refusedOf('ts,a\n1,2\n', { skip: set('a') }), [[2, 'event-field']]);
+});
