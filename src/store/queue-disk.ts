@@ -144,9 +144,11 @@ class Disk implements QueueDisk {
           throw failure;
         });
         // What failed may be on disk after all, and then it is durable: opening has written it anew.
+        // Of what was appended the next sequence tells; what was lost meanwhile has moved the revision.
         const { revision, next } = this.#state.position;
-        if (revision === after.position.revision && next === after.position.next) {
-          return await this.#sidecar.committed(before, after, operations);
+        const isAppended = next > before.position.next;
+        if (next === after.position.next && (isAppended || revision === after.position.revision)) {
+          return await this.#sidecar.committed(before, this.#state, operations);
         }
         if (!(isFirstTry && isUrgent && isDiskFull(error))) throw error;
       }

@@ -376,6 +376,22 @@ test('a queue that is replaced while it is in use keeps nothing in files that ar
   assert.deepEqual(await again.gaps(), []);
 });
 
+test('a queue over whose files a copy is written while it is in use records nothing twice', async (t) => {
+  const path = await filled(t, 'a');
+  const queue = await openTestQueue(t, path);
+  const copy = join(await temporaryDirectory(t), 'copy');
+  await cp(path, copy, { recursive: true, preserveTimestamps: true });
+  await queue.append([block(10, 'b')]);
+  await cp(copy, path, { recursive: true, preserveTimestamps: true });
+  const next = await queue.append([block(10, 'c')]).then(
+    () => 31,
+    () => 21,
+  );
+  assert.equal(queue.next, next, 'what was refused is not there, and what is there was not refused');
+  await queue.append([block(10, 'd')]);
+  assert.equal(queue.next, next + 10);
+});
+
 for (const [what, put] of [
   ['an empty folder', (path: string) => mkdir(join(path, 'db-2'))],
   ['another database', async (path: string) => await (await openRocks(join(path, 'db-2'))).close()],
