@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BLOCK_EVENTS_MAX, type Gap, lookAtQueue, type StoreError } from '../../src/store/index.ts';
+import { BLOCK_EVENTS_MAX, type Gap, lookAtQueue, openQueue, type StoreError } from '../../src/store/index.ts';
 import { numberKey, QUEUE } from '../../src/store/keys.ts';
 import { queueFiles } from '../../src/store/queue-files.ts';
 import { openRocks, type Rocks } from '../../src/store/rocks.ts';
 import {
   ALL,
   block,
+  cleanUp,
   collect,
   contents,
   countingBytes,
@@ -349,6 +350,32 @@ test('a database that keeps failing at its files is replaced by one with all tha
   const again = await openTestQueue(t, path);
   assert.equal(again.next, queue.next);
   assert.equal(hex(again.streamAt(7).stream), hex(stream));
+});
+
+test('a database is replaced once the disk has room for another, and it has failed as often again', async (t) => {
+  const path = await filled(t, 'ab');
+  let [failures, isFull] = [0, true];
+  const open: typeof openRocks = async (...args) =>
+    Object.defineProperty(await openRocks(...args), 'failures', { get: () => failures });
+  const openReserve: typeof queueFiles.openReserve = async (options) => {
+    const reserve = await queueFiles.openReserve(options);
+    // Bytes that nothing is pending for are those of another database.
+    reserve.isLow = async (bytes, pending) => isFull && bytes > 0 && pending === undefined;
+    return reserve;
+  };
+  const queue = await openQueue({ path, deviceId: 'pump-1', reserveBytes: 0 }, open, { ...queueFiles, openReserve });
+  cleanUp(t, () => queue.close());
+  failures = 1;
+  await queue.append([block(10, 'c')]);
+  assert((await readdir(path)).includes('db-1'));
+  isFull = false;
+  failures = 2;
+  await queue.append([block(10, 'd')]);
+  assert((await readdir(path)).includes('db-1'), 'not as often again');
+  failures = 3;
+  await queue.append([block(10, 'e')]);
+  assert((await readdir(path)).includes('db-2'));
+  assert.deepEqual(names(await contents(queue)), ['1+10 a', '11+10 b', '21+10 c', '31+10 d', '41+10 e']);
 });
 
 test('what a replacement left unfinished, or behind, is removed', async (t) => {
