@@ -2,8 +2,7 @@
  * The place of an open database: whether its files are still what is found under their names.
  *
  * Owns one question, asked after each write. A folder that is removed, or has a copy put in its place or over its
- * files, is still open to the process that had it: RocksDB goes on writing, and nobody will find what it wrote. Where
- * somebody has only touched those files, by chown or a hard link, the write is asked for once more, and that is all.
+ * files, is still open to the process that had it: RocksDB goes on writing, and nobody will find what it wrote.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,46 +13,67 @@ export interface Place {
   assertSame(): void;
 }
 
-/** RocksDB makes them at the opening, and writes to neither while it has the database. */
-const LASTING = ['LOCK', 'CURRENT'];
-
 /** RocksDB, in closing, removes by name what it has no use for, and that may be a file of the copy. */
 const ADVICE =
   'Stop this process, then put the copy there once more: one that is put under a running process may lose files';
 
 /** @param path of a database that has just been opened */
 export function placeAt(path: string): Place {
-  // It grows, but only another one takes its name.
-  const manifest = join(path, manifestOf(path));
-  const identity = () =>
-    [...LASTING.map((name) => identityOf(join(path, name), true)), identityOf(manifest, false)].join(', ');
-  const opened = identity();
+  const current = join(path, 'CURRENT');
+  // RocksDB makes it at the opening, and writes to it no more. It names the MANIFEST, which grows.
+  let opened = fileAt(current);
+  const manifest = join(path, nameIn(current));
+  const manifestInode = fileAt(manifest)?.ino;
   return {
     assertSame() {
-      if (identity() === opened) return;
+      const now = fileAt(current);
+      if (isSame(opened, now) && fileAt(manifest)?.ino === manifestInode) {
+        opened = now;
+        return;
+      }
       const what = `${path} was removed or replaced while it was in use: what is written now counts as not written`;
       throw new StoreError('io', `${what}. ${ADVICE}`);
     },
   };
 }
 
+interface FoundFile {
+  readonly dev: number;
+  readonly ino: number;
+  readonly ctimeMs: number;
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * A copy that is written over it in place, with the time that it had, changes its `ctime` alone. So do chown, chmod and
+ * hard links, which leave what is in it: what they changed besides tells them apart.
+ */
+function isSame(before: FoundFile | undefined, now: FoundFile | undefined): boolean {
+  if (before === undefined || now === undefined) return before === now;
+  if (before.dev !== now.dev || before.ino !== now.ino) return false;
+  const isTouched =
+    before.mode !== now.mode || before.nlink !== now.nlink || before.uid !== now.uid || before.gid !== now.gid;
+  return isTouched || before.ctimeMs === now.ctimeMs;
+}
+
 /**
  * Asked of the kernel at once: what was written to a moment ago it has in memory, and telling takes 3 µs. By way of
  * Node's threads it takes 40 µs of processor time.
  */
-function identityOf(path: string, isUntouched: boolean): string {
+function fileAt(path: string): FoundFile | undefined {
   try {
-    const { dev, ino, ctimeMs } = statSync(path);
-    // A copy that is written over it in place, with the time that it had, changes this alone.
-    return isUntouched ? `${dev} ${ino} ${ctimeMs}` : `${dev} ${ino}`;
+    return statSync(path);
   } catch {
-    return '';
+    return undefined;
   }
 }
 
-function manifestOf(path: string): string {
+function nameIn(current: string): string {
   try {
-    return readFileSync(join(path, 'CURRENT'), 'utf8').trim();
+    return readFileSync(current, 'utf8').trim();
   } catch {
     return '';
   }
