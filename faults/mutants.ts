@@ -331,8 +331,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'forget a page that only learned of new parts',
     file: 'src/store/page-cache.ts',
-    find: 'if ((await this.#cut(merged, head, live.page)) > 0) head.isChanged = true;',
-    replace: 'await this.#cut(merged, head, live.page);',
+    find: 'if ((yield* this.#cut(merged, head, live.page)) > 0) head.isChanged = true;',
+    replace: 'yield* this.#cut(merged, head, live.page);',
     caughtBy: [{ campaign: 'simulation', size: 300 }],
   },
   {

@@ -217,7 +217,9 @@ class RunningPair implements Pair {
     if (status === 0 || isOpen) return undefined;
     const [line = '', ...others] = lines.filter((one) => !one.startsWith('{'));
     const code = REFUSAL.exec(line)?.[1];
-    if (status !== 1 || code === undefined || others.length > 0) {
+    // Where there is no queue or gateway at all, it is the call that must be changed.
+    const expected = code === 'not-found' ? 2 : 1;
+    if (status !== expected || code === undefined || others.length > 0) {
       this.found(`the ${side} refused with status ${status}: ${[line, ...others].join(' / ').slice(0, 300)}`);
     }
     return code ?? 'none';

@@ -5,8 +5,8 @@
  * it, and trust nobody. Never decides whom to trust.
  */
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { CommandError } from './errors.ts';
+import { readPlainFile, unreadable } from './plain-file.ts';
 
 const CERTIFICATE_PATTERN =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
@@ -32,8 +32,8 @@ export function isUntrusted(code: string): boolean {
  * @throws CommandError `ca-unreadable` or `ca-invalid`
  */
 export async function readCertificates(flag: string, path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new CommandError('ca-unreadable', `${flag}: cannot read ${path}`, { cause });
+  const text = await readPlainFile(path).catch((cause: unknown) => {
+    throw new CommandError('ca-unreadable', `${flag}: ${unreadable(path, cause)}`, { cause });
   });
   const problem = certificateProblem(text);
   if (problem === undefined) return text;

@@ -16,6 +16,7 @@ export {
 } from './command.ts';
 export { CommandError, type CommandErrorCode, failureText } from './errors.ts';
 export { createLogger, type Logger } from './logger.ts';
+export { readPlainFile, unreadable } from './plain-file.ts';
 export { printable, printableJson, widthOf } from './printable.ts';
 export { readSecret, type SecretSources, writeSecretFile } from './secrets.ts';
 export { addSettings, readSettings, type Setting, type Settings, type SettingValues, settings } from './settings.ts';

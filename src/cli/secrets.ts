@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CommandError } from './errors.ts';
+import { readPlainFile, unreadable } from './plain-file.ts';
 
 export interface SecretSources {
   /** What the secret is for, in messages: `device secret`. */
@@ -73,21 +74,13 @@ async function readSecretFile(name: string, path: string): Promise<string> {
 }
 
 async function readPrivateFile(name: string, path: string): Promise<string> {
-  const unreadable = (cause: unknown): never => {
-    throw new CommandError('secret-unreadable', `cannot read the ${name} from ${path}`, { cause });
-  };
-  const file = await open(path).catch(unreadable);
-  try {
-    const found = await file.stat();
-    const { mode } = found;
-    if (found.isDirectory())
-      throw new CommandError('secret-unreadable', `cannot read the ${name}: ${path} is a directory`);
+  const assertPrivate = ({ mode }: { readonly mode: number }): void => {
     // Windows has no such bits; its files answer 0666 whatever their access list says.
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw new CommandError('secret-exposed', `other users can reach the ${name}: run chmod 600 '${path}'`);
-    }
-    return await file.readFile('utf8').catch(unreadable);
-  } finally {
-    await file.close();
-  }
+    if (process.platform === 'win32' || (mode & 0o077) === 0) return;
+    throw new CommandError('secret-exposed', `other users can reach the ${name}: run chmod 600 '${path}'`);
+  };
+  return await readPlainFile(path, assertPrivate).catch((cause: Error) => {
+    if (cause instanceof CommandError) throw cause;
+    throw new CommandError('secret-unreadable', `the ${name}: ${unreadable(path, cause)}`, { cause });
+  });
 }

@@ -7,9 +7,9 @@
  * one that it could not read whole.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { CommandError, certificateProblem, type Logger } from '../cli/index.ts';
+import { CommandError, certificateProblem, type Logger, readPlainFile, unreadable } from '../cli/index.ts';
 import type { TlsIdentity } from './http-server.ts';
 
 export interface CertificateFiles {
@@ -45,8 +45,8 @@ const EXPIRES_SOON_MS = 14 * DAY_MS;
 /** @throws CommandError `tls-unreadable`, or `tls-invalid` where they are no certificate and its key */
 export async function readIdentity({ cert, key }: CertificateFiles): Promise<TlsIdentity> {
   const read = (flag: string, path: string) =>
-    readFile(path, 'utf8').catch((cause: unknown) => {
-      throw new CommandError('tls-unreadable', `${flag}: cannot read ${path}`, { cause });
+    readPlainFile(path).catch((cause: unknown) => {
+      throw new CommandError('tls-unreadable', `${flag}: ${unreadable(path, cause)}`, { cause });
     });
   const identity = { cert: await read('--tls-cert', cert), key: await read('--tls-key', key) };
   const problem = certificateProblem(identity.cert);

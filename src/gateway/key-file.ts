@@ -6,10 +6,11 @@
  * afterwards, that a device has at most two live keys, and that a key which has changed on disk is no key. Never prints
  * or logs a secret.
  */
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import { readPlainFile, unreadable } from '../cli/index.ts';
 import { type Credential, formatCredential, ID_PATTERN, parseCredential, SECRET_BYTES } from '../codec/index.ts';
 import { syncDirectory } from '../store/index.ts';
 import { KeyFileError } from './key-errors.ts';
@@ -161,14 +162,14 @@ function unwritable(path: string): (error: unknown) => never {
 export async function readKeyTable(path: string, absent = async (): Promise<void> => {}): Promise<KeyTable> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readPlainFile(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
       await absent();
       return new Map();
     }
     if ((cause as NodeJS.ErrnoException).code === 'EACCES') throw await foreign(path, cause);
-    throw new KeyFileError('keys-unreadable', `cannot read ${path}`, cause);
+    throw new KeyFileError('keys-unreadable', unreadable(path, cause), cause);
   }
   try {
     return parseKeyTable(text);

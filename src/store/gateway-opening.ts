@@ -41,7 +41,8 @@ export function openForWriting(
       await count.assertWhole(rocks);
     };
     // A database that was there and is gone must not come back empty.
-    const settings = { create: !exists, cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES, assertWhole };
+    const memory = { cacheBytes, writeBufferBytes: WRITE_BUFFER_BYTES };
+    const settings = { create: !exists, ...memory, assertWhole, noticesTouch: true };
     const rocks = await open(path, settings);
     try {
       await bringForward(rocks);

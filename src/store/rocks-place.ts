@@ -17,8 +17,12 @@ export interface Place {
 const ADVICE =
   'Stop this process, then put the copy there once more: one that is put under a running process may lose files';
 
-/** @param path of a database that has just been opened */
-export function placeAt(path: string): Place {
+/**
+ * @param path of a database that has just been opened
+ * @param noticesTouch also a copy that is written over its files in place. Where somebody has only set attributes of
+ *   theirs, a write is then refused that is on disk: for databases whose writes are asked for again under the same ids
+ */
+export function placeAt(path: string, noticesTouch: boolean): Place {
   const current = join(path, 'CURRENT');
   // RocksDB makes it at the opening, and writes to it no more. It names the MANIFEST, which grows.
   let opened = fileAt(current);
@@ -27,7 +31,7 @@ export function placeAt(path: string): Place {
   return {
     assertSame() {
       const now = fileAt(current);
-      if (isSame(opened, now) && fileAt(manifest)?.ino === manifestInode) {
+      if (isSame(opened, now, noticesTouch) && fileAt(manifest)?.ino === manifestInode) {
         opened = now;
         return;
       }
@@ -49,14 +53,14 @@ interface FoundFile {
 
 /**
  * A copy that is written over it in place, with the time that it had, changes its `ctime` alone. So do chown, chmod and
- * hard links, which leave what is in it: what they changed besides tells them apart.
+ * hard links, which leave what is in it: what they changed besides tells them apart. Attributes and ACLs do not.
  */
-function isSame(before: FoundFile | undefined, now: FoundFile | undefined): boolean {
+function isSame(before: FoundFile | undefined, now: FoundFile | undefined, noticesTouch: boolean): boolean {
   if (before === undefined || now === undefined) return before === now;
   if (before.dev !== now.dev || before.ino !== now.ino) return false;
   const isTouched =
     before.mode !== now.mode || before.nlink !== now.nlink || before.uid !== now.uid || before.gid !== now.gid;
-  return isTouched || before.ctimeMs === now.ctimeMs;
+  return isTouched || !noticesTouch || before.ctimeMs === now.ctimeMs;
 }
 
 /**

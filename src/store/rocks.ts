@@ -40,11 +40,12 @@ export interface RocksOptions {
    */
   readonly broken?: FileCheck['broken'];
   /**
-   * Asked of a database that is there, opened read-only: RocksDB, in opening for writing, removes what it has no use
-   * for, and where it is a damaged file that tells it so, that is all the rest. What this rejects with refuses the
-   * database.
+   * Asked of a database that is there, opened read-only; what it rejects with refuses it. RocksDB, in opening for
+   * writing, removes what it has no use for, and where a damaged file tells it so, that is all the rest.
    */
   readonly assertWhole?: (rocks: Rocks) => Promise<void>;
+  /** See `placeAt`. Default false. */
+  readonly noticesTouch?: boolean;
 }
 
 export type { KeyRange, KeySpan, Operation } from './rocks-range.ts';
@@ -82,8 +83,7 @@ export interface Rocks {
   readonly failures: number;
   /**
    * Whether it can be closed, if need be waiting so long for that. RocksDB that finds the disk full tries by itself to
-   * get over it, and if it is closed on a disk that is still full meanwhile, it never comes back from that. Until then
-   * it goes on reading.
+   * get over it: closed on a disk that is full still, it never comes back. Until then it goes on reading.
    */
   calm(withinMs: number): Promise<boolean>;
   /** Waits for what is under way, within bounds. Further calls are `closed`. Calling it again is harmless. */
@@ -116,7 +116,7 @@ export async function openRocks(path: string, options: RocksOptions = {}): Promi
     // failpoint: files-checked
     if (options.assertWhole && findings.exists && !readOnly) await look(path, options.assertWhole, tables);
     const level = await openLevel(path, { ...options, create });
-    return new RocksDatabase(level, tables, readOnly ? undefined : placeAt(path));
+    return new RocksDatabase(level, tables, readOnly ? undefined : placeAt(path, options.noticesTouch ?? false));
   } catch (error) {
     throw toStoreError(error, `cannot open the database in ${path}`);
   }

@@ -13,6 +13,7 @@ import { createKeyFile, type KeyFile, openData, type WatchedKeyRing, watchKeyFil
 import { lockFile } from '../../src/store/index.ts';
 import { changed, seedOf } from '../codec/property.ts';
 import { powerDisk } from '../faults/power-disk.ts';
+import { onOpen } from '../opened-files.ts';
 import { until } from '../until.ts';
 import { temporaryFolder } from './gateway-fixture.ts';
 
@@ -62,14 +63,15 @@ async function attentive(t: TestContext, reading: (path: string, revoked: Buffer
     look = () => heard('rename', basename(path));
     return Object.assign(new EventEmitter(), { close: () => {} });
   };
-  const read = fs.promises.readFile;
   t.mock.method(fs, 'watch', watch as typeof fs.watch);
-  t.mock.method(fs.promises, 'readFile', (async (...args: Parameters<typeof read>) => {
-    const text = await read(...args);
-    await reading(path, revoked);
-    return text;
-  }) as typeof read);
-  syncBuiltinESMExports();
+  onOpen(t, (opened) => {
+    const read = opened.readFile.bind(opened);
+    opened.readFile = (async (...args: Parameters<typeof read>) => {
+      const text = await read(...args);
+      await reading(path, revoked);
+      return text;
+    }) as typeof read;
+  });
   t.after(() => {
     t.mock.restoreAll();
     syncBuiltinESMExports();
