@@ -50,11 +50,11 @@ const LEARNT_MAX = 1_024;
 const SHOWN_MAX = 40;
 
 const NOTHING: ReadonlySet<string> = new Set();
-
 export class Columns {
   readonly options: ColumnOptions;
   readonly decimal: DecimalMark;
   readonly #missing: ReadonlySet<string>;
+  readonly #missingNumbers: ReadonlySet<number>;
   readonly #byColumn = new Map<string, Column>();
   readonly #learnt: Map<string, Kind>;
   readonly #quotedNumbers = new Set<string>();
@@ -65,6 +65,7 @@ export class Columns {
     this.options = options;
     this.decimal = options.decimal ?? '.';
     this.#missing = options.missing ?? NOTHING;
+    this.#missingNumbers = new Set([...this.#missing].map((text) => Number(numberText(text, this.decimal) ?? NaN)));
     this.#learnt = new Map(Object.entries(learnt));
   }
 
@@ -179,6 +180,11 @@ export class Columns {
     return this.#missing.size > 0 && this.#missing.has(text);
   }
 
+  /** In any notation: `-9999` and `-9999.0` are one. */
+  #isMissingNumber(number: number): boolean {
+    return this.#missingNumbers.size > 0 && this.#missingNumbers.has(number);
+  }
+
   /**
    * A cell as a value; undefined where it stands for none.
    * @param isQuoted asked only where it matters, about the cell at this place; undefined where the row has no quotes
@@ -194,6 +200,7 @@ export class Columns {
     if (text === '' || this.isMissing(text)) return undefined;
     if (column.declared === 'text') return cell;
     const number = numberText(text, this.decimal);
+    if (number !== undefined && this.#isMissingNumber(Number(number))) return undefined;
     if (column.declared === 'mixed') return number === undefined || isQuoted?.(at) ? cell : exactNumber(number);
     if (column.kind === 'number') {
       if (number === undefined) throw noNumber(column, text);
@@ -240,8 +247,9 @@ export class Columns {
         this.#newText(column, isNumber);
       }
     } else if (typeof value === 'number') {
-      if (this.isMissing(String(value))) return undefined;
-      if (declared === 'text') return tokenOf(column.column);
+      const token = declared === 'text' ? tokenOf(column.column) : undefined;
+      if (token !== undefined) return this.isMissing(token) ? undefined : token;
+      if (this.#isMissingNumber(value)) return undefined;
       if (declared === undefined && kind !== 'number') {
         if (kind !== undefined) throw otherKind(column, String(value));
         this.#news.push([column, 'number']);

@@ -9,11 +9,44 @@ const TOA5_HEADING = /^"?TOA5"?,/;
 const EXCEL_NOTE = /^"?sep=([^\w\s"]|\t)"?[,;]*$/i;
 const SHOWN_COLUMNS = 40;
 
+export interface CsvOptions extends RowOptions {
+  readonly format: Exclude<InputFormat, 'ndjson'>;
+  readonly isReadOnce?: boolean | undefined;
+}
+
+export function delimiterOf({ format, delimiter }: CsvOptions): string {
+  return delimiter ?? (format === 'tsv' ? '\t' : ',');
+}
+
 /** The names of columns, also of those that have none. What has no name and stands last is a delimiter too many. */
 export function namesOf(cells: readonly string[]): readonly string[] {
+  return trimmed(cells).map((name, i) => name || `column ${i + 1}`);
+}
+
+/** Cells without blanks around them, and without those behind a delimiter too many. */
+export function trimmed(cells: readonly string[]): readonly string[] {
   let { length } = cells;
   while (length > 1 && cells[length - 1]!.trim() === '') length--;
-  return cells.slice(0, length).map((cell, i) => cell.trim() || `column ${i + 1}`);
+  return cells.slice(0, length).map((cell) => cell.trim());
+}
+
+/** Of cells that may be a heading below another one, those with names; undefined where it is none. */
+export function namedIn(
+  cells: readonly string[],
+  known: readonly string[],
+  isName: (cell: string) => boolean,
+): readonly string[] | undefined {
+  const unnamed = known.filter((name, i) => name === `column ${i + 1}`).length;
+  const named = cells.filter((cell) => cell !== '');
+  const fits = named.length >= cells.length - unnamed && named.every((name) => known.includes(name) || isName(name));
+  return fits ? named : undefined;
+}
+
+/** Whether these are the names that are known, but for capitals. */
+export function areWrittenOtherwise(named: readonly string[], known: readonly string[]): boolean {
+  const lower = known.map((name) => name.toLowerCase());
+  const alike = named.filter((name) => lower.includes(name.toLowerCase())).length;
+  return alike >= 2 && 2 * alike >= named.length;
 }
 
 /** @throws InputError `input-heading` where two columns are called the same, there or here */

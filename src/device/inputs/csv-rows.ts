@@ -8,33 +8,29 @@ import { CodecError } from '../../codec/index.ts';
 import type { Column, Columns } from './columns.ts';
 import { type CellRow, type CsvCells, checkLength, createCsvCells, named, QUOTE, unquoted } from './csv-cells.ts';
 import {
+  areWrittenOtherwise,
   assertFound,
   assertGoesOn,
   assertNamedOnce,
   assertNoNote,
   assertReached,
+  type CsvOptions,
+  delimiterOf,
   listed,
+  namedIn,
   namesOf,
+  trimmed,
 } from './csv-heading.ts';
 import { EventDraft } from './event-draft.ts';
 import { InputError, RowError } from './refusal.ts';
 import { NUMBER_PATTERN, numberText } from './row-numbers.ts';
 import { type OutlineOf, outlineOfCells } from './row-outline.ts';
-import { type InputFormat, type ReadRow, type RowOptions, type RowReader, WITHOUT_VALUE } from './row-reader.ts';
+import { type ReadRow, type RowReader, WITHOUT_VALUE } from './row-reader.ts';
 import { createTimeReader, type TimeReader } from './row-times.ts';
 
 const TIME_LIKE = /^\d[\d\s.,:/TZ+-]*([AaPp]\.?[Mm]\.?|[A-Z]{3,4})?$/;
 
 const HEADING_CELLS_MAX = 4_096;
-
-export interface CsvOptions extends RowOptions {
-  readonly format: Exclude<InputFormat, 'ndjson'>;
-  readonly isReadOnce?: boolean | undefined;
-}
-
-export function delimiterOf({ format, delimiter }: CsvOptions): string {
-  return delimiter ?? (format === 'tsv' ? '\t' : ',');
-}
 
 export class CsvRows implements RowReader {
   readonly isWholeByItself = false;
@@ -249,15 +245,19 @@ export class CsvRows implements RowReader {
    */
   #isHeading(cells: readonly string[], text: string, line: number): boolean {
     if (cells.length > HEADING_CELLS_MAX) return false;
-    const names = cells.map((cell) => cell.trim());
+    const names = trimmed(cells);
     const known = this.#names;
     const isSame =
       known.length <= names.length && names.every((name, i) => (known[i] ?? '') === (name || `column ${i + 1}`));
     if (isSame && this.#unusable === undefined) return true;
-    const shared = names.filter((name) => known.includes(name)).length;
+    const named = namedIn(names, known, (name) => this.#isName(name));
+    if (named === undefined) return false;
+    const shared = named.filter((name) => known.includes(name)).length;
     const time = this.#heading?.find(({ role }) => role === 'ts')?.column;
-    if (shared === 0 || !((time !== undefined && names.includes(time)) || 2 * shared >= names.length)) return false;
-    if (!names.every((name) => this.#isName(name))) return false;
+    if (shared === 0 || !((time !== undefined && names.includes(time)) || 2 * shared >= named.length)) {
+      if (!areWrittenOtherwise(named, known)) return false;
+      throw this.#noHeading('it writes the names of columns in another way');
+    }
     if (!names.some((name) => this.#columns.isTime(name))) {
       if (new Set(names).size < names.length) return false;
       // A row of texts whose time is none; where all else stands below its own name, nothing changes with it either

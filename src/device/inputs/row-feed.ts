@@ -7,7 +7,8 @@
  */
 import { CodecError, createTableBuilder, type TableBuilder, type TelemetryEvent } from '../../codec/index.ts';
 import { Columns, type LearntKinds } from './columns.ts';
-import { CsvRows, delimiterOf } from './csv-rows.ts';
+import { delimiterOf } from './csv-heading.ts';
+import { CsvRows } from './csv-rows.ts';
 import { checkFault, type FedRows, joinRows, type KeptRow, type LocatedRow, tornAtHole } from './fed-rows.ts';
 import { splitKept } from './kept-rows.ts';
 import { isWhole, NdjsonRows } from './ndjson-rows.ts';

@@ -362,3 +362,30 @@ test('a row with a time and no value is no event, and is not refused', () => {
   assert.deepEqual(ndjson.refused, refused, 'nothing is there that could be missing, or no time');
   assert.deepEqual(refusedOf('ts,a\n1,2\n', { skip: set('a') }), [[2, 'event-field']]);
 });
+
+test('a heading further down is one with a delimiter too many, without a name, or with a number for one', () => {
+  for (const [heading, row, again, below] of [
+    ['ts,flow,volume,', '1,1,100,', 'ts,volume,flow,', '2,101,2,'],
+    ['ts,flow,,volume', '1,1,0,100', 'ts,volume,,flow', '2,101,0,2'],
+    ['ts,flow,volume,1', '1,1,100,0', 'ts,volume,flow,1', '2,101,2,0'],
+  ] as const) {
+    const { events, refused } = readRows('csv', `${heading}\n${row}\n${again}\n${below}\n`);
+    assert.deepEqual(refused, [], again);
+    assert.deepEqual([events[1]!.fields['flow'], events[1]!.fields['volume']], [2, 101], again);
+  }
+  const other = readRows('csv', 'ts,flow,volume\n1,1,100\nTimestamp,Volume,Flow\n2,101,2\n');
+  assert.deepEqual([timesOf(other), other.refused.map(([line]) => line)], [[1], [3, 4]], 'nobody guesses what is what');
+});
+
+test('a number that stands for no value does so in every notation, and a text as it is written', () => {
+  const csv = readRows('csv', 'ts,a,fw\n1,1,x\n2,-9999.0,x\n3,-9999,1.10\n', {
+    missing: set('-9999', '1.1'),
+    texts: set('fw'),
+  });
+  assert.deepEqual(
+    csv.events.map(({ fields }) => fields),
+    [{ a: 1, fw: 'x' }, { fw: 'x' }, { fw: '1.10' }],
+  );
+  const ndjson = readRows('ndjson', '{"ts":1,"a":1}\n{"ts":2,"a":-9999.0,"b":1}\n', { missing: set('-9999.00') });
+  assert.deepEqual([ndjson.events[1]!.fields, ndjson.refused], [{ b: 1 }, []]);
+});
