@@ -87,6 +87,8 @@ export async function runCommand(
     if (error.code === 'EPIPE') host.exit(BROKEN_PIPE_STATUS);
     else fail(error);
   });
+  // Nobody reads what it says any more. What it does goes on: a gateway whose log has lost its reader still counts.
+  host.stderr.on('error', () => {});
   process.on('uncaughtException', fail);
   for (const command of familyOf(program)) {
     refuseRepeats(command);

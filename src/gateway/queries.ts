@@ -71,6 +71,10 @@ export const eventsQuery = z.strictObject({ from: time.optional(), to: time.opti
 /** NaN where it is none. */
 function isoTime(text: string): number {
   if (!ISO_PATTERN.test(text)) return Number.NaN;
+  const day = text.slice(0, 'YYYY-MM-DD'.length);
+  // `Date.parse` takes 30 February for 2 March.
+  const midnight = Date.parse(`${day}T00:00:00Z`);
+  if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return Number.NaN;
   return Date.parse(ZONELESS_TIME_PATTERN.test(text) ? `${text}Z` : text);
 }
 

@@ -100,7 +100,12 @@ class SensorCache implements Sensors {
         return device.isForgotten;
       },
       release: () => {
-        if (!isReleased) device.users -= 1;
+        if (!isReleased) {
+          device.users -= 1;
+          const before = device.held;
+          device.unlearn(sensors);
+          this.#grown(device, device.held - before);
+        }
         isReleased = true;
         settle?.();
         this.#trim();
@@ -235,6 +240,13 @@ class DeviceSensors {
     this.held += 1 + (names?.length ?? 0);
   }
 
+  /** Those of them that the device does not have: a batch that is refused may name ever others. */
+  unlearn(sensors: readonly string[]): void {
+    for (const sensor of sensors) {
+      if (this.#known.get(sensor) === undefined && this.#known.delete(sensor)) this.held -= 1;
+    }
+  }
+
   stored(): void {
     if (this.#count.before !== undefined) this.#count = { ...this.#count, before: undefined };
   }
@@ -269,6 +281,7 @@ class DeviceSensors {
 
   #add(sensor: string, measures: readonly string[]): void {
     const known = this.#known.get(sensor) ?? new Set();
+    if (!this.#known.has(sensor)) this.held += 1;
     this.#known.set(sensor, known);
     for (const name of measures) known.add(name);
     this.held += measures.length;

@@ -109,6 +109,17 @@ test('a reader that has gone ends the process without a word', async () => {
   assert.deepEqual([statuses, String(stderr.read())], [[141, 1], 'error: write EIO (EIO)\n']);
 });
 
+test('a log that nobody reads any more ends nothing', async () => {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const statuses: number[] = [];
+  const host = { stdout, stderr, exit: (status: number) => statuses.push(status) };
+  const program = createProgram('tidegate-test', '').action(() => {
+    stderr.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+  });
+  await runCommand(program, { argv: [], host });
+  assert.deepEqual(statuses, []);
+});
+
 test('an error that nobody caught is one line too', async (t) => {
   // The test runner has a listener of its own, which would fail this test.
   const listeners = process.listeners('uncaughtException');

@@ -253,6 +253,8 @@ test('queries that make no sense are refused by name', async (t) => {
     `${device}/buckets?from=banana%201`,
     `${device}/events?from=01/02/2024`,
     `${device}/events?from=2024-02-30T25:00Z`,
+    `${device}/events?from=2024-02-30T05:00Z`,
+    `${device}/events?from=2023-02-29`,
     `${device}/buckets?from=0&to=2020-01-01`,
     `${device}/buckets?sensor=`,
     `${device}/events?to=99999999999999999`,

@@ -73,6 +73,20 @@ test('of ten thousand sensors those in a batch are looked up, also where nothing
   assert(store.reads.length <= 12);
 });
 
+test('what refused batches name is not remembered, also while another batch of the device is at work', async () => {
+  const store = storeOf({ a: ['volume'] });
+  const sensors = createSensors({ store, sensorsMax: 10 });
+  const busy = await sensors.of('d', ['a', 'both']);
+  for (const release of ['refused', 'again']) {
+    const refused = await sensors.of('d', ['made-up', 'both']);
+    refused.release();
+    assert(store.reads.filter((sensor) => sensor === 'made-up').length === (release === 'again' ? 2 : 1));
+  }
+  assert.deepEqual(busy.admit([delta('both', 'x'), delta('a', 'volume')]), { sensors: 2, names: 4, before: undefined });
+  busy.release();
+  assert.equal((await sensors.of('d', ['both'])).admit([delta('both', 'x')]).sensors, 2, 'it is known');
+});
+
 test('a device of an earlier version is counted once, and its count goes to its page until that knows', async () => {
   const store = storeOf({ a: ['volume'], b: ['volume', 'x'] }, false);
   const sensors = createSensors({ store, sensorsMax: 10 });
