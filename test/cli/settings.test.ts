@@ -198,7 +198,7 @@ test('the settings of the program are read before and after the name of the comm
   }
 });
 
-test('of settings that exclude each other the nearer one counts; of one place both are there', async () => {
+test('of settings that exclude each other the nearer one counts; of one place both are there', async (t) => {
   const excluding = settings(
     {
       data: ['--data <dir>', 'a folder', text().optional()],
@@ -226,4 +226,9 @@ test('of settings that exclude each other the nearer one counts; of one place bo
   assert.deepEqual(await readWith(['--json'], { TIDEGATE_DATA: 'd' }), { ...nothing, json: true });
   assert.deepEqual(await readWith([], { TIDEGATE_DATA: 'd', TIDEGATE_JSON: 'false' }), { ...nothing, data: 'd' });
   assert.deepEqual(await readWith(['--data', 'd', '--url', 'u'], {}), { ...nothing, data: 'd', url: 'u' });
+  const config = await configFile(t, '{"data":"d"}');
+  for (const off of ['false', '0']) {
+    const environment = { TIDEGATE_JSON: off, TIDEGATE_CONFIG: config };
+    assert.deepEqual(await readWith([], environment), { ...nothing, data: 'd' }, 'what is off puts nothing aside');
+  }
 });

@@ -89,6 +89,10 @@ test('of summaries that do not fit into memory those are read each time that do 
     assert.equal((await fleet.totals()).account.delivered, ids.length);
     assert(reads['device'] > 1 && reads['device'] < 8, `${reads['device']} devices read`);
   }
+  const all = createFleet(gateway.store);
+  for (const measure of ['volume', undefined]) {
+    assert.deepEqual(plain(await fleet.totals(measure)), plain(await all.totals(measure)), measure);
+  }
 });
 
 test('sums that follow changes are those of all, with more measures than are told, in memory or not', async (t) => {
