@@ -150,8 +150,8 @@ class Request implements AcceptedRequest {
     const { deviceId, contentLength } = this.#head;
     // Without a length it may come to the most that is read.
     const bytes = contentLength ?? BODY_BYTES_MAX;
-    if (bytes > BODY_BYTES_MAX) throw bodyTooLarge(bytes, BODY_BYTES_MAX);
     if (this.#headSigner !== undefined) this.#checkTime();
+    if (bytes > BODY_BYTES_MAX) throw bodyTooLarge(bytes, BODY_BYTES_MAX);
     const once = this.#headSigner?.requestSignatures[0];
     const isAuthentic = once !== undefined && !usedHeads.has(once);
     this.#load = flow.take(bytes, upload && { ...upload, deviceId, isAuthentic });

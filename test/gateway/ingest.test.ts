@@ -408,6 +408,18 @@ test('a signed head was in time when it came, however long its body takes; other
   }
 });
 
+test('a signed head is judged by its time, and then by its length', async () => {
+  const body = Buffer.alloc(BODY_BYTES_MAX + 1);
+  for (const [timestamp, code] of [
+    [1e12, 'body-too-large'],
+    [1e12 - DEFAULT_LIMITS.windowMs - 1, 'clock-skew'],
+  ] as const) {
+    const { accept } = handIngest();
+    const request = await signedRequest({ timestamp, signsHead: true, body });
+    assert.throws(() => accept(request).takeRoom(UPLOAD), { code });
+  }
+});
+
 test('a clock outside the window is told the time, signed', async (t) => {
   const now = 1_700_000_000_000;
   const gateway = await testGateway(t, { clock: () => now, limits: { windowMs: 1_000 } });
